@@ -6,7 +6,7 @@ using Weir.Egress;
 using Weir.Gateway;
 using Weir.Gateway.Endpoint;
 using Weir.Gateway.Forwarding;
-using Weir.Gateway.Questions;
+using Weir.Gateway.ServerRequests;
 using Weir.Identity;
 using Weir.Input;
 using Weir.Mcp;
@@ -20,9 +20,9 @@ namespace Weir.Bench;
 /// </summary>
 internal sealed class BareForwarder(UpstreamTarget target, UpstreamSessions sessions, UpstreamClient upstream)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
-    private readonly ClientAnswers _answers = new(Guid.Empty, TimeProvider.System);
+    private readonly ClientResponses _answers = new(Guid.Empty, TimeProvider.System);
 
     public static async Task<int> RunAsync(int port, Uri server)
     {
@@ -42,34 +42,34 @@ internal sealed class BareForwarder(UpstreamTarget target, UpstreamSessions sess
     {
         var ct = http.RequestAborted;
         var body = await RequestBody.ReadAsync(http.Request, 4 * 1024 * 1024, ct) ?? throw new InvalidOperationException("The body is too large.");
-        var envelope = EnvelopeReader.Read(body.Span);
-        if (ModernChecks.Check(envelope, http.Request.Headers) is { } refusal)
+        var message = ClientMessageReader.Read(body.Span);
+        if (ModernChecks.Check(message, http.Request.Headers) is { } refusal)
         {
             await McpErrors.RefuseAsync(http, refusal, default);
             return;
         }
 
         var scope = new McpScope("/mcp", Principal.OfPerson(Guid.Empty, Guid.Empty), InstanceName: null);
-        var exchange = new McpExchange(http, scope, body, envelope) { Modern = true };
+        var exchange = new McpRequest(http, scope, body, message) { Modern = true };
         var call = new GovernedCall
         {
             Principal = scope.Principal,
             Kind = CallKinds.Tool,
-            ExposedName = envelope.Name!,
+            ExposedName = message.Name!,
             Body = body,
-            Envelope = envelope,
+            Message = message,
             RequestId = "",
-            Affinity = "",
+            SessionAffinity = "",
             Offered = exchange.Offered,
         };
-        await using var responder = new HttpCallResponder(exchange, call, _answers, Patience, () => "");
+        await using var responder = new HttpCallResponder(exchange, call, _answers, Timeout, () => "");
         var session = await sessions.GetAsync(target, "", call.Offered, ct);
         var id = session.NextId();
-        var item = envelope.Name!;
-        using var asked = await upstream.PostAsync(session, envelope.Method, ForwardedBody.NameOf(call, item), ForwardedBody.Build(call, item, session.IsModern, id), ct);
-        await foreach (var message in upstream.ReadAsync(session, asked, id, ct))
+        var item = message.Name!;
+        using var asked = await upstream.PostAsync(session, message.Method, ForwardedBody.NameOf(call, item), ForwardedBody.Build(call, item, session.IsModern, id), ct);
+        await foreach (var answer in upstream.ReadAsync(session, asked, id, ct))
         {
-            await responder.FinishAsync(message, session, ct);
+            await responder.FinishAsync(answer, session, ct);
         }
     }
 }

@@ -16,7 +16,7 @@ internal sealed record LoadResult(int Calls, double Seconds, double[] Latencies,
 internal static class LoadClient
 {
     /// <summary>Who has not answered so long after the end does not answer any more.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
     /// <param name="pause">Between an answer and the next request of its connection.</param>
     public static async Task<LoadResult> RunAsync(LoadTarget target, int connections, TimeSpan duration, TimeSpan pause = default)
@@ -26,13 +26,13 @@ internal static class LoadClient
         {
             for (var number = 0; number < connections; number++)
             {
-                opened.Add(await LoadConnection.OpenAsync(target, number).WaitAsync(Patience, TimeProvider.System));
+                opened.Add(await LoadConnection.OpenAsync(target, number).WaitAsync(Timeout, TimeProvider.System));
             }
 
             var started = Stopwatch.GetTimestamp();
             var end = started + (long)(duration.TotalSeconds * Stopwatch.Frequency);
             var workers = opened.Select(c => Task.Run(() => WorkAsync(c, Encoding.UTF8.GetBytes(target.Sign), end, pause))).ToArray();
-            var results = await Task.WhenAll(workers).WaitAsync(duration + Patience, TimeProvider.System);
+            var results = await Task.WhenAll(workers).WaitAsync(duration + Timeout, TimeProvider.System);
             var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
             var latencies = results.SelectMany(r => r.Latencies).Order().ToArray();
             return new LoadResult(latencies.Length, seconds, latencies, results.Sum(r => r.Failures));

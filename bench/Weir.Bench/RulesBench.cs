@@ -73,7 +73,7 @@ internal sealed class RulesBench(BenchDatabase world, Databases databases)
             await GrantAsync(i, constructs[i].Rules);
         }
 
-        var calls = constructs.Select((c, i) => (Func<CallRequest>)(() => Call(i, c.Arguments))).ToArray();
+        var calls = constructs.Select((c, i) => (Func<AdmissionRequest>)(() => Call(i, c.Arguments))).ToArray();
         var taken = calls.Select(_ => new List<double>()).ToArray();
         for (var round = 0; round <= options.Rounds * 50; round++)
         {
@@ -113,7 +113,7 @@ internal sealed class RulesBench(BenchDatabase world, Databases databases)
     private async Task AttackAsync(BenchOptions options)
     {
         var heavy = Constructs()[1].Arguments;
-        var attacks = new (string Name, Func<CallRequest>? Call)[]
+        var attacks = new (string Name, Func<AdmissionRequest>? Call)[]
         {
             ("nobody", null),
             ("of one path each", () => Call(0, """{"path": "/data/file.txt"}""")),
@@ -147,7 +147,7 @@ internal sealed class RulesBench(BenchDatabase world, Databases databases)
         }
     }
 
-    private async Task<(List<double> Quiet, int Attacked)> AttackOnceAsync(Func<CallRequest>? attack, TimeSpan duration)
+    private async Task<(List<double> Quiet, int Attacked)> AttackOnceAsync(Func<AdmissionRequest>? attack, TimeSpan duration)
     {
         await using var queue = new AdmissionQueue(
             _queries.AdmitAsync, _queries.RecordDenialAsync, new AdmissionConfig(), TimeSpan.FromSeconds(10), TimeProvider.System);
@@ -185,7 +185,7 @@ internal sealed class RulesBench(BenchDatabase world, Databases databases)
         [Sql.Bigint(agent * 2), Sql.Jsonb($$"""{"tools": {"tool_0": {"args": {{rules}} } } }""")],
         CancellationToken.None);
 
-    private static CallRequest Call(int agent, string arguments) => new(
+    private static AdmissionRequest Call(int agent, string arguments) => new(
         CallKey.At(TimeProvider.System.GetUtcNow()), Id("organization", agent / 10),
         Principal.OfKey(new AgentKey(Text("key", agent)[..16], SHA256.HashData(Encoding.UTF8.GetBytes($"secret{agent}")))),
         CallKinds.Tool, Id("server", agent / 10 * 2), "tool_0", arguments, "7", 1, arguments.Length, new byte[32], "{}");

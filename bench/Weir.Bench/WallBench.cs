@@ -104,11 +104,11 @@ internal sealed class WallBench(Databases databases)
         }
     }
 
-    private CallRequest Call(bool limited)
+    private AdmissionRequest Call(bool limited)
     {
         var agent = AnyAgent();
         var organization = agent / Agents;
-        return new CallRequest(
+        return new AdmissionRequest(
             CallKey.At(TimeProvider.System.GetUtcNow()), _organizations[organization], _principals[agent],
             CallKinds.Tool, _servers[(organization * Servers) + (limited ? Servers - 1 : 0)], "tool_0", """{"path": "/data/file.txt"}""", "7", 1, 150, _hash, """{"path": "/data/file.txt"}""");
     }

@@ -20,7 +20,7 @@ namespace Weir.Dtma;
 /// <summary>Puts the node together and runs it.</summary>
 internal sealed class NodeApp
 {
-    private static readonly TimeSpan RegistrationPatience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan RegistrationTimeout = TimeSpan.FromSeconds(15);
 
     private readonly NodeOptions _options;
     private readonly TimeProvider _time;
@@ -116,7 +116,7 @@ internal sealed class NodeApp
         Guid? nodeId = null;
         if (link is not null)
         {
-            await Task.WhenAny(link.Registered, Task.Delay(RegistrationPatience, _time, stopping));
+            await Task.WhenAny(link.Registered, Task.Delay(RegistrationTimeout, _time, stopping));
             nodeId = link.Registered.IsCompletedSuccessfully ? await link.Registered : null;
         }
 
@@ -131,7 +131,7 @@ internal sealed class NodeApp
         await _app.WaitForShutdownAsync();
         if (link is not null)
         {
-            await link.SayGoodbyeAsync(new HeartbeatRequest(ApiUrl(), Status(), _servers.All.Select(Ended).ToArray()));
+            await link.SendFinalHeartbeatAsync(new HeartbeatRequest(ApiUrl(), Status(), _servers.All.Select(Ended).ToArray()));
             link.Dispose();
         }
 
@@ -180,7 +180,7 @@ internal sealed class NodeApp
         var link = new WeirLink(
             weir, _options.DataDirectory, registration, () => new HeartbeatRequest(url, Status(), _servers.All), _servers.LeaveAsync,
             Backoff.Chance, _time, _app.Logger);
-        _servers.Changed = link.Hurry;
+        _servers.Changed = link.TriggerNow;
         _ = link.RunAsync(stopping);
         return link;
     }

@@ -3,20 +3,20 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.AI;
 using Weir.Audit;
-using Weir.Catalog;
 using Weir.Chat;
 using Weir.Chat.Aggregation;
 using Weir.Chat.Gathering;
 using Weir.Chat.Offline;
 using Weir.Configuration;
+using Weir.Definitions;
 using Weir.Egress;
 using Weir.Errors;
 using Weir.Gateway;
 using Weir.Gateway.Admission;
+using Weir.Gateway.AgentTools;
 using Weir.Gateway.Endpoint;
-using Weir.Gateway.Names;
-using Weir.Gateway.Questions;
-using Weir.Gateway.Streams;
+using Weir.Gateway.ServerRequests;
+using Weir.Gateway.Watching;
 using Weir.Identity;
 using Weir.Input;
 using Weir.Keys;
@@ -46,7 +46,7 @@ namespace Weir.Server;
 /// <summary>Puts one replica together. The same for <c>serve</c>, <c>up</c>, the tests and the benchmarks.</summary>
 internal static class WeirHost
 {
-    private static readonly TimeSpan ShutdownPatience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(10);
 
     /// <param name="time">The tests' clock, or the system's.</param>
     public static WebApplication Build(WeirConfig config, TimeProvider? time = null)
@@ -67,7 +67,7 @@ internal static class WeirHost
         builder.Logging.ToStandardError();
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
         // For what is in flight (LastCalls); open streams end at once.
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownPatience);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTimeout);
         builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.Encoder = PlainJson.Encoder);
         AddServices(builder.Services, config, time ?? TimeProvider.System);
 
@@ -108,7 +108,7 @@ internal static class WeirHost
             s.GetRequiredService<IHostApplicationLifetime>(), time, s.GetRequiredService<ILogger<Replica>>()));
         services.AddSingleton<LastCalls>();
         services.AddSingleton<ReplicaDirectory>();
-        services.AddSingleton(s => new Handover(
+        services.AddSingleton(s => new ReplicaForwarder(
             replicaId, s.GetRequiredService<ReplicaDirectory>(), s.GetRequiredService<EgressHttp>(), s.GetRequiredService<Keyring>(),
             s.GetRequiredService<IHostApplicationLifetime>(), time));
         services.AddHostedService(s => s.GetRequiredService<Replica>());
@@ -173,7 +173,7 @@ internal static class WeirHost
 
     /// <summary>A remote server runs when it opens a session and lists what it has.</summary>
     private static RemoteHandshake HandshakeOf(IServiceProvider services) => (server, listing, ct) =>
-        services.GetRequiredService<CatalogRefresh>().ProveAsync(
+        services.GetRequiredService<DefinitionRefresh>().ProveAsync(
             new UpstreamTarget(server.InstanceId, server.Name, server.Endpoint, NodeKey: null) { ChargedTo = server.OrganizationId },
             listing, ct);
 
@@ -187,21 +187,21 @@ internal static class WeirHost
             new UpstreamTransport(s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes, time, s.GetRequiredService<ByteBudget>()), time));
         services.AddSingleton<UpstreamSessions>();
         services.AddHostedService<UpstreamSweep>();
-        services.AddSingleton<CatalogQueries>();
-        services.AddSingleton(s => new CatalogRefresh(
-            s.GetRequiredService<CatalogQueries>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<NodeDirectory>().KeyOf, replicaId, time,
-            s.GetRequiredService<ILogger<CatalogRefresh>>()));
-        services.AddHostedService(s => s.GetRequiredService<CatalogRefresh>());
+        services.AddSingleton<DefinitionQueries>();
+        services.AddSingleton(s => new DefinitionRefresh(
+            s.GetRequiredService<DefinitionQueries>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<NodeDirectory>().KeyOf, replicaId, time,
+            s.GetRequiredService<ILogger<DefinitionRefresh>>()));
+        services.AddHostedService(s => s.GetRequiredService<DefinitionRefresh>());
 
         services.AddSingleton(s => new GatewayQueries(s.GetRequiredService<Databases>(), replicaId));
-        services.AddSingleton(s => new CatalogTurns(s.GetRequiredService<GatewayQueries>().OrganizationOfAsync, config.Database.PoolSize));
-        services.AddSingleton(s => new AgentCatalogs(
-            s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<CatalogTurns>(), config.Mcp.MaxNameLength));
-        services.AddSingleton(s => new Definitions(s.GetRequiredService<GatewayQueries>().DefinitionsAsync));
-        services.AddSingleton(_ => new OpenConnections(config.Limits.OpenPerAgent));
+        services.AddSingleton(s => new AgentToolsReadLimiter(s.GetRequiredService<GatewayQueries>().OrganizationOfAsync, config.Database.PoolSize));
+        services.AddSingleton(s => new AgentToolsCache(
+            s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<AgentToolsReadLimiter>(), config.Mcp.MaxNameLength));
+        services.AddSingleton(s => new DefinitionCache(s.GetRequiredService<GatewayQueries>().DefinitionsAsync));
+        services.AddSingleton(_ => new CallConcurrencyLimiter(config.Limits.OpenPerAgent));
         services.AddSingleton<SessionTokens>();
         services.AddSingleton<SessionStates>();
-        services.AddSingleton(_ => new ClientAnswers(replicaId, time));
+        services.AddSingleton(_ => new ClientResponses(replicaId, time));
         services.AddSingleton<CallTargets>();
         services.AddSingleton(s => new AdmissionQueue(
             s.GetRequiredService<GatewayQueries>().AdmitAsync, s.GetRequiredService<GatewayQueries>().RecordDenialAsync, config.Admission,
@@ -213,18 +213,18 @@ internal static class WeirHost
         services.AddSingleton(s =>
             new Switches(s.GetRequiredService<GatewayQueries>().SwitchedOffAsync, time, s.GetRequiredService<ILogger<Switches>>()));
         services.AddHostedService(s => s.GetRequiredService<Switches>());
-        services.AddSingleton(_ => new CallRates(config.Limits));
-        services.AddSingleton(_ => new ServerGuards(config.Mcp.MaxCallsPerServer, time));
+        services.AddSingleton(_ => new CallRateLimiter(config.Limits));
+        services.AddSingleton(_ => new ServerResilience(config.Mcp.MaxCallsPerServer, time));
         services.AddSingleton(s => new GovernedCaller(
-            s.GetRequiredService<CallTargets>(), s.GetRequiredService<OpenConnections>(), s.GetRequiredService<CallRates>(),
+            s.GetRequiredService<CallTargets>(), s.GetRequiredService<CallConcurrencyLimiter>(), s.GetRequiredService<CallRateLimiter>(),
             s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(), s.GetRequiredService<Switches>(),
-            s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ServerGuards>(),
+            s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ServerResilience>(),
             s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<NodeDirectory>().KeyOf, s.GetRequiredService<ClosedNodes>().Suspect,
             RefreshSoon(s), new CallLimits(
                 TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), TimeSpan.FromSeconds(config.Mcp.MaxCallSeconds), s.GetRequiredService<LastCalls>().Over),
             s.GetRequiredService<ByteBudget>(), time, s.GetRequiredService<ILogger<GovernedCaller>>()));
-        var inputPatience = TimeSpan.FromSeconds(config.Mcp.InputTimeoutSeconds);
-        services.AddSingleton(s => new ParkedCalls(s.GetRequiredService<GovernedCaller>(), s.GetRequiredService<Keyring>(), replicaId, inputPatience, time));
+        var inputTimeout = TimeSpan.FromSeconds(config.Mcp.InputTimeoutSeconds);
+        services.AddSingleton(s => new ParkedCalls(s.GetRequiredService<GovernedCaller>(), s.GetRequiredService<Keyring>(), replicaId, inputTimeout, time));
         services.AddHostedService(s => s.GetRequiredService<ParkedCalls>());
         services.AddSingleton(s => new InstanceWatches(
             s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<UpstreamSessions>(), RefreshSoon(s), time,
@@ -239,8 +239,8 @@ internal static class WeirHost
         services.AddSingleton<ChangeStreams>();
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpLists>(s, config.Mcp.PageSize));
         services.AddSingleton(s => new ToolSearch(
-            s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<CatalogTurns>(), s.GetRequiredService<Definitions>(), config.Mcp));
-        services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpCalls>(s, config.Mcp.MaxDepth, inputPatience));
+            s.GetRequiredService<GatewayQueries>(), s.GetRequiredService<AgentToolsReadLimiter>(), s.GetRequiredService<DefinitionCache>(), config.Mcp));
+        services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpCalls>(s, config.Mcp.MaxDepth, inputTimeout));
         services.AddSingleton<McpSubscriptions>();
         services.AddSingleton<McpErrors>();
         services.AddSingleton(s => new RefusalRecord(
@@ -254,7 +254,7 @@ internal static class WeirHost
 
     /// <summary>A server says that what it announces has changed.</summary>
     private static Func<Guid, Task> RefreshSoon(IServiceProvider services) =>
-        instance => services.GetRequiredService<CatalogRefresh>().RefreshSoonAsync(instance, CancellationToken.None);
+        instance => services.GetRequiredService<DefinitionRefresh>().RefreshSoonAsync(instance, CancellationToken.None);
 
     private static void AddChat(IServiceCollection services, WeirConfig config, Guid replicaId, TimeProvider time)
     {
@@ -325,7 +325,7 @@ internal static class WeirHost
         services.GetRequiredService<ChangeListener>().Changed += organization =>
         {
             // Asked for only now: some of them read the keyring, which nothing may make or read before the host starts.
-            services.GetRequiredService<AgentCatalogs>().Drop(organization);
+            services.GetRequiredService<AgentToolsCache>().Drop(organization);
             services.GetRequiredService<ChangeStreams>().Announce(organization);
             services.GetRequiredService<Switches>().Announce(organization);
             if (organization is null)
@@ -334,7 +334,7 @@ internal static class WeirHost
             }
 
             services.GetRequiredService<OperationsWorker>().Wake();
-            services.GetRequiredService<CatalogRefresh>().Wake();
+            services.GetRequiredService<DefinitionRefresh>().Wake();
             services.GetRequiredService<InstanceResets>().Wake();
         };
     }

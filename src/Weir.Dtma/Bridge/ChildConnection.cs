@@ -7,7 +7,7 @@ using Weir.Mcp;
 namespace Weir.Dtma.Bridge;
 
 /// <param name="message">A request or notification of the child's own, except pings and progress, which never come here.</param>
-internal delegate void ServerMessageHandler(ChildConnection child, Envelope envelope, byte[] message);
+internal delegate void ServerMessageHandler(ChildConnection child, MessageParts parts, byte[] message);
 
 /// <summary>
 /// JSON-RPC with one child over its standard streams. Calls of many callers go side by side: each gets an id of this connection,
@@ -31,9 +31,9 @@ internal sealed class ChildConnection
     private readonly BridgeOptions _options;
     private readonly TimeProvider _time;
     private readonly ServerMessageHandler _onServerMessage;
-    private readonly ConcurrentDictionary<long, PendingCall> _calls = new();
+    private readonly ConcurrentDictionary<long, BridgedCall> _calls = new();
     private readonly ByteBudget _budget;
-    private readonly CallTurns? _turns;
+    private readonly CallQueue? _turns;
     private readonly MessageQueue _outgoing;
     private readonly ITimer _sweep;
     private readonly TaskCompletionSource _closedSource = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -48,7 +48,7 @@ internal sealed class ChildConnection
     /// <param name="turns">The instance's, where its server takes only so many calls at once.</param>
     public ChildConnection(
         ChildProcess process, InstanceLog log, BridgeOptions options, ByteBudget budget, TimeProvider time, ServerMessageHandler onServerMessage,
-        CallTurns? turns = null)
+        CallQueue? turns = null)
     {
         _budget = budget;
         _turns = turns;
@@ -75,22 +75,22 @@ internal sealed class ChildConnection
 
     /// <summary>Sends a request of a caller. Whatever goes wrong is the call's response.</summary>
     /// <param name="message">One line.</param>
-    public PendingCall Call(in Envelope envelope, ReadOnlySpan<byte> message, Action<PendingCall>? completed = null)
+    public BridgedCall Call(in MessageParts parts, ReadOnlySpan<byte> message, Action<BridgedCall>? completed = null)
     {
-        var token = Envelope.IsSet(envelope.ProgressToken) ? message[envelope.ProgressToken].ToArray() : null;
-        var turns = CallTurns.Takes(envelope.Method) ? _turns : null;
-        var call = Register(message[envelope.Id].ToArray(), token, turns is null ? completed : ended =>
+        var token = MessageParts.IsSet(parts.ProgressToken) ? message[parts.ProgressToken].ToArray() : null;
+        var turns = CallQueue.Takes(parts.Method) ? _turns : null;
+        var call = Register(message[parts.Id].ToArray(), token, turns is null ? completed : ended =>
         {
             completed?.Invoke(ended);
             turns.Leave(ended);
         }, turns is null ? null : OnAbandoned);
         var id = Splice.Number(call.ChildId);
-        var sent = token is null ? Splice.Replace(message, envelope.Id, id) : Splice.Replace(message, envelope.Id, envelope.ProgressToken, id);
+        var sent = token is null ? Splice.Replace(message, parts.Id, id) : Splice.Replace(message, parts.Id, parts.ProgressToken, id);
         if (turns is null)
         {
             Dispatch(call, sent);
         }
-        else if (_calls.Count > _options.CallsInFlight || turns.Enter(call, sent, Send, Refuse) == Turn.Refused)
+        else if (_calls.Count > _options.CallsInFlight || turns.Enter(call, sent, Send, Refuse) == CallQueueResult.Refused)
         {
             Refuse(call);
         }
@@ -122,7 +122,7 @@ internal sealed class ChildConnection
     }
 
     /// <summary>Passes a cancellation on, in the child's terms.</summary>
-    public void Cancel(PendingCall call, in Envelope envelope, ReadOnlySpan<byte> message)
+    public void Cancel(BridgedCall call, in MessageParts parts, ReadOnlySpan<byte> message)
     {
         if (_turns?.Leave(call) == true)
         {
@@ -130,12 +130,12 @@ internal sealed class ChildConnection
         }
         else
         {
-            Send(Splice.Replace(message, envelope.RequestId, Splice.Number(call.ChildId)));
+            Send(Splice.Replace(message, parts.RequestId, Splice.Number(call.ChildId)));
         }
     }
 
     /// <summary>False when the child has fallen so far behind that nothing more is kept for it.</summary>
-    public bool Send(byte[] message) => _outgoing.Offer(message) == Offered.Taken;
+    public bool Send(byte[] message) => _outgoing.Offer(message) == Offered.Accepted;
 
     /// <summary>False when the child could not be ended. To call it again is to wait for the same end.</summary>
     public Task<bool> EndAsync()
@@ -165,9 +165,9 @@ internal sealed class ChildConnection
         _closedSource.TrySetResult();
     }
 
-    private PendingCall Register(byte[] clientId, byte[]? token, Action<PendingCall>? completed, Action<PendingCall>? abandoned = null)
+    private BridgedCall Register(byte[] clientId, byte[]? token, Action<BridgedCall>? completed, Action<BridgedCall>? abandoned = null)
     {
-        var call = new PendingCall(clientId, token, _time.GetTimestamp(), new ByteBudget(_options.CallBytes, _budget))
+        var call = new BridgedCall(clientId, token, _time.GetTimestamp(), new ByteBudget(_options.CallBytes, _budget))
         {
             ChildId = Interlocked.Increment(ref _lastId), Completed = completed, Overflowed = EndFlooded, Abandoned = abandoned,
         };
@@ -175,7 +175,7 @@ internal sealed class ChildConnection
         return call;
     }
 
-    private void Dispatch(PendingCall call, byte[] message)
+    private void Dispatch(BridgedCall call, byte[] message)
     {
         // Closed after this call was registered: the sweep over all calls may have missed it.
         if (_calls.Count > _options.CallsInFlight || !Send(message) || _closed)
@@ -184,13 +184,13 @@ internal sealed class ChildConnection
         }
     }
 
-    private void Refuse(PendingCall call) => Fail(call, _closed ? "The server has ended." : TooManyCalls, _closed ? "upstream_closed" : "busy");
+    private void Refuse(BridgedCall call) => Fail(call, _closed ? "The server has ended." : TooManyCalls, _closed ? "upstream_closed" : "busy");
 
     /// <summary>
     /// Nobody waits for the answer any more. What was not sent is not done: whoever asked may have asked again elsewhere. What was sent goes on, but keeps
     /// the others waiting no longer than a moment.
     /// </summary>
-    private void OnAbandoned(PendingCall call)
+    private void OnAbandoned(BridgedCall call)
     {
         if (_turns!.Withdraw(call))
         {
@@ -202,20 +202,20 @@ internal sealed class ChildConnection
         }
     }
 
-    private async Task LeaveLaterAsync(PendingCall call)
+    private async Task LeaveLaterAsync(BridgedCall call)
     {
         await Task.Delay(AbandonedTurn, _time, CancellationToken.None);
         _turns!.Leave(call);
     }
 
-    private void Fail(PendingCall call, string message, string mark)
+    private void Fail(BridgedCall call, string message, string mark)
     {
         _calls.TryRemove(call.ChildId, out _);
         call.Finish(JsonRpc.Error(call.ClientId, JsonRpc.InternalError, message, mark));
     }
 
     /// <summary>Of what a child says in one call, no more is kept than its caller reads: the flood ends the call, and nothing else.</summary>
-    private void EndFlooded(PendingCall call)
+    private void EndFlooded(BridgedCall call)
     {
         Send(JsonRpc.Notification("notifications/cancelled", $$"""{"requestId":{{call.ChildId}},"reason":"overflow"}"""));
         Fail(call, JsonRpc.TooMuchWaits, "overflow");
@@ -289,9 +289,9 @@ internal sealed class ChildConnection
             return;
         }
 
-        if (Envelope.TryParse(message, out var envelope, out _))
+        if (MessageParts.TryParse(message, out var parts, out _))
         {
-            OnMessage(envelope, message);
+            OnMessage(parts, message);
         }
         else
         {
@@ -304,50 +304,50 @@ internal sealed class ChildConnection
         }
     }
 
-    private void OnMessage(in Envelope envelope, Span<byte> message)
+    private void OnMessage(in MessageParts parts, Span<byte> message)
     {
-        if (envelope.Kind == MessageKind.Response)
+        if (parts.Kind == MessageKind.Response)
         {
-            OnResponse(envelope, message);
+            OnResponse(parts, message);
         }
-        else if (envelope.Kind == MessageKind.Request && envelope.Method == "ping")
+        else if (parts.Kind == MessageKind.Request && parts.Method == "ping")
         {
-            Send(JsonRpc.Result(message[envelope.Id], "{}"u8));
+            Send(JsonRpc.Result(message[parts.Id], "{}"u8));
         }
-        else if (envelope.Method == "notifications/progress")
+        else if (parts.Method == "notifications/progress")
         {
-            OnProgress(envelope, message);
+            OnProgress(parts, message);
         }
         else
         {
-            _onServerMessage(this, envelope, message.ToArray());
+            _onServerMessage(this, parts, message.ToArray());
         }
     }
 
-    private void OnResponse(in Envelope envelope, ReadOnlySpan<byte> message)
+    private void OnResponse(in MessageParts parts, ReadOnlySpan<byte> message)
     {
-        if (envelope.IsOfUnknownRequest)
+        if (parts.IsOfUnknownRequest)
         {
             // Where one call is in flight it can be about no other.
             if (_calls.ToArray() is [var (onlyId, only)] && _calls.TryRemove(onlyId, out _))
             {
-                only.Finish(Splice.Replace(message, envelope.Id, only.ClientId));
+                only.Finish(Splice.Replace(message, parts.Id, only.ClientId));
             }
 
             return;
         }
 
-        if (RpcIds.TryReadToken(message[envelope.Id], out var id) && _calls.TryRemove(id, out var call))
+        if (RpcIds.TryReadToken(message[parts.Id], out var id) && _calls.TryRemove(id, out var call))
         {
-            call.Finish(Splice.Replace(message, envelope.Id, call.ClientId));
+            call.Finish(Splice.Replace(message, parts.Id, call.ClientId));
         }
     }
 
-    private void OnProgress(in Envelope envelope, ReadOnlySpan<byte> message)
+    private void OnProgress(in MessageParts parts, ReadOnlySpan<byte> message)
     {
-        if (RpcIds.TryReadToken(message[envelope.ProgressToken], out var id) && _calls.TryGetValue(id, out var call) && call.ClientToken is { } token)
+        if (RpcIds.TryReadToken(message[parts.ProgressToken], out var id) && _calls.TryGetValue(id, out var call) && call.ClientToken is { } token)
         {
-            call.Offer(Splice.Replace(message, envelope.ProgressToken, token));
+            call.Offer(Splice.Replace(message, parts.ProgressToken, token));
         }
     }
 

@@ -16,7 +16,7 @@ internal sealed class ChildPerSession : ISessionHost
     private readonly SemaphoreSlim _starts = new(4);
 
     /// <summary>One for each child that may run. It is given back when the child has ended, or did not start.</summary>
-    private readonly SemaphoreSlim _places;
+    private readonly SemaphoreSlim _permits;
     private readonly Func<ServerMessageHandler, ChildConnection> _start;
     private readonly BridgeOptions _options;
     private readonly TimeProvider _time;
@@ -35,7 +35,7 @@ internal sealed class ChildPerSession : ISessionHost
     {
         Budget = budget;
         _log = log;
-        _places = new SemaphoreSlim(options.SessionChildren);
+        _permits = new SemaphoreSlim(options.SessionChildren);
         _start = start;
         _options = options;
         _time = time;
@@ -63,13 +63,13 @@ internal sealed class ChildPerSession : ISessionHost
         }
     }
 
-    public async Task<Opened> OpenAsync(Envelope envelope, byte[] message, CancellationToken cancellation)
+    public async Task<Opened> OpenAsync(MessageParts parts, byte[] message, CancellationToken cancellation)
     {
         if (!await TryTakePlaceAsync(cancellation))
         {
             var full = $"{_options.SessionChildren} sessions of this server are open, the most that its max_sessions or the node's session-children allows.";
             _log.Write("node", $"session_limit: {full} None has been unused for {_options.SessionSpare.TotalSeconds:0} s.");
-            return Opened.Refuse(envelope, message, full, "session_limit", _sessions.UntilSpare(_options.SessionSpare));
+            return Opened.Refuse(parts, message, full, "session_limit", _sessions.UntilSpare(_options.SessionSpare));
         }
 
         Session session;
@@ -79,16 +79,16 @@ internal sealed class ChildPerSession : ISessionHost
         }
         catch (ObjectDisposedException)
         {
-            return Opened.Refuse(envelope, message, "The server instance is being ended.", "unavailable");
+            return Opened.Refuse(parts, message, "The server instance is being ended.", "unavailable");
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
             _log.Write("node", e.Message);
             NoteFailure(Weir.Nodes.NodeErrors.StartFailed, "A session's server could not be started; the server's log says why.");
-            return Opened.Refuse(envelope, message, "The session's server could not be started.", "start_failed");
+            return Opened.Refuse(parts, message, "The session's server could not be started.", "start_failed");
         }
 
-        return await InitializeAsync(session, envelope, message, cancellation);
+        return await InitializeAsync(session, parts, message, cancellation);
     }
 
     public Session? Find(string sessionId) => _sessions.Find(sessionId);
@@ -102,19 +102,19 @@ internal sealed class ChildPerSession : ISessionHost
         }
     }
 
-    public byte[]? AnswerLocally(Session session, in Envelope envelope, ReadOnlySpan<byte> message) => envelope.Method == "initialize"
-        ? JsonRpc.Error(message[envelope.Id], JsonRpc.InvalidRequest, "The session is initialized already.")
+    public byte[]? AnswerLocally(Session session, in MessageParts parts, ReadOnlySpan<byte> message) => parts.Method == "initialize"
+        ? JsonRpc.Error(message[parts.Id], JsonRpc.InvalidRequest, "The session is initialized already.")
         : null;
 
-    public void Take(Session session, in Envelope envelope, byte[] message)
+    public void Take(Session session, in MessageParts parts, byte[] message)
     {
-        if (envelope.Kind == MessageKind.Response)
+        if (parts.Kind == MessageKind.Response)
         {
-            session.Answer(envelope, message);
+            session.Answer(parts, message);
         }
-        else if (envelope.Method == "notifications/cancelled")
+        else if (parts.Method == "notifications/cancelled")
         {
-            session.Cancel(envelope, message);
+            session.Cancel(parts, message);
         }
         else
         {
@@ -165,7 +165,7 @@ internal sealed class ChildPerSession : ISessionHost
         }
         catch
         {
-            _places.Release();
+            _permits.Release();
             throw;
         }
     }
@@ -182,10 +182,10 @@ internal sealed class ChildPerSession : ISessionHost
         }
     }
 
-    private async Task<Opened> InitializeAsync(Session session, Envelope envelope, byte[] message, CancellationToken cancellation)
+    private async Task<Opened> InitializeAsync(Session session, MessageParts parts, byte[] message, CancellationToken cancellation)
     {
         var child = session.Child;
-        var call = child.Call(envelope, message);
+        var call = child.Call(parts, message);
         using var limit = new CancellationTokenSource(_options.HandshakeTimeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellation);
         byte[] response;
@@ -198,7 +198,7 @@ internal sealed class ChildPerSession : ISessionHost
             End(child);
             cancellation.ThrowIfCancellationRequested();
             NoteFailure(Weir.Nodes.NodeErrors.HandshakeTimedOut, $"A session's server did not answer initialize within {_options.HandshakeTimeout.TotalSeconds:0} s.");
-            return Opened.Refuse(envelope, message, "The server did not answer initialize in time.", "timeout");
+            return Opened.Refuse(parts, message, "The server did not answer initialize in time.", "timeout");
         }
 
         if (!child.IsOpen)
@@ -212,10 +212,10 @@ internal sealed class ChildPerSession : ISessionHost
         {
             End(child);
             var tooLong = $"The server's answer to initialize is longer than {Handshake.ResultLimit >> 10} KiB.";
-            return new Opened(null, JsonRpc.Error(message.AsSpan()[envelope.Id], JsonRpc.InternalError, tooLong, "too_large"));
+            return new Opened(null, JsonRpc.Error(message.AsSpan()[parts.Id], JsonRpc.InternalError, tooLong, "too_large"));
         }
 
-        if (Envelope.TryParse(response, out var answer, out _) && answer.IsError)
+        if (MessageParts.TryParse(response, out var answer, out _) && answer.IsError)
         {
             End(child); // The client's own fault, most likely: the server runs, and says what it does not like.
             return new Opened(null, response);
@@ -234,7 +234,7 @@ internal sealed class ChildPerSession : ISessionHost
     /// <summary>False when the instance is full, and nobody in it has been idle for long enough.</summary>
     private async Task<bool> TryTakePlaceAsync(CancellationToken cancellation)
     {
-        if (_places.Wait(0, CancellationToken.None))
+        if (_permits.Wait(0, CancellationToken.None))
         {
             return true;
         }
@@ -249,7 +249,7 @@ internal sealed class ChildPerSession : ISessionHost
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellation);
         try
         {
-            await _places.WaitAsync(either.Token);
+            await _permits.WaitAsync(either.Token);
             return true;
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
@@ -266,7 +266,7 @@ internal sealed class ChildPerSession : ISessionHost
         End(session.Child);
         await session.Child.Exited;
         _alive.TryRemove(session.Child, out _);
-        _places.Release();
+        _permits.Release();
     }
 
     private void End(ChildConnection child)
@@ -276,23 +276,23 @@ internal sealed class ChildPerSession : ISessionHost
         _ = end.ContinueWith(t => _ending.TryRemove(t, out _), TaskScheduler.Default);
     }
 
-    private static void OnServerMessage(Session? session, ChildConnection child, Envelope envelope, byte[] message)
+    private static void OnServerMessage(Session? session, ChildConnection child, MessageParts parts, byte[] message)
     {
-        if (envelope.Kind == MessageKind.Request)
+        if (parts.Kind == MessageKind.Request)
         {
-            if (session?.Ask(envelope, message) != true)
+            if (session?.Ask(parts, message) != true)
             {
-                var id = message.AsSpan()[envelope.Id];
+                var id = message.AsSpan()[parts.Id];
                 child.Send(JsonRpc.Error(id, JsonRpc.InternalError, "The client has too many requests to answer already.", "busy"));
             }
         }
-        else if (envelope.Method == "notifications/cancelled")
+        else if (parts.Method == "notifications/cancelled")
         {
-            session?.Withdraw(envelope, message);
+            session?.Withdraw(parts, message);
         }
         else
         {
-            session?.Notify(message, toCall: envelope.Method == "notifications/message");
+            session?.Notify(message, toCall: parts.Method == "notifications/message");
         }
     }
 

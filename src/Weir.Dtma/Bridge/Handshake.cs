@@ -24,7 +24,7 @@ internal static partial class Handshake
     private const int FirstForeignExitCode = 125;
 
     /// <summary>How long to wait for the exit code after the output has closed.</summary>
-    private static readonly TimeSpan ExitPatience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ExitTimeout = TimeSpan.FromSeconds(1);
 
     /// <summary>The protocol versions that the bridge speaks, newest first. It uses nothing that the oldest lacks.</summary>
     public static readonly string[] Versions = [Newest, "2025-06-18", "2025-03-26", Oldest];
@@ -68,7 +68,7 @@ internal static partial class Handshake
         phase(ServerPhases.Listing);
         var method = hasTools ? "tools/list" : "ping";
         var second = await AskAsync(child, method, "", NodeErrors.ListingTimedOut, timeout, cancellation);
-        return Envelope.TryParse(second, out var answer, out _) && !answer.IsError
+        return MessageParts.TryParse(second, out var answer, out _) && !answer.IsError
             ? result : throw Refused(NodeErrors.ListingRefused, method, second);
     }
 
@@ -147,7 +147,7 @@ internal static partial class Handshake
     /// </summary>
     private static async Task<InstanceFailure> EndedAsync(ChildConnection child, string method, TimeProvider time)
     {
-        await Task.WhenAny(child.Exited, Task.Delay(ExitPatience, time, CancellationToken.None));
+        await Task.WhenAny(child.Exited, Task.Delay(ExitTimeout, time, CancellationToken.None));
         var code = child.Exited.IsCompletedSuccessfully ? await child.Exited : (int?)null;
         var words = code is { } number
             ? $"The server ended with exit code {number} before it answered {method}."

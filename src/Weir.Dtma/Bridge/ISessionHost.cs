@@ -6,8 +6,8 @@ namespace Weir.Dtma.Bridge;
 internal readonly record struct Opened(Session? Session, byte[] Response, int HttpStatus = StatusCodes.Status200OK, TimeSpan? RetryAfter = null)
 {
     /// <summary>503 with an error of the bridge's own.</summary>
-    public static Opened Refuse(Envelope envelope, byte[] message, string text, string mark, TimeSpan? retryAfter = null) => new(
-        null, JsonRpc.Error(message.AsSpan()[envelope.Id], JsonRpc.InternalError, text, mark), StatusCodes.Status503ServiceUnavailable, retryAfter);
+    public static Opened Refuse(MessageParts parts, byte[] message, string text, string mark, TimeSpan? retryAfter = null) => new(
+        null, JsonRpc.Error(message.AsSpan()[parts.Id], JsonRpc.InternalError, text, mark), StatusCodes.Status503ServiceUnavailable, retryAfter);
 }
 
 /// <summary>Who has which child. Two ways: all sessions share one, or each has its own.</summary>
@@ -17,7 +17,7 @@ internal interface ISessionHost
     ByteBudget Budget { get; }
 
     /// <param name="message">The client's initialize request, one line.</param>
-    Task<Opened> OpenAsync(Envelope envelope, byte[] message, CancellationToken cancellation);
+    Task<Opened> OpenAsync(MessageParts parts, byte[] message, CancellationToken cancellation);
 
     Session? Find(string sessionId);
 
@@ -25,10 +25,10 @@ internal interface ISessionHost
     void Close(Session session);
 
     /// <summary>The response to a request that is not the child's to answer, or null.</summary>
-    byte[]? AnswerLocally(Session session, in Envelope envelope, ReadOnlySpan<byte> message);
+    byte[]? AnswerLocally(Session session, in MessageParts parts, ReadOnlySpan<byte> message);
 
     /// <summary>A notification or response of the client.</summary>
-    void Take(Session session, in Envelope envelope, byte[] message);
+    void Take(Session session, in MessageParts parts, byte[] message);
 
     /// <summary>Ends all sessions and children. False when a child could not be ended.</summary>
     Task<bool> EndAsync();

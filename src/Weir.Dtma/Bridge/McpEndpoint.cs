@@ -33,7 +33,7 @@ internal static class McpEndpoint
     }
 
     /// <summary>1 headers, 2 the message, 3 initialize opens a session, 4 everything else names one, 5 a call waits for its answer: the others are answered.</summary>
-    private static async Task<PendingCall?> ReceiveAsync(HttpContext http, ISessionHost host)
+    private static async Task<BridgedCall?> ReceiveAsync(HttpContext http, ISessionHost host)
     {
         // 1
         if (!http.Request.HasJsonContentType())
@@ -58,7 +58,7 @@ internal static class McpEndpoint
             return null;
         }
 
-        if (!Envelope.TryParse(message, out var envelope, out var problem) || envelope.IsOfUnknownRequest)
+        if (!MessageParts.TryParse(message, out var parts, out var problem) || parts.IsOfUnknownRequest)
         {
             problem = problem.Length > 0 ? problem : "An answer names the request that it answers.";
             await RefuseAsync(http, 400, problem.StartsWith("Not JSON", StringComparison.Ordinal) ? JsonRpc.ParseError : JsonRpc.InvalidRequest, problem);
@@ -68,9 +68,9 @@ internal static class McpEndpoint
         Splice.FlattenLineBreaks(message);
 
         // 3
-        if (envelope is { Kind: MessageKind.Request, Method: "initialize" } && !http.Request.Headers.ContainsKey(SessionHeader))
+        if (parts is { Kind: MessageKind.Request, Method: "initialize" } && !http.Request.Headers.ContainsKey(SessionHeader))
         {
-            var opened = await host.OpenAsync(envelope, message, http.RequestAborted);
+            var opened = await host.OpenAsync(parts, message, http.RequestAborted);
             if (opened.Session is { } created)
             {
                 http.Response.Headers[SessionHeader] = created.Id;
@@ -87,21 +87,21 @@ internal static class McpEndpoint
         }
 
         session.Touch();
-        if (envelope.Kind != MessageKind.Request)
+        if (parts.Kind != MessageKind.Request)
         {
-            host.Take(session, envelope, message);
+            host.Take(session, parts, message);
             http.Response.StatusCode = StatusCodes.Status202Accepted;
             return null;
         }
 
         // 5
-        if (host.AnswerLocally(session, envelope, message) is { } answer)
+        if (host.AnswerLocally(session, parts, message) is { } answer)
         {
             await WriteJsonAsync(http, StatusCodes.Status200OK, answer);
             return null;
         }
 
-        if (session.Call(envelope, message) is { } call)
+        if (session.Call(parts, message) is { } call)
         {
             return call;
         }
@@ -114,7 +114,7 @@ internal static class McpEndpoint
     /// The response as one body if it is the first that comes, within 15 seconds; else a stream of what comes, which the response ends. A
     /// proxy between Weir and the node would end what is silent for longer.
     /// </summary>
-    internal static async Task WriteCallAsync(HttpContext http, PendingCall call, TimeProvider time)
+    internal static async Task WriteCallAsync(HttpContext http, BridgedCall call, TimeProvider time)
     {
         try
         {

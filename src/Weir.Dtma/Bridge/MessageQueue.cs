@@ -4,7 +4,7 @@ namespace Weir.Dtma.Bridge;
 
 internal enum Offered
 {
-    Taken,
+    Accepted,
 
     /// <summary>The queue is complete: its reader expects no more.</summary>
     Complete,
@@ -41,7 +41,7 @@ internal sealed class MessageQueue(ByteBudget budget)
             }
 
             _messages.Writer.TryWrite(message);
-            return Offered.Taken;
+            return Offered.Accepted;
         }
     }
 

@@ -4,7 +4,7 @@ using Weir.Configuration;
 namespace Weir.Dtma.Bridge;
 
 /// <summary>A message, or what stands in the place of one.</summary>
-internal delegate void MessageHandler(in Envelope envelope, Span<byte> message);
+internal delegate void MessageHandler(in MessageParts parts, Span<byte> message);
 
 /// <summary>
 /// A line of a child's output that is not one message: several messages after each other, as servers write that forget a line break, or a batch.
@@ -31,9 +31,9 @@ internal static class OddLine
                 var start = (int)reader.TokenStartIndex;
                 reader.Skip();
                 taken = (int)reader.BytesConsumed;
-                if (Envelope.TryParse(line[start..taken], out var envelope, out _))
+                if (MessageParts.TryParse(line[start..taken], out var parts, out _))
                 {
-                    onMessage(envelope, line[start..taken]);
+                    onMessage(parts, line[start..taken]);
                 }
                 else
                 {

@@ -9,7 +9,7 @@ internal sealed class Session
 
     private readonly TimeProvider _time;
     private readonly Lock _lock = new();
-    private readonly List<PendingCall> _calls = [];
+    private readonly List<BridgedCall> _calls = [];
     private readonly HashSet<string> _asked = new(StringComparer.Ordinal);
     private readonly Queue<byte[]> _waiting = new();
     private readonly ByteBudget _budget;
@@ -52,11 +52,11 @@ internal sealed class Session
     }
 
     /// <summary>Null when a call with the same id is still in flight.</summary>
-    public PendingCall? Call(in Envelope envelope, ReadOnlySpan<byte> message)
+    public BridgedCall? Call(in MessageParts parts, ReadOnlySpan<byte> message)
     {
         lock (_lock)
         {
-            var id = message[envelope.Id];
+            var id = message[parts.Id];
             foreach (var other in _calls)
             {
                 if (RpcIds.AreEqual(id, other.ClientId))
@@ -66,7 +66,7 @@ internal sealed class Session
             }
 
             // The answer may be there before this returns; then the call has left the list that it is about to enter.
-            var call = Child.Call(envelope, message, Leave);
+            var call = Child.Call(parts, message, Leave);
             _calls.Add(call);
             if (call.IsFinished)
             {
@@ -82,25 +82,25 @@ internal sealed class Session
         }
     }
 
-    public void Cancel(in Envelope envelope, ReadOnlySpan<byte> message)
+    public void Cancel(in MessageParts parts, ReadOnlySpan<byte> message)
     {
-        if (!Envelope.IsSet(envelope.RequestId))
+        if (!MessageParts.IsSet(parts.RequestId))
         {
             return;
         }
 
-        PendingCall? target = null;
+        BridgedCall? target = null;
         lock (_lock)
         {
             foreach (var call in _calls)
             {
-                target = RpcIds.AreEqual(message[envelope.RequestId], call.ClientId) ? call : target;
+                target = RpcIds.AreEqual(message[parts.RequestId], call.ClientId) ? call : target;
             }
         }
 
         if (target is not null)
         {
-            Child.Cancel(target, envelope, message);
+            Child.Cancel(target, parts, message);
         }
     }
 
@@ -108,7 +108,7 @@ internal sealed class Session
     /// A request of the child: on the stream of the newest call in flight, else on the session's own stream, else when either comes.
     /// False when too many wait.
     /// </summary>
-    public bool Ask(in Envelope envelope, byte[] message)
+    public bool Ask(in MessageParts parts, byte[] message)
     {
         lock (_lock)
         {
@@ -117,17 +117,17 @@ internal sealed class Session
                 return false;
             }
 
-            _asked.Add(RpcIds.KeyOf(message.AsSpan()[envelope.Id]));
+            _asked.Add(RpcIds.KeyOf(message.AsSpan()[parts.Id]));
             return true;
         }
     }
 
     /// <summary>The child takes a request back.</summary>
-    public void Withdraw(in Envelope envelope, byte[] message)
+    public void Withdraw(in MessageParts parts, byte[] message)
     {
         lock (_lock)
         {
-            if (_asked.Remove(RpcIds.KeyOf(message.AsSpan()[envelope.RequestId])) && !OfferToCall(message))
+            if (_asked.Remove(RpcIds.KeyOf(message.AsSpan()[parts.RequestId])) && !OfferToCall(message))
             {
                 OfferToStream(message);
             }
@@ -135,11 +135,11 @@ internal sealed class Session
     }
 
     /// <summary>A response of the client; passed on only if the child asked for it.</summary>
-    public void Answer(in Envelope envelope, byte[] message)
+    public void Answer(in MessageParts parts, byte[] message)
     {
         lock (_lock)
         {
-            if (!_asked.Remove(RpcIds.KeyOf(message.AsSpan()[envelope.Id])))
+            if (!_asked.Remove(RpcIds.KeyOf(message.AsSpan()[parts.Id])))
             {
                 return;
             }
@@ -219,7 +219,7 @@ internal sealed class Session
     {
         switch (_stream?.Messages.Offer(message))
         {
-            case Offered.Taken:
+            case Offered.Accepted:
                 return true;
             case Offered.Full:
                 _stream.HasOverflowed = true;
@@ -257,7 +257,7 @@ internal sealed class Session
         return false;
     }
 
-    private void Leave(PendingCall call)
+    private void Leave(BridgedCall call)
     {
         lock (_lock)
         {

@@ -43,7 +43,7 @@ internal sealed class SharedChild : ISessionHost
     public async Task InitializeAsync(Action<string> phase, CancellationToken cancellation) =>
         _initializeResult = await Handshake.RunAsync(Child, _options.HandshakeTimeout, phase, _time, cancellation);
 
-    public Task<Opened> OpenAsync(Envelope envelope, byte[] message, CancellationToken cancellation)
+    public Task<Opened> OpenAsync(MessageParts parts, byte[] message, CancellationToken cancellation)
     {
         if (_sessions.Count >= _options.SharedSessions)
         {
@@ -51,7 +51,7 @@ internal sealed class SharedChild : ISessionHost
             {
                 var full = $"{_options.SharedSessions} sessions of this server are open, the most that the node's shared-sessions allows.";
                 _log.Write("node", $"session_limit: {full} None has been unused for {_options.SessionSpare.TotalSeconds:0} s.");
-                return Task.FromResult(Opened.Refuse(envelope, message, full, "session_limit", _sessions.UntilSpare(_options.SessionSpare)));
+                return Task.FromResult(Opened.Refuse(parts, message, full, "session_limit", _sessions.UntilSpare(_options.SessionSpare)));
             }
 
             Close(spare);
@@ -59,7 +59,7 @@ internal sealed class SharedChild : ISessionHost
 
         var session = new Session(SessionTable.NewId(), Child, new ByteBudget(_options.SessionBytes, Budget), _time);
         _sessions.Add(session);
-        return Task.FromResult(new Opened(session, JsonRpc.Result(message.AsSpan()[envelope.Id], _initializeResult)));
+        return Task.FromResult(new Opened(session, JsonRpc.Result(message.AsSpan()[parts.Id], _initializeResult)));
     }
 
     public Session? Find(string sessionId) => _sessions.Find(sessionId);
@@ -77,34 +77,34 @@ internal sealed class SharedChild : ISessionHost
         }
     }
 
-    public byte[]? AnswerLocally(Session session, in Envelope envelope, ReadOnlySpan<byte> message)
+    public byte[]? AnswerLocally(Session session, in MessageParts parts, ReadOnlySpan<byte> message)
     {
-        switch (envelope.Method)
+        switch (parts.Method)
         {
             case "initialize":
-                return JsonRpc.Error(message[envelope.Id], JsonRpc.InvalidRequest, "The session is initialized already.");
+                return JsonRpc.Error(message[parts.Id], JsonRpc.InvalidRequest, "The session is initialized already.");
             // One caller's level would be everybody's, and the messages go to none of them.
             case "logging/setLevel":
-                return JsonRpc.Result(message[envelope.Id], "{}"u8);
-            case "resources/subscribe" when message[envelope.Uri].Length > LongestUri:
-                return JsonRpc.Error(message[envelope.Id], JsonRpc.InvalidRequest, $"The URI is longer than {LongestUri >> 10} KiB.", "too_large");
-            case "resources/subscribe" when Envelope.IsSet(envelope.Uri):
-                return TryJoin(Encoding.UTF8.GetString(message[envelope.Uri]), session)
+                return JsonRpc.Result(message[parts.Id], "{}"u8);
+            case "resources/subscribe" when message[parts.Uri].Length > LongestUri:
+                return JsonRpc.Error(message[parts.Id], JsonRpc.InvalidRequest, $"The URI is longer than {LongestUri >> 10} KiB.", "too_large");
+            case "resources/subscribe" when MessageParts.IsSet(parts.Uri):
+                return TryJoin(Encoding.UTF8.GetString(message[parts.Uri]), session)
                     ? null
-                    : JsonRpc.Error(message[envelope.Id], JsonRpc.InternalError, "Too many resources are subscribed to.", "busy");
-            case "resources/unsubscribe" when Envelope.IsSet(envelope.Uri):
-                return LeavesOthers(Encoding.UTF8.GetString(message[envelope.Uri]), session) ? JsonRpc.Result(message[envelope.Id], "{}"u8) : null;
+                    : JsonRpc.Error(message[parts.Id], JsonRpc.InternalError, "Too many resources are subscribed to.", "busy");
+            case "resources/unsubscribe" when MessageParts.IsSet(parts.Uri):
+                return LeavesOthers(Encoding.UTF8.GetString(message[parts.Uri]), session) ? JsonRpc.Result(message[parts.Id], "{}"u8) : null;
             default:
                 return null;
         }
     }
 
-    public void Take(Session session, in Envelope envelope, byte[] message)
+    public void Take(Session session, in MessageParts parts, byte[] message)
     {
         // Of what a client says unasked, only a cancellation concerns one call and nobody else.
-        if (envelope is { Kind: MessageKind.Notification, Method: "notifications/cancelled" })
+        if (parts is { Kind: MessageKind.Notification, Method: "notifications/cancelled" })
         {
-            session.Cancel(envelope, message);
+            session.Cancel(parts, message);
         }
     }
 
@@ -121,32 +121,32 @@ internal sealed class SharedChild : ISessionHost
         return await Child.EndAsync();
     }
 
-    private void OnServerMessage(ChildConnection child, Envelope envelope, byte[] message)
+    private void OnServerMessage(ChildConnection child, MessageParts parts, byte[] message)
     {
-        if (envelope.Kind == MessageKind.Request)
+        if (parts.Kind == MessageKind.Request)
         {
-            var id = message.AsSpan()[envelope.Id];
-            child.Send(JsonRpc.Error(id, JsonRpc.MethodNotFound, $"{envelope.Method} is not served where many sessions share one server."));
+            var id = message.AsSpan()[parts.Id];
+            child.Send(JsonRpc.Error(id, JsonRpc.MethodNotFound, $"{parts.Method} is not served where many sessions share one server."));
             return;
         }
 
-        switch (envelope.Method)
+        switch (parts.Method)
         {
             case "notifications/message":
                 _log.Write("mcp", Encoding.UTF8.GetString(message.AsSpan(0, Math.Min(message.Length, InstanceLog.LineLimit))));
                 break;
             case "notifications/cancelled":
                 break;
-            case "notifications/resources/updated" when Envelope.IsSet(envelope.Uri):
-                Tell(Subscribers(Encoding.UTF8.GetString(message.AsSpan()[envelope.Uri])), message);
+            case "notifications/resources/updated" when MessageParts.IsSet(parts.Uri):
+                Notify(Subscribers(Encoding.UTF8.GetString(message.AsSpan()[parts.Uri])), message);
                 break;
             default:
-                Tell(_sessions.All, message);
+                Notify(_sessions.All, message);
                 break;
         }
     }
 
-    private static void Tell(IEnumerable<Session> sessions, byte[] message)
+    private static void Notify(IEnumerable<Session> sessions, byte[] message)
     {
         foreach (var session in sessions)
         {

@@ -15,7 +15,7 @@ internal sealed class ServerEntry(StoredServer stored, StateStore store, Instanc
 
     public bool IsNew { get; set; } = true;
 
-    public SemaphoreSlim Turn { get; } = new(1);
+    public SemaphoreSlim Mutex { get; } = new(1);
 
     public Task Work { get; set; } = Task.CompletedTask;
 

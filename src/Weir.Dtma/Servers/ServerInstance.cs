@@ -13,7 +13,7 @@ namespace Weir.Dtma.Servers;
 internal sealed class ServerInstance
 {
     private const int MissedPings = 3;
-    private static readonly TimeSpan ExitPatience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ExitTimeout = TimeSpan.FromSeconds(1);
 
     private readonly Guid _id;
     private readonly ServerSpec _spec;
@@ -109,7 +109,7 @@ internal sealed class ServerInstance
     {
         var spec = await PrepareAsync();
         var budget = new ByteBudget(_context.Bridge.InstanceBytes, _context.Budgets.For(_spec.OrganizationId));
-        var turns = _spec.CallsAtOnce is { } most ? new CallTurns(most, new ByteBudget(_context.Bridge.OutgoingBytes, budget)) : null;
+        var turns = _spec.CallsAtOnce is { } most ? new CallQueue(most, new ByteBudget(_context.Bridge.OutgoingBytes, budget)) : null;
         ChildConnection Start(ServerMessageHandler handler) =>
             new(_context.Launcher.Start(spec), _log, _context.Bridge, budget, _context.Time, handler, turns);
 
@@ -205,7 +205,7 @@ internal sealed class ServerInstance
             {
                 _host = null;
                 // Its output ends a moment before it does.
-                await Task.WhenAny(child.Exited, Task.Delay(ExitPatience, _context.Time, CancellationToken.None));
+                await Task.WhenAny(child.Exited, Task.Delay(ExitTimeout, _context.Time, CancellationToken.None));
                 var code = child.Exited.IsCompletedSuccessfully ? $" with code {await child.Exited}" : "";
                 return new InstanceFailure(NodeErrors.ChildExited, $"The server ended{code}.");
             }

@@ -92,7 +92,7 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
         }
         finally
         {
-            entry.Turn.Release();
+            entry.Mutex.Release();
         }
     }
 
@@ -117,7 +117,7 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
         }
         finally
         {
-            entry.Turn.Release();
+            entry.Mutex.Release();
         }
     }
 
@@ -145,7 +145,7 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
         }
         finally
         {
-            entry.Turn.Release();
+            entry.Mutex.Release();
         }
     }
 
@@ -174,7 +174,7 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
         }
         finally
         {
-            entry.Turn.Release();
+            entry.Mutex.Release();
         }
 
         Changed?.Invoke();
@@ -229,13 +229,13 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
         while (true)
         {
             var entry = find();
-            await entry.Turn.WaitAsync();
+            await entry.Mutex.WaitAsync();
             if (_entries.TryGetValue(entry.Stored.Id, out var current) && ReferenceEquals(current, entry))
             {
                 return entry;
             }
 
-            entry.Turn.Release();
+            entry.Mutex.Release();
         }
     }
 

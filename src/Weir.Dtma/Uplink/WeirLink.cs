@@ -55,7 +55,7 @@ internal sealed class WeirLink : IDisposable
     public Task<Guid> Registered => _registered.Task;
 
     /// <summary>Makes the next heartbeat come at once.</summary>
-    public void Hurry()
+    public void TriggerNow()
     {
         try
         {
@@ -117,7 +117,7 @@ internal sealed class WeirLink : IDisposable
     }
 
     /// <summary>The last word of a node that ends in order: what ran here does not run now.</summary>
-    public async Task SayGoodbyeAsync(HeartbeatRequest last)
+    public async Task SendFinalHeartbeatAsync(HeartbeatRequest last)
     {
         if (_current is not { } identity)
         {

@@ -8,7 +8,7 @@ namespace Weir.Server.Commands;
 /// <summary><c>weir agent key create|revoke</c>: through the published functions, as a person who may; there is no other way.</summary>
 internal static class AgentCommand
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);
     private static readonly Option<bool> Json = new("--json") { Description = "Print one JSON line." };
 
     public static Command Create() => new("agent", "Agents of an organization.")
@@ -39,7 +39,7 @@ internal static class AgentCommand
 
             var expiresAt = parsed.GetValue(days) is { } number ? TimeProvider.System.GetUtcNow().AddDays(number) : default(DateTimeOffset?);
             var (text, keyId, secret) = AgentKey.Create();
-            using var weir = new WeirClient(PersonOptions.Resolve(parsed), Patience);
+            using var weir = new WeirClient(PersonOptions.Resolve(parsed), Timeout);
             await weir.PostAsync(
                 "/rest/v1/rpc/create_agent_key", new
                 {
@@ -63,7 +63,7 @@ internal static class AgentCommand
         command.Run(async (parsed, stop) =>
         {
             var keyId = AgentKey.Parse(parsed.GetValue(key)!)?.Id ?? parsed.GetValue(key)!;
-            using var weir = new WeirClient(PersonOptions.Resolve(parsed), Patience);
+            using var weir = new WeirClient(PersonOptions.Resolve(parsed), Timeout);
             await weir.PostAsync("/rest/v1/rpc/revoke_agent_key", new { key_id = keyId }, stop);
             await Console.Out.WriteLineAsync(parsed.GetValue(Json) ? JsonSerializer.Serialize(new { key_id = keyId, revoked = true }, PlainJson.Line) : $"{keyId} is revoked.");
             return ExitCode.Done;

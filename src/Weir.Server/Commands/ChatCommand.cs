@@ -11,7 +11,7 @@ namespace Weir.Server.Commands;
 internal static class ChatCommand
 {
     /// <summary>Longer than any turn may be configured to take.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(11);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(11);
 
     private static readonly Argument<string> Message = new("message") { Description = "What to say." };
     private static readonly Option<bool> Json = new("--json") { Description = "Print the whole answer as one JSON line." };
@@ -35,7 +35,7 @@ internal static class ChatCommand
         command.Run(async (parsed, stop) =>
         {
             var to = Resolve(parsed);
-            using var weir = new WeirClient(to, Patience);
+            using var weir = new WeirClient(to, Timeout);
             var body = await weir.PostAsync(
                 "/functions/v1/chat", new { agentId = to.AgentId, channelId = to.ChannelId, message = parsed.GetValue(Message)! }, stop);
             await PrintAsync(body, parsed.GetValue(Json));

@@ -13,7 +13,7 @@ internal sealed class DatabaseWait(WeirConfig config, ILogger logger, TimeProvid
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
 
-    private TimeSpan Patience => TimeSpan.FromSeconds(config.Database.StartTimeoutSeconds);
+    private TimeSpan Timeout => TimeSpan.FromSeconds(config.Database.StartTimeoutSeconds);
 
     /// <summary>Runs the checks until the database answers them.</summary>
     /// <exception cref="WeirException">Unavailable: it did not in <c>database.startTimeoutSeconds</c>. Any other failure of a check, at once.</exception>
@@ -24,12 +24,12 @@ internal sealed class DatabaseWait(WeirConfig config, ILogger logger, TimeProvid
             return;
         }
 
-        if (Patience == TimeSpan.Zero)
+        if (Timeout == TimeSpan.Zero)
         {
             throw first;
         }
 
-        logger.LogWarning("{Message} Weir waits for it up to {Seconds} s (database.startTimeoutSeconds).", first.Message, Patience.TotalSeconds);
+        logger.LogWarning("{Message} Weir waits for it up to {Seconds} s (database.startTimeoutSeconds).", first.Message, Timeout.TotalSeconds);
         var begun = time.GetTimestamp();
         var last = first;
         await using var listener = await ListenAsync(() => last.Message, stop);
@@ -45,9 +45,9 @@ internal sealed class DatabaseWait(WeirConfig config, ILogger logger, TimeProvid
             }
 
             last = failure;
-            if (time.GetElapsedTime(begun) > Patience)
+            if (time.GetElapsedTime(begun) > Timeout)
             {
-                throw new WeirException(ErrorCode.Unavailable, $"{failure.Message} Weir waited for it for {Patience.TotalSeconds:0} s (database.startTimeoutSeconds).",
+                throw new WeirException(ErrorCode.Unavailable, $"{failure.Message} Weir waited for it for {Timeout.TotalSeconds:0} s (database.startTimeoutSeconds).",
                     "Start the database, or see weir doctor.", failure);
             }
         }

@@ -8,7 +8,7 @@ namespace Weir.Server.Commands;
 /// <summary><c>weir down</c>: stops what <c>up</c> started.</summary>
 internal static class DownCommand
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(90);
 
     public static Command Create()
     {
@@ -28,12 +28,12 @@ internal static class DownCommand
             // The directory is held at this moment, so the number beside the lock is its holder's.
             var pid = DataDirectory.HolderOf(path) ?? throw new WeirException(ErrorCode.Conflict, $"{path} is in use, but by whom is not known.");
             await Tool.SignalAsync(pid, "TERM", stop);
-            var deadline = TimeProvider.System.GetUtcNow() + Patience;
+            var deadline = TimeProvider.System.GetUtcNow() + Timeout;
             while (DataDirectory.IsHeld(path))
             {
                 if (TimeProvider.System.GetUtcNow() > deadline)
                 {
-                    throw new WeirException(ErrorCode.Unavailable, $"Process {pid} did not stop within {Patience.TotalSeconds} seconds.",
+                    throw new WeirException(ErrorCode.Unavailable, $"Process {pid} did not stop within {Timeout.TotalSeconds} seconds.",
                         $"End it: kill -9 {pid}; its children end with it.");
                 }
 

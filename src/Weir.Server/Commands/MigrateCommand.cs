@@ -26,7 +26,7 @@ internal static class MigrateCommand
             var config = all.Database;
             var owner = config.RequireOwnerUrl();
             var report = await new Migrator(owner, MigrationScript.Embedded()).MigrateAsync(config.Url, config.EngineUrl, stop);
-            await new PlatformQueries(owner).TellAsync(all, stop);
+            await new PlatformQueries(owner).NotifyAsync(all, stop);
             await Console.Out.WriteLineAsync(parsed.GetValue(json) ? AsJson(report) : AsText(report));
             return ExitCode.Done;
         });

@@ -62,7 +62,7 @@ internal static class RestoreCommand
                 report => Console.Out.WriteLine(parsed.GetValue(json) ? AsJson(report) : AsText(report)), TimeProvider.System);
             var done = parsed.GetValue(file) is { } path ? await restore.RunAsync(path, stop) : await restore.AlreadyRestoredAsync(stop);
             await DatabaseRestore.AfterCommitAsync(
-                done, "Telling the database what is configured", () => new PlatformQueries(owner).TellAsync(config, stop));
+                done, "Telling the database what is configured", () => new PlatformQueries(owner).NotifyAsync(config, stop));
             return done.BroughtBack?.Any(b => b.Problem is not null) == true ? ExitCode.Failed : ExitCode.Done;
         });
         return command;

@@ -8,7 +8,7 @@ namespace Weir.Server.Commands;
 /// <summary><c>weir token</c>: signs a person in at the embedded issuer, and prints the access token.</summary>
 internal static class TokenCommand
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);
     private static readonly Option<string?> Email = new("--email")
     {
         Description = "Whose token; the password is read from standard input, never from the command line. [default: the demo's login]",
@@ -31,7 +31,7 @@ internal static class TokenCommand
         command.Run(async (parsed, stop) =>
         {
             var (to, email, password) = await ResolveAsync(parsed, stop);
-            using var weir = new WeirClient(to, Patience);
+            using var weir = new WeirClient(to, Timeout);
             var session = await weir.SignInAsync(email, password, stop);
             await Console.Out.WriteLineAsync(parsed.GetValue(Json) ? session.GetRawText() : session.GetProperty("access_token").GetString());
             return ExitCode.Done;

@@ -17,11 +17,11 @@ internal sealed class WeirClient : IDisposable
     private readonly HttpClient _http;
     private readonly UpConnection _to;
 
-    public WeirClient(UpConnection to, TimeSpan patience)
+    public WeirClient(UpConnection to, TimeSpan timeout)
     {
         _to = to;
         _http = _egress.OperatorClient(to.Url);
-        _http.Timeout = patience;
+        _http.Timeout = timeout;
     }
 
     public static Uri? ReadUrl(string? text) => text is null ? null

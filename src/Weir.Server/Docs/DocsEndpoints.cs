@@ -8,10 +8,10 @@ namespace Weir.Server.Docs;
 /// <summary>Apart from <see cref="UnknownBodies"/>: readers take no place from those who sign in.</summary>
 internal sealed class DocsConcurrencyLimit
 {
-    private readonly UnknownPlaces _places = new(UnknownBodies.MostOfOneAddress, UnknownBodies.MostOfOneSite, UnknownBodies.Most);
+    private readonly UnauthenticatedRequestLimiter _permits = new(UnknownBodies.MostOfOneAddress, UnknownBodies.MostOfOneSite, UnknownBodies.Most);
 
     /// <exception cref="WeirException">WR008: too many are open already.</exception>
-    public void Enter(HttpContext http) => _places.Enter(http);
+    public void Enter(HttpContext http) => _permits.Enter(http);
 }
 
 /// <summary><c>/docs/</c>: the documentation of this release, for anybody. Errors point there.</summary>

@@ -9,7 +9,7 @@ namespace Weir.Server.Http;
 /// Host and Origin of every request, on every listener: a browser that was led here by a rebound name, or from a foreign page,
 /// gets 403 before anything else is looked at. A request without Origin comes from no browser.
 /// </summary>
-internal sealed class CallerChecks(RequestDelegate next, HttpConfig config, Handover handover)
+internal sealed class CallerChecks(RequestDelegate next, HttpConfig config, ReplicaForwarder forwarder)
 {
     private readonly HashSet<string> _hosts = new(
         config.AllowedHosts.Concat(config.PublicUrl is { } url ? [url.Authority] : []), StringComparer.OrdinalIgnoreCase);
@@ -20,7 +20,7 @@ internal sealed class CallerChecks(RequestDelegate next, HttpConfig config, Hand
     public Task InvokeAsync(HttpContext http)
     {
         var host = http.Request.Host;
-        if (!_hosts.Contains(host.Value ?? "") && !IsOwnLoopback(http, host) && !handover.IsHandedOver(http.Request))
+        if (!_hosts.Contains(host.Value ?? "") && !IsOwnLoopback(http, host) && !forwarder.IsHandedOver(http.Request))
         {
             return RefuseAsync(http, "foreign_host", "The Host header names a host that Weir is not reached by.", "Set http.publicUrl or http.allowedHosts.");
         }

@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway.Names;
+using Weir.Gateway.AgentTools;
 using Weir.Identity;
 using Weir.Postgres;
 
@@ -21,7 +21,7 @@ internal sealed record DemoContext(UpOptions Options, WeirConfig Config, IServic
 internal sealed class Demo(DemoContext context)
 {
     private const string Instructions = "You help people to look at the files of the demo folder. Answer briefly.";
-    private static readonly TimeSpan ReadyPatience = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan ReadyTimeout = TimeSpan.FromSeconds(120);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(250);
     private static readonly JsonSerializerOptions Readable = new(JsonSerializerDefaults.Web) { WriteIndented = true };
 
@@ -168,11 +168,11 @@ internal sealed class Demo(DemoContext context)
     private async Task WaitAsync(DemoFile kept, CancellationToken ct)
     {
         var (started, said) = (context.Time.GetTimestamp(), "");
-        while (await AwaitedAsync(kept, ct) is { Length: > 0 } awaited && context.Time.GetElapsedTime(started) < ReadyPatience)
+        while (await AwaitedAsync(kept, ct) is { Length: > 0 } awaited && context.Time.GetElapsedTime(started) < ReadyTimeout)
         {
             if (awaited != said)
             {
-                context.Options.Say($"Waiting for {awaited}, at most {ReadyPatience.TotalSeconds:0} s …");
+                context.Options.Say($"Waiting for {awaited}, at most {ReadyTimeout.TotalSeconds:0} s …");
                 said = awaited;
             }
 
@@ -208,7 +208,7 @@ internal sealed class Demo(DemoContext context)
 
         try
         {
-            var catalogs = context.Services.GetRequiredService<AgentCatalogs>();
+            var catalogs = context.Services.GetRequiredService<AgentToolsCache>();
             var catalog = await catalogs.LoadAsync(Principal.OfKey(AgentKey.Parse(kept.AgentKey)!), instanceName: null, ct);
             return string.Join(", ", servers
                 .Where(s => catalog.Instances.Any(i => i.Id == s.Id && i.Status == "running"))

@@ -15,8 +15,8 @@ internal sealed class NodeProcess : IAsyncDisposable
     private const string NodeName = "local";
 
     private static readonly TimeSpan TokenLifetime = TimeSpan.FromMinutes(10);
-    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan StartPatience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
@@ -71,11 +71,11 @@ internal sealed class NodeProcess : IAsyncDisposable
     private async Task StopAsync(Process process)
     {
         process.StandardInput.Close();
-        using var patience = new CancellationTokenSource(StopPatience, _time);
-        await process.WaitForExitAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        using var timeout = new CancellationTokenSource(StopTimeout, _time);
+        await process.WaitForExitAsync(timeout.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!process.HasExited)
         {
-            _logger.LogError("The node did not stop within {Seconds} seconds and is killed; its reaper ends the servers.", StopPatience.TotalSeconds);
+            _logger.LogError("The node did not stop within {Seconds} seconds and is killed; its reaper ends the servers.", StopTimeout.TotalSeconds);
             process.Kill();
         }
     }
@@ -134,18 +134,18 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     private async Task WaitUntilReadyAsync(Process process, CancellationToken cancellationToken)
     {
-        using var limit = new CancellationTokenSource(StartPatience, _time);
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        using var limit = new CancellationTokenSource(StartTimeout, _time);
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
         try
         {
-            if (await process.StandardOutput.ReadLineAsync(patience.Token) is null)
+            if (await process.StandardOutput.ReadLineAsync(timeout.Token) is null)
             {
                 throw new WeirException(ErrorCode.Unavailable, "The node ended at once.", "Its last line above says why.");
             }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new WeirException(ErrorCode.Unavailable, $"The node was not ready within {StartPatience.TotalSeconds} seconds.");
+            throw new WeirException(ErrorCode.Unavailable, $"The node was not ready within {StartTimeout.TotalSeconds} seconds.");
         }
     }
 

@@ -57,7 +57,7 @@ internal static class UpRun
         await using var host = await StartHostAsync(options, config, time, stop); // 4
         config = host.Services.GetRequiredService<WeirConfig>();
         // Only now is the port known that begins every link.
-        await new PlatformQueries(owner).TellAsync(config, stop);
+        await new PlatformQueries(owner).NotifyAsync(config, stop);
 
         await host.WhileItRunsAsync(ending => ServeAsync(new DemoContext(options, config, host.Services, shared, time), host, logger, ending), stop);
         return ExitCode.Done;

@@ -50,7 +50,7 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     private const string Audit = "select weir.audit_mcp_interactions($1)";
 
     /// <summary>Where a turn takes place, as the person sees it.</summary>
-    public sealed record Place(Guid OrganizationId, Guid ChannelId, ChatAgent? Agent, string? Instructions);
+    public sealed record ChatContextRow(Guid OrganizationId, Guid ChannelId, ChatAgent? Agent, string? Instructions);
 
     public sealed record Message(string Sender, Guid? UserId, Guid? AgentId, string? AgentName, string Content, string? UserName, bool IsDeleted);
 
@@ -61,14 +61,14 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     /// WR004: one of them is not there for this person, or they do not belong together. WR001: neither a channel nor an agent was named.
     /// WR003: a viewer begins no conversation.
     /// </exception>
-    public async Task<Place> PlaceAsync(Guid userId, Guid? agentId, Guid? workspaceId, Guid? channelId, CancellationToken ct)
+    public async Task<ChatContextRow> ChatContextAsync(Guid userId, Guid? agentId, Guid? workspaceId, Guid? channelId, CancellationToken ct)
     {
         var json = channelId is null
             ? await users.CallAsync(userId, DirectContext, [Sql.Uuid(agentId), Sql.Uuid(workspaceId)], ct)
             : await users.CallAsync(userId, Context, [Sql.Uuid(agentId), Sql.Uuid(workspaceId), Sql.Uuid(channelId)], ct);
         var agent = json.GetProperty("agent");
         var isAgent = agent.ValueKind == JsonValueKind.Object;
-        return new Place(
+        return new ChatContextRow(
             json.GetProperty("organization_id").GetGuid(),
             json.GetProperty("channel_id").GetGuid(),
             isAgent ? new ChatAgent(agent.GetProperty("id").GetGuid(), agent.GetProperty("name").GetString()!) : null,

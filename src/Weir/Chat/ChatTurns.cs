@@ -20,7 +20,7 @@ internal sealed record OpenTurn(
     public PriorityRules Priorities { get; init; } = PriorityRules.None;
 
     /// <summary>Its place among the turns that are open at once; given back when it is answered.</summary>
-    public IDisposable? Place { get; init; }
+    public IDisposable? Permit { get; init; }
 }
 
 /// <summary>The life of one chat turn.</summary>
@@ -37,7 +37,7 @@ internal sealed class ChatTurns(
     /// <summary>How often a replica looks whether the other one has answered.</summary>
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
 
-    private readonly TurnDoor _door = new(database.PoolSize, time);
+    private readonly ChatDatabaseBulkhead _door = new(database.PoolSize, time);
 
     private readonly ConcurrentDictionary<(Guid Message, Guid Agent), Lazy<Task<ChatAnswer>>> _running = new();
 
@@ -56,27 +56,27 @@ internal sealed class ChatTurns(
                 "Give the channel that the message is for.");
         }
 
-        var taken = limits.Enter(userId);
+        var permit = limits.Enter(userId);
         try
         {
             using var inside = await _door.EnterAsync(TimeSpan.FromSeconds(config.DeadlineSeconds) / 2, ct)
                 ?? throw new WeirException(ErrorCode.Unavailable, "Too many turns begin at once here.", "Try again in a moment.");
 
             // 1. Check.
-            var place = await queries.PlaceAsync(userId, request.AgentId, request.WorkspaceId, request.ChannelId, ct);
-            taken.Enter(place.OrganizationId, place.Agent?.Id);
+            var context = await queries.ChatContextAsync(userId, request.AgentId, request.WorkspaceId, request.ChannelId, ct);
+            permit.Enter(context.OrganizationId, context.Agent?.Id);
 
             // 2. Save.
-            var id = await queries.PostAsync(userId, place.ChannelId, request.Message, request.ClientMessageId, isTurn: place.Agent is not null, ct);
+            var id = await queries.PostAsync(userId, context.ChannelId, request.Message, request.ClientMessageId, isTurn: context.Agent is not null, ct);
             return new OpenTurn(
-                userId, place.OrganizationId, place.ChannelId, place.Agent, place.Instructions, id, request.Message, started)
+                userId, context.OrganizationId, context.ChannelId, context.Agent, context.Instructions, id, request.Message, started)
             {
-                Priorities = request.Priorities, Place = taken,
+                Priorities = request.Priorities, Permit = permit,
             };
         }
         catch
         {
-            taken.Dispose();
+            permit.Dispose();
             throw;
         }
     }
@@ -88,7 +88,7 @@ internal sealed class ChatTurns(
     /// <param name="tell">Hears what happens, one event at a time; must not throw.</param>
     public async Task<ChatAnswer> AnswerAsync(OpenTurn turn, Func<ChatEvent, ValueTask> tell)
     {
-        using var place = turn.Place;
+        using var permit = turn.Permit;
         if (turn.Agent is not { } agent)
         {
             var saved = ChatAnswer.Saved(turn.MessageId);
@@ -127,9 +127,9 @@ internal sealed class ChatTurns(
                 case TurnState.Stopped:
                     throw Denials.SwitchedOff();
                 case TurnState.Answered:
-                    return await TellAsync(await answers.AgainAsync(turn, agent), tell);
+                    return await EmitAsync(await answers.AgainAsync(turn, agent), tell);
                 case TurnState.CutOff:
-                    return await TellAsync(await answers.CutOffAsync(turn, agent, calls), tell);
+                    return await EmitAsync(await answers.CutOffAsync(turn, agent, calls), tell);
                 default:
                     await Task.Delay(Look, time);
                     // If that one dies before its first call, this turn begins only then.
@@ -139,7 +139,7 @@ internal sealed class ChatTurns(
         }
     }
 
-    private static async Task<ChatAnswer> TellAsync(ChatAnswer answer, Func<ChatEvent, ValueTask> tell)
+    private static async Task<ChatAnswer> EmitAsync(ChatAnswer answer, Func<ChatEvent, ValueTask> tell)
     {
         await tell(new ChatEvent("context", answer.Context));
         return answer;
@@ -176,14 +176,14 @@ internal sealed class ChatTurns(
         using var over = new CancellationTokenSource(Left(turn), time);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(over.Token, work.Off);
         var principal = Principal.OfPerson(turn.UserId, agent.Id);
-        var calls = new TurnCalls(caller, queries, principal, turn.MessageId, journal, () => Left(turn), time);
+        var calls = new TurnToolCalls(caller, queries, principal, turn.MessageId, journal, () => Left(turn), time);
 
         // 3 and 4. Discover, gather.
         var gathering = sources.GatherAsync(principal, turn, calls.CallAsync, journal, deadline.Token);
         var asked = models.OpenAsync(turn.UserId, agent, journal, () => Left(turn), deadline.Token);
         var start = await gathering;
         work.Off.ThrowIfCancellationRequested();
-        await journal.TellAsync("context", start.Context);
+        await journal.EmitAsync("context", start.Context);
 
         // 5. Aggregate.
         var messages = await prompts.MakeAsync(turn, start, journal);

@@ -15,7 +15,7 @@ internal sealed class CollectingResponder : ICallResponder
     public ValueTask NotifyAsync(UpstreamMessage message, CancellationToken ct) => ValueTask.CompletedTask;
 
     /// <summary>A turn offers nothing to servers, so none is put through to here.</summary>
-    public Task<ClientAnswer> AskAsync(string method, ReadOnlyMemory<byte> parameters, CancellationToken ct) =>
+    public Task<ClientResponse> AskAsync(string method, ReadOnlyMemory<byte> parameters, CancellationToken ct) =>
         throw new InvalidOperationException("A chat turn cannot be asked.");
 
     public ValueTask FinishAsync(UpstreamMessage message, UpstreamSession session, CancellationToken ct)
@@ -29,32 +29,32 @@ internal sealed class CollectingResponder : ICallResponder
     {
         if (_response is not { } message)
         {
-            return (CallOutcomes.Failed, $"The server '{server}' ended its answer without a response.");
+            return (ToolCallOutcomes.Failed, $"The server '{server}' ended its answer without a response.");
         }
 
-        var outline = message.Outline;
-        if (outline.Error.Exists)
+        var fields = message.Fields;
+        if (fields.Error.Exists)
         {
-            using var error = JsonDocument.Parse(outline.Error.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+            using var error = JsonDocument.Parse(fields.Error.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
             var text = error.RootElement.TryGetProperty("message", out var words) && words.ValueKind == JsonValueKind.String
                 ? words.GetString()! : "an error without words";
-            return (CallOutcomes.ToolError, ToolText.Trim(text));
+            return (ToolCallOutcomes.ToolError, ToolText.Trim(text));
         }
 
-        if (outline.ResultType is not (null or "complete"))
+        if (fields.ResultType is not (null or "complete"))
         {
-            return (CallOutcomes.Failed, $"The server '{server}' wants to ask the person something, which chat does not offer.");
+            return (ToolCallOutcomes.Failed, $"The server '{server}' wants to ask the person something, which chat does not offer.");
         }
 
         using var result = Parse(message);
-        return (outline.IsToolError ? CallOutcomes.ToolError : CallOutcomes.Ok, ToolText.Of(result.RootElement));
+        return (fields.IsToolError ? ToolCallOutcomes.ToolError : ToolCallOutcomes.Ok, ToolText.Of(result.RootElement));
     }
 
     /// <summary>What a resource or prompt says, however much that is.</summary>
     /// <exception cref="CallFailedException">The server answered with something else.</exception>
     public string ReadContext(string server, string kind)
     {
-        if (_response is not { } message || message.Outline.Error.Exists || message.Outline.ResultType is not (null or "complete"))
+        if (_response is not { } message || message.Fields.Error.Exists || message.Fields.ResultType is not (null or "complete"))
         {
             throw new CallFailedException(ErrorCode.UpstreamFailed, Outcomes.ProtocolError, $"the server '{server}' answered with an error.");
         }
@@ -65,5 +65,5 @@ internal sealed class CollectingResponder : ICallResponder
     }
 
     private static JsonDocument Parse(UpstreamMessage message) =>
-        JsonDocument.Parse(message.Outline.Result.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        JsonDocument.Parse(message.Fields.Result.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
 }

@@ -96,7 +96,7 @@ internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
             return model;
         }
 
-        var asked = new AskedCalls(model, call);
+        var asked = new ModelToolCalls(model, call);
         return new FunctionInvokingChatClient(asked)
         {
             AllowConcurrentInvocation = true,
@@ -131,7 +131,7 @@ internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
                 }
 
                 isBetween = false;
-                await journal.TellAsync("delta", new { round, text = piece });
+                await journal.EmitAsync("delta", new { round, text = piece });
             }
             else if (update.Contents.Count > 0)
             {

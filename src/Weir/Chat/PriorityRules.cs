@@ -3,7 +3,7 @@ using System.Text.Json;
 using Weir.Chat.Gathering;
 using Weir.Errors;
 using Weir.Gateway;
-using Weir.Gateway.Names;
+using Weir.Gateway.AgentTools;
 
 namespace Weir.Chat;
 
@@ -68,10 +68,10 @@ internal sealed class PriorityRules
         : priority;
 
     /// <summary>The catalog in the order of this turn.</summary>
-    public AgentCatalog Apply(AgentCatalog catalog) => _rules.Count == 0 ? catalog : catalog with
+    public AgentToolSet Apply(AgentToolSet tools) => _rules.Count == 0 ? tools : tools with
     {
-        Instances = [.. catalog.Instances.OrderBy(i => Of(i.Id, i.Name, i.Priority))],
-        Items = [.. catalog.Items.OrderBy(i => Of(i.InstanceId, i.InstanceName, i.Priority))],
+        Instances = [.. tools.Instances.OrderBy(i => Of(i.Id, i.Name, i.Priority))],
+        Items = [.. tools.Items.OrderBy(i => Of(i.InstanceId, i.InstanceName, i.Priority))],
     };
 
     /// <summary>The servers' settings with the priorities of this turn, the better first.</summary>

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace Weir.Chat;
 
 /// <summary>How one call of a turn ended.</summary>
-internal static class CallOutcomes
+internal static class ToolCallOutcomes
 {
     public const string Ok = "ok";
 
@@ -21,7 +21,7 @@ internal static class CallOutcomes
 /// What a model gets back from a tool. The text is a server's: data from outside, always beside the name of who said it, and
 /// never part of a system message. A model reads it as JSON, which no text in it can end.
 /// </summary>
-/// <param name="Outcome">One of <see cref="CallOutcomes"/>.</param>
+/// <param name="Outcome">One of <see cref="ToolCallOutcomes"/>.</param>
 /// <param name="Text">What the server said, trimmed; or, of a call that had no answer, what Weir says about it.</param>
 internal sealed record ToolOutput(
     [property: JsonPropertyName("server")] string Server,
@@ -31,5 +31,5 @@ internal sealed record ToolOutput(
 {
     /// <summary>Whether the text is the server's.</summary>
     [JsonIgnore]
-    public bool IsAnswer => Outcome is CallOutcomes.Ok or CallOutcomes.ToolError;
+    public bool IsAnswer => Outcome is ToolCallOutcomes.Ok or ToolCallOutcomes.ToolError;
 }

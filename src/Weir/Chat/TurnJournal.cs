@@ -36,7 +36,7 @@ internal sealed class TurnJournal(Func<ChatEvent, ValueTask> tell)
     public static Degradation LeftOut(string server, string tool, string why) =>
         new("tool", server, tool, "left_out", $"The tool '{tool}' of '{server}' was not offered to the model: {why}.");
 
-    public ValueTask TellAsync(string type, object data) => tell(new ChatEvent(type, data));
+    public ValueTask EmitAsync(string type, object data) => tell(new ChatEvent(type, data));
 
     public async ValueTask DegradeAsync(Degradation degradation)
     {
@@ -45,7 +45,7 @@ internal sealed class TurnJournal(Func<ChatEvent, ValueTask> tell)
             _degraded.Add(degradation);
         }
 
-        await TellAsync("degraded", degradation);
+        await EmitAsync("degraded", degradation);
     }
 
     /// <summary>
@@ -55,7 +55,7 @@ internal sealed class TurnJournal(Func<ChatEvent, ValueTask> tell)
     public async ValueTask<(int Place, ToolCallReport Report)> BeginAsync(string id, GovernedTool tool, JsonElement arguments)
     {
         var report = new ToolCallReport(
-            id, tool.Name, tool.Facts.Server, tool.Facts.Tool, arguments, CallOutcomes.Failed,
+            id, tool.Name, tool.Facts.Server, tool.Facts.Tool, arguments, ToolCallOutcomes.Failed,
             new CallError(ErrorCode.UpstreamTimeout.Sqlstate(), "The turn was over before this had an answer. It may have been done all the same."), 0);
         int place;
         lock (_lock)
@@ -64,7 +64,7 @@ internal sealed class TurnJournal(Func<ChatEvent, ValueTask> tell)
             _calls.Add(report);
         }
 
-        await TellAsync("tool_call", new { id, name = tool.Name, server = tool.Facts.Server, tool = tool.Facts.Tool, arguments });
+        await EmitAsync("tool_call", new { id, name = tool.Name, server = tool.Facts.Server, tool = tool.Facts.Tool, arguments });
         return (place, report);
     }
 
@@ -75,7 +75,7 @@ internal sealed class TurnJournal(Func<ChatEvent, ValueTask> tell)
             _calls[place] = report;
         }
 
-        await TellAsync(
+        await EmitAsync(
             "tool_result",
             new { id = report.Id, name = report.Name, server = report.Server, tool = report.Tool, outcome = report.Outcome, text = output.Text });
     }

@@ -15,19 +15,19 @@ internal sealed class TurnPrompt(ChatConfig config, TokenCounter tokens)
             tokens);
         foreach (var (winner, loser) in made.Conflicts)
         {
-            await TellAsync(journal, loser, "conflict",
+            await EmitAsync(journal, loser, "conflict",
                 $"'{loser.Key}' is the better one from the {winner.Source.Kind} '{winner.Source.Name}'; "
                 + $"that of '{loser.Source.Name}' was not used.");
         }
 
         foreach (var (item, kept, characters) in made.Trimmed)
         {
-            await TellAsync(journal, item, "trimmed", $"Of '{item.Key}' the first {kept} of {characters} characters were used.");
+            await EmitAsync(journal, item, "trimmed", $"Of '{item.Key}' the first {kept} of {characters} characters were used.");
         }
 
         foreach (var item in made.Dropped)
         {
-            await TellAsync(journal, item, "dropped", string.IsNullOrWhiteSpace(item.Text)
+            await EmitAsync(journal, item, "dropped", string.IsNullOrWhiteSpace(item.Text)
                 ? $"'{item.Key}' was empty."
                 : $"There was no room for '{item.Key}'.");
         }
@@ -35,7 +35,7 @@ internal sealed class TurnPrompt(ChatConfig config, TokenCounter tokens)
         return [.. made.Parts.Select(MessageOf)];
     }
 
-    private static ValueTask TellAsync(TurnJournal journal, ContextItem item, string reason, string message) => journal.DegradeAsync(
+    private static ValueTask EmitAsync(TurnJournal journal, ContextItem item, string reason, string message) => journal.DegradeAsync(
         item.Source.Kind == "server"
             ? new Degradation("context", item.Source.Name, null, reason, message)
             : new Degradation("documents", null, null, reason, message));

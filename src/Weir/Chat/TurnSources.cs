@@ -1,9 +1,8 @@
-using Weir.Catalog;
 using Weir.Chat.Aggregation;
 using Weir.Chat.Gathering;
 using Weir.Configuration;
-using Weir.Errors;
-using Weir.Gateway.Names;
+using Weir.Definitions;
+using Weir.Gateway.AgentTools;
 using Weir.Identity;
 using Weir.Knowledge;
 using Weir.Mcp;
@@ -23,24 +22,24 @@ internal sealed record TurnStart(
 /// degraded, with its reason; the turn goes on without it.
 /// </summary>
 internal sealed class TurnSources(
-    ChatQueries queries, AgentCatalogs catalogs, Definitions definitions, ServerContext servers, KnowledgeSearch knowledge, ChatConfig config,
+    ChatQueries queries, AgentToolsCache toolsCache, DefinitionCache definitions, ServerContext servers, KnowledgeSearch knowledge, ChatConfig config,
     DatabaseConfig database, TimeProvider time)
 {
     private const int MaxDocuments = 8;
 
-    private readonly TurnDoor _door = new(database.PoolSize, time);
+    private readonly ChatDatabaseBulkhead _door = new(database.PoolSize, time);
 
-    private sealed record Found(AgentCatalog Catalog, TurnSettings Settings, IReadOnlyList<GovernedTool> Tools);
+    private sealed record Found(AgentToolSet Catalog, TurnSettings Settings, IReadOnlyList<GovernedTool> Tools);
 
     public async Task<TurnStart> GatherAsync(Principal principal, OpenTurn turn, CallTool call, TurnJournal journal, CancellationToken ct)
     {
         // Its own share begins when its place has come; who waits for too long goes in all the same, and has less time for its model.
         using var inside = await _door.EnterAsync(TimeSpan.FromSeconds(config.DeadlineSeconds) / 4, ct);
-        using var share = new Share(config, time, journal, ct);
+        using var budget = new GatherBudget(config, time, journal, ct);
         // The catalog first: servers are asked when it is there.
-        var finding = share.RunAsync("catalog", token => CatalogAsync(principal, turn.Priorities, call, journal, token));
-        var history = share.RunAsync("history", token => HistoryAsync(principal, turn, token));
-        var documents = share.RunAsync("documents", token => PassagesAsync(principal, turn.Message, journal, token));
+        var finding = budget.RunAsync("catalog", token => CatalogAsync(principal, turn.Priorities, call, journal, token));
+        var history = budget.RunAsync("history", token => HistoryAsync(principal, turn, token));
+        var documents = budget.RunAsync("documents", token => PassagesAsync(principal, turn.Message, journal, token));
         var found = await finding;
         await history;
         inside?.Dispose();
@@ -50,8 +49,8 @@ internal sealed class TurnSources(
             await journal.DegradeAsync(new Degradation("server", server.Name, null, server.Status, $"The server '{server.Name}' is {server.Status}."));
         }
 
-        var items = found is null ? null : await share.RunAsync("context", token => servers.GatherAsync(
-            new ServerContext.Turn(principal, turn.MessageId, turn.Message, () => share.Left, journal.DegradeAsync),
+        var items = found is null ? null : await budget.RunAsync("context", token => servers.GatherAsync(
+            new ServerContext.Turn(principal, turn.MessageId, turn.Message, () => budget.Left, journal.DegradeAsync),
             found.Catalog, found.Settings, token), endsByItself: true);
         var passages = await documents ?? [];
         var (asker, entries) = await history ?? (Asker(principal, []), []);
@@ -62,7 +61,7 @@ internal sealed class TurnSources(
 
     /// <summary>The agent's servers as they are now, without asking any of them.</summary>
     public async Task<ChatContext> ContextAsync(Principal principal, CancellationToken ct) =>
-        Describe(await catalogs.LoadAsync(principal, instanceName: null, ct));
+        Describe(await toolsCache.LoadAsync(principal, instanceName: null, ct));
 
     private async Task<(Speaker Asker, IReadOnlyList<HistoryEntry> Entries)?> HistoryAsync(Principal principal, OpenTurn turn, CancellationToken ct)
     {
@@ -101,35 +100,35 @@ internal sealed class TurnSources(
 
     private async Task<Found?> CatalogAsync(Principal principal, PriorityRules priorities, CallTool call, TurnJournal journal, CancellationToken ct)
     {
-        var loading = catalogs.LoadAsync(principal, instanceName: null, ct);
+        var loading = toolsCache.LoadAsync(principal, instanceName: null, ct);
         var asking = queries.SettingsAsync(principal.UserId!.Value, principal.AgentId!.Value, ct);
         await Task.WhenAll(loading, asking);
-        var (catalog, settings) = (priorities.Apply(await loading), priorities.Apply(await asking));
+        var (tools, settings) = (priorities.Apply(await loading), priorities.Apply(await asking));
         if (config.Tools && settings.Tools)
         {
-            return new Found(catalog, settings, await ToolsAsync(catalog, settings, call, journal, ct));
+            return new Found(tools, settings, await ToolsAsync(tools, settings, call, journal, ct));
         }
 
         await journal.DegradeAsync(new Degradation(
             "tools", null, null, "off", $"The use of tools is switched off {(config.Tools ? "for this organization" : "here")}."));
-        return new Found(catalog, settings, []);
+        return new Found(tools, settings, []);
     }
 
     private async Task<IReadOnlyList<GovernedTool>> ToolsAsync(
-        AgentCatalog catalog, TurnSettings settings, CallTool call, TurnJournal journal, CancellationToken ct)
+        AgentToolSet tools, TurnSettings settings, CallTool call, TurnJournal journal, CancellationToken ct)
     {
-        var running = catalog.Instances.Where(i => IsUsable(i.Status)).Select(i => i.Id).ToHashSet();
+        var running = tools.Instances.Where(i => IsUsable(i.Status)).Select(i => i.Id).ToHashSet();
         var timeouts = settings.Servers.ToDictionary(s => s.Id, s => s.Timeout);
         // A name may have several approved definitions; one of them is offered, and admission judges the name.
-        var items = catalog.Items.Where(i => i.Kind == ItemKinds.Tool && running.Contains(i.InstanceId) && IsThere(i))
+        var items = tools.Items.Where(i => i.Kind == ItemKinds.Tool && running.Contains(i.InstanceId) && IsThere(i))
             .DistinctBy(i => i.ExposedName, StringComparer.Ordinal).ToArray();
         var bytes = await definitions.GetAsync(items, ct);
-        List<GovernedTool> tools = [];
+        List<GovernedTool> offered = [];
         foreach (var (item, definition) in items.Zip(bytes))
         {
             if (ReadTool(item, definition, call, timeouts.GetValueOrDefault(item.InstanceId)) is { } tool)
             {
-                tools.Add(tool);
+                offered.Add(tool);
             }
             else
             {
@@ -137,11 +136,11 @@ internal sealed class TurnSources(
             }
         }
 
-        return tools;
+        return offered;
     }
 
     /// <summary>Null where the definition cannot be read: no other tool is worse off for it.</summary>
-    private static GovernedTool? ReadTool(CatalogItem item, Definition? definition, CallTool call, TimeSpan? timeout)
+    private static GovernedTool? ReadTool(AgentItem item, Definition? definition, CallTool call, TimeSpan? timeout)
     {
         try
         {
@@ -154,12 +153,12 @@ internal sealed class TurnSources(
         }
     }
 
-    private static ChatContext Describe(AgentCatalog catalog) => new(
-        [.. catalog.Instances.Select(i => new ChatServer(i.Id, i.Name, i.Status, catalog.Items.Count(t => t.Kind == ItemKinds.Tool && t.InstanceId == i.Id && IsThere(t))))],
+    private static ChatContext Describe(AgentToolSet tools) => new(
+        [.. tools.Instances.Select(i => new ChatServer(i.Id, i.Name, i.Status, tools.Items.Count(t => t.Kind == ItemKinds.Tool && t.InstanceId == i.Id && IsThere(t))))],
         []);
 
     /// <summary>A turn offers nothing to servers: nobody waits to answer them.</summary>
-    private static bool IsThere(CatalogItem item) => item.IsThereFor(ClientCapabilities.None);
+    private static bool IsThere(AgentItem item) => item.IsThereFor(ClientCapabilities.None);
 
     private static bool IsUsable(string status) => status is "running" or "degraded";
 }

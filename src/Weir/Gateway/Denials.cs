@@ -20,7 +20,7 @@ internal static class Denials
             ErrorCode.ArgumentsDenied,
             $"The arguments of '{call.ExposedName}' are not permitted{(decision.Detail is null ? "" : $": {decision.Detail}")}.",
             "Ask the server's admin which arguments the grant allows."),
-        "limit" when decision.Detail == "connections" => OpenConnections.Full(),
+        "limit" when decision.Detail == "connections" => CallConcurrencyLimiter.Full(),
         "limit" => new(ErrorCode.RateLimited, "The grant's limit of calls is used up.",
             decision.Detail is null ? "Retry later." : $"Retry after {decision.Detail} s."),
         "unavailable" => new(ErrorCode.InstanceUnavailable,

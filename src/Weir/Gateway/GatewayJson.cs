@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Weir.Configuration;
 using Weir.Gateway.Endpoint;
-using Weir.Gateway.Questions;
+using Weir.Gateway.ServerRequests;
 
 namespace Weir.Gateway;
 

@@ -1,7 +1,7 @@
 using Npgsql;
 using NpgsqlTypes;
 using Weir.Errors;
-using Weir.Gateway.Names;
+using Weir.Gateway.AgentTools;
 using Weir.Identity;
 using Weir.Postgres;
 
@@ -33,14 +33,14 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
     /// <summary>One row of an agent's catalog; which members are set depends on <paramref name="Kind"/>.</summary>
     /// <param name="Eras">Null: both.</param>
     /// <param name="Needs">Null: nothing.</param>
-    public sealed record CatalogRow(
+    public sealed record AgentToolsRow(
         string Kind, Guid OrganizationId, Guid AgentId, string AgentName, Guid? InstanceId, string? InstanceName, string? Status,
         string? Item, byte[]? Hash, bool ChatOffline, int? MaxConnections, string? Share, string[]? Eras, string[]? Needs, int? Priority, int? TimeoutMs);
 
     public sealed record DefinitionRow(Guid InstanceId, string Kind, string Name, byte[] Hash, string Definition);
 
     /// <param name="alone">Calls of one organization that has made a batch fail.</param>
-    public async Task<Decision[]> AdmitAsync(CallRequest[] calls, bool alone = false)
+    public async Task<Decision[]> AdmitAsync(AdmissionRequest[] calls, bool alone = false)
     {
         var rows = await (alone ? databases.AloneAdmission : databases.Admission).QueryAsync(
             Admit,
@@ -80,9 +80,9 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
             : throw new WeirException(ErrorCode.Internal, "Admission did not decide every call.");
     }
 
-    public Task RecordDenialAsync(CallRequest call, string reason) => RecordDenialsAsync([(call, reason)]);
+    public Task RecordDenialAsync(AdmissionRequest call, string reason) => RecordDenialsAsync([(call, reason)]);
 
-    public Task RecordDenialsAsync(IReadOnlyList<(CallRequest Call, string Reason)> denials) => databases.Engine.ExecuteAsync(
+    public Task RecordDenialsAsync(IReadOnlyList<(AdmissionRequest Call, string Reason)> denials) => databases.Engine.ExecuteAsync(
         RecordDenials,
         [
             Sql.Uuid(replicaId),
@@ -117,7 +117,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         ct);
 
     /// <summary>The permitted (instance, item) pairs, the agent's own row first; no row where the principal is not good.</summary>
-    public Task<IReadOnlyList<CatalogRow>> AgentCatalogAsync(Principal principal, string? instanceName, CancellationToken ct) => databases.Engine.QueryAsync(
+    public Task<IReadOnlyList<AgentToolsRow>> AgentToolsAsync(Principal principal, string? instanceName, CancellationToken ct) => databases.Engine.QueryAsync(
         AgentCatalogSql,
         [
             Sql.Text(principal.Key?.Id),
@@ -126,7 +126,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
             Sql.Uuid(principal.AgentId),
             Sql.Text(instanceName),
         ],
-        r => new CatalogRow(
+        r => new AgentToolsRow(
             r.GetString(0), r.GetGuid(1), r.GetGuid(2), r.GetString(3), r.GetNullable<Guid>(4), r.GetNullableString(5), r.GetNullableString(6),
             r.GetNullableString(7), r.IsDBNull(8) ? null : r.GetFieldValue<byte[]>(8), !r.IsDBNull(9) && r.GetBoolean(9),
             r.GetNullable<int>(10), r.GetNullableString(11), r.IsDBNull(12) ? null : r.GetFieldValue<string[]>(12),
@@ -139,7 +139,7 @@ internal sealed class GatewayQueries(Databases databases, Guid replicaId)
         [Sql.Text(principal.Key?.Id), Sql.Bytea(principal.Key?.SecretHash), Sql.Uuid(principal.UserId), Sql.Uuid(principal.AgentId)],
         ct);
 
-    public Task<IReadOnlyList<DefinitionRow>> DefinitionsAsync(IReadOnlyList<CatalogItem> items, CancellationToken ct) => databases.Engine.QueryAsync(
+    public Task<IReadOnlyList<DefinitionRow>> DefinitionsAsync(IReadOnlyList<AgentItem> items, CancellationToken ct) => databases.Engine.QueryAsync(
         Definitions,
         [
             Column(NpgsqlDbType.Uuid, items, i => i.InstanceId),

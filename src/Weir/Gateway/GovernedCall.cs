@@ -1,4 +1,4 @@
-using Weir.Gateway.Names;
+using Weir.Gateway.AgentTools;
 using Weir.Identity;
 using Weir.Mcp;
 
@@ -24,16 +24,16 @@ internal sealed record GovernedCall
     /// <summary>The name or URI that the caller used.</summary>
     public required string ExposedName { get; init; }
 
-    /// <summary>The request's bytes; <see cref="Envelope"/> points into them.</summary>
+    /// <summary>The request's bytes; <see cref="Message"/> points into them.</summary>
     public required ReadOnlyMemory<byte> Body { get; init; }
 
-    public required Envelope Envelope { get; init; }
+    public required ClientMessage Message { get; init; }
 
     /// <summary>What ties the rows of one request together: the JSON-RPC id, or the chat turn.</summary>
     public required string RequestId { get; init; }
 
     /// <summary>Whose upstream session it uses where the instance shares none.</summary>
-    public required string Affinity { get; init; }
+    public required string SessionAffinity { get; init; }
 
     /// <summary>What the server may ask of the client while it answers.</summary>
     public ClientCapabilities Offered { get; init; } = ClientCapabilities.None;
@@ -48,11 +48,11 @@ internal sealed record GovernedCall
     public string DecidedAs(string item) => IsContext && ResourceUris.IsUri(item) == (Kind == CallKinds.Resource) ? CallKinds.Context : Kind;
 
     /// <summary>A modern caller is told that input is wanted, and comes again; a legacy one is asked while it waits.</summary>
-    public bool IsModern => Envelope.MetaVersion is not null;
+    public bool IsModern => Message.MetaVersion is not null;
 }
 
 /// <summary>What a person or model behind the client answered to a server: the bytes of a result, or of an error.</summary>
-internal readonly record struct ClientAnswer(ReadOnlyMemory<byte> Result, ReadOnlyMemory<byte> Error)
+internal readonly record struct ClientResponse(ReadOnlyMemory<byte> Result, ReadOnlyMemory<byte> Error)
 {
     public bool IsError => !Error.IsEmpty;
 }
@@ -65,7 +65,7 @@ internal interface ICallResponder
 
     /// <summary>Something that the server asks of the client and that <see cref="GovernedCall.Offered"/> offers.</summary>
     /// <exception cref="TimeoutException">Nobody answered in time.</exception>
-    Task<ClientAnswer> AskAsync(string method, ReadOnlyMemory<byte> parameters, CancellationToken ct);
+    Task<ClientResponse> AskAsync(string method, ReadOnlyMemory<byte> parameters, CancellationToken ct);
 
     /// <summary>The response, a result or an error; the last thing said.</summary>
     ValueTask FinishAsync(Upstream.UpstreamMessage message, Upstream.UpstreamSession session, CancellationToken ct);

@@ -5,11 +5,10 @@ using Microsoft.Extensions.Logging;
 using Weir.Audit;
 using Weir.Errors;
 using Weir.Gateway.Admission;
-using Weir.Gateway.Endpoint;
+using Weir.Gateway.AgentTools;
 using Weir.Gateway.Forwarding;
-using Weir.Gateway.Names;
-using Weir.Gateway.Questions;
-using Weir.Gateway.Streams;
+using Weir.Gateway.ServerRequests;
+using Weir.Gateway.Watching;
 using Weir.Mcp;
 using Weir.Upstream;
 
@@ -18,14 +17,14 @@ namespace Weir.Gateway;
 /// <summary>The life of one call, the hot path: a tool call, and whatever else a server answers.</summary>
 internal sealed class GovernedCaller(
     CallTargets targets,
-    OpenConnections connections,
-    CallRates rates,
+    CallConcurrencyLimiter connections,
+    CallRateLimiter rates,
     AdmissionQueue admissions,
     CompletionQueue completions,
     Switches switches,
     UpstreamSessions sessions,
     UpstreamClient upstream,
-    ServerGuards guards,
+    ServerResilience guards,
     InstanceWatches watches,
     Func<Guid, string?> nodeKey,
     Action<Guid> nodeSuspected,
@@ -45,7 +44,7 @@ internal sealed class GovernedCaller(
     private const long CopiesOfRequest = 3;
 
     /// <summary>How long a server that is told of a cancellation may take to hear it.</summary>
-    private static readonly TimeSpan CancelPatience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan CancelTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>
     /// Runs the call. The key was presented (1) and the envelope read (2) before:
@@ -63,7 +62,7 @@ internal sealed class GovernedCaller(
         // 5. Bind the credential: instances have none in this release.
 
         // 6. Forward, and 7. complete whatever comes of it.
-        await CompleteAsync(admitted, run => ForwardAsync(call, admitted, responder, run, ct));
+        await CompleteAsync(admitted, outcome => ForwardAsync(call, admitted, responder, outcome, ct));
     }
 
     /// <summary>Steps 3 and 4: the call is resolved, decided and recorded, and counts among the open ones until it is disposed.</summary>
@@ -71,23 +70,23 @@ internal sealed class GovernedCaller(
     public async Task<AdmittedCall> AdmitAsync(GovernedCall call, CancellationToken ct)
     {
         // 3. Resolve.
-        var (catalog, target) = await targets.ResolveAsync(call, ct);
+        var (tools, target) = await targets.ResolveAsync(call, ct);
 
         // 4. Admit. Registered before it is decided, so that no stop is missed in between. A call that waits to be decided counts among the
         // open ones, with its bytes; one too many is denied there, and recorded.
-        var work = switches.Register(catalog.OrganizationId, catalog.AgentId, target?.InstanceId);
+        var work = switches.Register(tools.OrganizationId, tools.AgentId, target?.InstanceId);
         IDisposable? open = null;
         ByteAccount? held = null;
         try
         {
-            open = rates.TryTake(catalog) ? connections.TryOpen(catalog) : null;
-            held = budget.Open(catalog.OrganizationId, long.MaxValue);
+            open = rates.TryAcquire(tools) ? connections.TryAcquire(tools) : null;
+            held = budget.Open(tools.OrganizationId, long.MaxValue);
             var isOverBytes = held.TryTake(call.Body.Length * CopiesOfRequest) is null;
-            var (request, decision) = await DecideAsync(call, target, catalog, isAtLimit: open is null, isOverBytes);
+            var (request, decision) = await DecideAsync(call, target, tools, isAtLimit: open is null, isOverBytes);
             return decision.Admitted
                 ? new AdmittedCall(
-                    decision, target!, new CallRun(request, completions, time), open, held, budget.Open(catalog.OrganizationId), work,
-                    catalog.TimeoutOf(target!.InstanceId))
+                    decision, target!, new CallOutcome(request, completions, time), open, held, budget.Open(tools.OrganizationId), work,
+                    tools.TimeoutOf(target!.InstanceId))
                 : throw Denials.ToException(decision, call);
         }
         catch
@@ -100,27 +99,27 @@ internal sealed class GovernedCaller(
     }
 
     /// <summary>Step 7 around whatever is done for an admitted call: its outcome goes into the record, whatever it is.</summary>
-    public static async Task CompleteAsync(AdmittedCall admitted, Func<CallRun, Task> act)
+    public static async Task CompleteAsync(AdmittedCall admitted, Func<CallOutcome, Task> act)
     {
-        var run = admitted.Run;
+        var outcome = admitted.Outcome;
         try
         {
-            await act(run);
+            await act(outcome);
         }
         catch (CallFailedException e)
         {
-            e.MayHaveArrived |= run.MayHaveArrived;
-            run.Complete(e.Outcome, e.Code.Sqlstate());
+            e.MayHaveArrived |= outcome.MayHaveArrived;
+            outcome.Complete(e.Outcome, e.Code.Sqlstate());
             throw;
         }
         catch (OperationCanceledException)
         {
-            run.Complete(Outcomes.Cancelled, errorCode: null);
+            outcome.Complete(Outcomes.Cancelled, errorCode: null);
             throw;
         }
         catch (Exception)
         {
-            run.Complete(Outcomes.UpstreamError, ErrorCode.Internal.Sqlstate());
+            outcome.Complete(Outcomes.UpstreamError, ErrorCode.Internal.Sqlstate());
             throw;
         }
     }
@@ -152,8 +151,8 @@ internal sealed class GovernedCaller(
     }
 
     /// <param name="isOverBytes">Its organization holds as many bytes as it may: the call is denied, and waits without its arguments.</param>
-    private async Task<(CallRequest Request, Decision Decision)> DecideAsync(
-        GovernedCall call, CallTarget? target, AgentCatalog catalog, bool isAtLimit, bool isOverBytes)
+    private async Task<(AdmissionRequest Request, Decision Decision)> DecideAsync(
+        GovernedCall call, CallTarget? target, AgentToolSet tools, bool isAtLimit, bool isOverBytes)
     {
         if (completions.IsFull)
         {
@@ -161,14 +160,14 @@ internal sealed class GovernedCaller(
         }
 
         var hash = SHA256.HashData(call.Body.Span);
-        var copy = Redaction.Copy(call.Envelope.Params.Exists ? call.Envelope.Params.Of(call.Body.Span) : "{}"u8);
-        var arguments = call.Envelope.Arguments.Exists && !isOverBytes ? Encoding.UTF8.GetString(call.Envelope.Arguments.Of(call.Body.Span)) : null;
+        var copy = Redaction.Copy(call.Message.Params.Exists ? call.Message.Params.Of(call.Body.Span) : "{}"u8);
+        var arguments = call.Message.Arguments.Exists && !isOverBytes ? Encoding.UTF8.GetString(call.Message.Arguments.Of(call.Body.Span)) : null;
         var item = target?.Item ?? call.ExposedName;
         for (var attempt = 1; ; attempt++)
         {
-            var request = new CallRequest(
+            var request = new AdmissionRequest(
                 CallKey.At(time.GetUtcNow()),
-                catalog.OrganizationId,
+                tools.OrganizationId,
                 call.Principal,
                 call.DecidedAs(item),
                 target?.InstanceId,
@@ -193,16 +192,16 @@ internal sealed class GovernedCaller(
         }
     }
 
-    private async Task ForwardAsync(GovernedCall call, AdmittedCall admitted, ICallResponder responder, CallRun run, CancellationToken ct)
+    private async Task ForwardAsync(GovernedCall call, AdmittedCall admitted, ICallResponder responder, CallOutcome outcome, CancellationToken ct)
     {
         var target = TargetOf(admitted);
         var most = call.Deadline is { } shorter && shorter < limits.Most ? shorter : limits.Most;
-        using var patience = new Patience(admitted.Timeout ?? limits.Usual, most, time);
-        using var linked = CancellationTokenSource.CreateLinkedTokenSource([ct, patience.Over, limits.Stopped, admitted.Switch.Off]);
+        using var deadline = new PausableDeadline(admitted.Timeout ?? limits.Usual, most, time);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource([ct, deadline.Over, limits.Stopped, admitted.Switch.Off]);
         try
         {
-            var (message, session) = await guards.RunAsync(target, () => AskInTimeAsync(call, admitted, target, responder, patience, linked.Token, ct));
-            run.Complete(message);
+            var (message, session) = await guards.RunAsync(target, () => AskInTimeAsync(call, admitted, target, responder, deadline, linked.Token, ct));
+            outcome.Complete(message);
             await responder.FinishAsync(message, session, linked.Token);
         }
         catch (UpstreamException e)
@@ -237,33 +236,33 @@ internal sealed class GovernedCaller(
 
     /// <exception cref="CallFailedException">The server did not answer in time.</exception>
     private async Task<(UpstreamMessage Message, UpstreamSession Session)> AskInTimeAsync(
-        GovernedCall call, AdmittedCall admitted, UpstreamTarget target, ICallResponder responder, Patience patience,
+        GovernedCall call, AdmittedCall admitted, UpstreamTarget target, ICallResponder responder, PausableDeadline deadline,
         CancellationToken either, CancellationToken ct)
     {
         try
         {
             try
             {
-                return await AskUntilAnsweredAsync(call, admitted, target, responder, patience, either);
+                return await AskUntilAnsweredAsync(call, admitted, target, responder, deadline, either);
             }
-            catch (UpstreamException e) when (e.Failure == UpstreamFailure.Unreachable && call.Envelope.Method != Methods.ToolsCall)
+            catch (UpstreamException e) when (e.Failure == UpstreamFailure.Unreachable && call.Message.Method != Methods.ToolsCall)
             {
                 // What only reads may be asked twice. A tool call never is: it may have arrived.
                 admitted.Messages.Clear();
-                return await AskUntilAnsweredAsync(call, admitted, target, responder, patience, either);
+                return await AskUntilAnsweredAsync(call, admitted, target, responder, deadline, either);
             }
         }
         catch (OperationCanceledException) when (admitted.Switch.IsOff && !ct.IsCancellationRequested)
         {
-            throw CallFailedException.SwitchedOff(admitted.Run.MayHaveArrived);
+            throw CallFailedException.SwitchedOff(admitted.Outcome.MayHaveArrived);
         }
-        catch (OperationCanceledException) when (patience.IsOver && !ct.IsCancellationRequested)
+        catch (OperationCanceledException) when (deadline.IsOver && !ct.IsCancellationRequested)
         {
-            throw CallFailedException.TimedOut(target.InstanceName, patience.Missed, admitted.Run.MayHaveArrived);
+            throw CallFailedException.TimedOut(target.InstanceName, deadline.Missed, admitted.Outcome.MayHaveArrived);
         }
         catch (OperationCanceledException) when (limits.Stopped.IsCancellationRequested && !ct.IsCancellationRequested)
         {
-            throw CallFailedException.TimedOut(target.InstanceName, "did not answer before this replica of Weir stopped", admitted.Run.MayHaveArrived);
+            throw CallFailedException.TimedOut(target.InstanceName, "did not answer before this replica of Weir stopped", admitted.Outcome.MayHaveArrived);
         }
     }
 
@@ -272,21 +271,21 @@ internal sealed class GovernedCaller(
     /// itself; a legacy one is asked here, and the server gets the answers with the same call once more.
     /// </summary>
     private async Task<(UpstreamMessage Message, UpstreamSession Session)> AskUntilAnsweredAsync(
-        GovernedCall call, AdmittedCall admitted, UpstreamTarget target, ICallResponder responder, Patience patience, CancellationToken ct)
+        GovernedCall call, AdmittedCall admitted, UpstreamTarget target, ICallResponder responder, PausableDeadline deadline, CancellationToken ct)
     {
         var input = default(InputForServer);
         for (var round = 0; round < MaxRounds; round++)
         {
             // What a lost session did not carry out, or only reads, is asked once more on a new one.
-            var answered = await TryAskAsync(call, admitted, target, input, responder, patience, mayRepeat: true, ct)
-                ?? await TryAskAsync(call, admitted, target, input, responder, patience, mayRepeat: false, ct)
+            var answered = await TryAskAsync(call, admitted, target, input, responder, deadline, mayRepeat: true, ct)
+                ?? await TryAskAsync(call, admitted, target, input, responder, deadline, mayRepeat: false, ct)
                 ?? throw CallFailedException.Unreachable(target.InstanceName, "lost its session twice", FailureCause.SessionLost);
-            if (call.IsModern || answered.Message.Outline.ResultType is null or "complete")
+            if (call.IsModern || answered.Message.Fields.ResultType is null or "complete")
             {
                 return answered;
             }
 
-            input = await InputForServer.AskAsync(call, answered.Message, responder, patience, admitted.Messages, time, ct);
+            input = await InputForServer.AskAsync(call, answered.Message, responder, deadline, admitted.Messages, time, ct);
             admitted.Messages.Clear();
             admitted.Messages.Take(input.Responses.Length);
         }
@@ -300,45 +299,45 @@ internal sealed class GovernedCaller(
     /// </summary>
     private async Task<(UpstreamMessage Message, UpstreamSession Session)?> TryAskAsync(
         GovernedCall call, AdmittedCall admitted, UpstreamTarget target, InputForServer input, ICallResponder responder,
-        Patience patience, bool mayRepeat, CancellationToken ct)
+        PausableDeadline deadline, bool mayRepeat, CancellationToken ct)
     {
         // Where many share one channel, nobody could tell whom the server asks; so nothing is offered there.
         var isOwn = admitted.Decision.Share == "session";
         var offered = isOwn || !target.IsNode ? call.Offered : ClientCapabilities.None;
-        var affinity = isOwn ? call.Affinity : "";
-        var session = await sessions.GetAsync(target, affinity, offered, ct);
+        var sessionAffinity = isOwn ? call.SessionAffinity : "";
+        var session = await sessions.GetAsync(target, sessionAffinity, offered, ct);
         using var use = session.Use();
         using var alive = CancellationTokenSource.CreateLinkedTokenSource(ct, session.Retired);
-        var isRead = call.Envelope.Method != Methods.ToolsCall;
+        var isRead = call.Message.Method != Methods.ToolsCall;
         var isSent = false;
-        if (call is { IsModern: true, Envelope.RequestState: not null } && !session.IsModern)
+        if (call is { IsModern: true, Message.RequestState: not null } && !session.IsModern)
         {
             // A legacy server gives no state, so this one was made or changed by somebody else.
             throw new CallFailedException(ErrorCode.InvalidArgument, Outcomes.ProtocolError, "requestState is not one that this server, or Weir, has given.");
         }
 
-        var headers = session.IsModern ? ParamHeaders.Make(await targets.ParamHeadersAsync(admitted.Target, ct), call.Envelope.Arguments.Of(call.Body)) : [];
-        var requests = new ServerRequests(upstream, session, responder, patience, admitted.Messages, time, logger, ct);
+        var headers = session.IsModern ? ParamHeaders.Make(await targets.ParamHeadersAsync(admitted.Target, ct), call.Message.Arguments.Of(call.Body)) : [];
+        var requests = new ServerRequestRelay(upstream, session, responder, deadline, admitted.Messages, time, logger, ct);
         var id = session.NextId();
         var body = ForwardedBody.Build(call, admitted.Item, session.IsModern, id, input);
         var done = false;
-        var mayHaveArrived = admitted.Run.MayHaveArrived;
+        var mayHaveArrived = admitted.Outcome.MayHaveArrived;
         try
         {
-            await SessionLogs.WantAsync(upstream, session, call.LogLevel, alive.Token);
-            using var answering = isOwn && !target.IsNode ? await AnswerOnStreamAsync(session, affinity, requests, alive.Token) : null;
-            isSent = admitted.Run.MayHaveArrived = true;
+            await SessionLogs.SetLogLevelAsync(upstream, session, call.LogLevel, alive.Token);
+            using var answering = isOwn && !target.IsNode ? await AnswerOnStreamAsync(session, sessionAffinity, requests, alive.Token) : null;
+            isSent = admitted.Outcome.MayHaveArrived = true;
             var name = ForwardedBody.NameOf(call, admitted.Item);
-            using var exchange = await upstream.PostAsync(session, call.Envelope.Method, name, body, alive.Token, headers, admitted.Messages);
-            var message = await ReadResponseAsync(session, exchange, id, responder, requests, patience, alive.Token);
+            using var request = await upstream.PostAsync(session, call.Message.Method, name, body, alive.Token, headers, admitted.Messages);
+            var message = await ReadResponseAsync(session, request, id, responder, requests, deadline, alive.Token);
             done = true;
-            return SessionLoss.IsSaidBy(message, session) && sessions.GiveUp(session, affinity) && mayRepeat && isRead ? null : (message, session);
+            return SessionLoss.IsSaidBy(message, session) && sessions.GiveUp(session, sessionAffinity) && mayRepeat && isRead ? null : (message, session);
         }
         catch (UpstreamException e)
         {
             done = true;
-            admitted.Run.MayHaveArrived = mayHaveArrived || (isSent && !e.NothingSent && !e.IsNotCarriedOut);
-            var isReplaced = e.Failure == UpstreamFailure.SessionLost && sessions.GiveUp(session, affinity);
+            admitted.Outcome.MayHaveArrived = mayHaveArrived || (isSent && !e.NothingSent && !e.IsNotCarriedOut);
+            var isReplaced = e.Failure == UpstreamFailure.SessionLost && sessions.GiveUp(session, sessionAffinity);
             if (isReplaced && mayRepeat && (isRead || !isSent || e.IsNotCarriedOut))
             {
                 return null;
@@ -364,45 +363,45 @@ internal sealed class GovernedCaller(
     /// Many legacy servers ask on the session's own stream and not on the call's. Where a session is one caller's, that stream is kept
     /// open, and what is asked there is put to the newest call's client. A node's servers have one channel, and ask on the call's.
     /// </summary>
-    private async Task<IDisposable?> AnswerOnStreamAsync(UpstreamSession session, string affinity, ServerRequests requests, CancellationToken ct)
+    private async Task<IDisposable?> AnswerOnStreamAsync(UpstreamSession session, string sessionAffinity, ServerRequestRelay requests, CancellationToken ct)
     {
         if (session.IsModern || session.SessionId is null || session.Offered.AreNone)
         {
             return null;
         }
 
-        var stream = session.Keep(() => watches.Subscribe(session.Target, affinity, session.Offered, uri: null, static () => { }));
+        var stream = session.Keep(() => watches.Subscribe(session.Target, sessionAffinity, session.Offered, uri: null, static () => { }));
         await watches.EstablishedAsync([stream], ct);
-        return session.Answer(requests.Take);
+        return session.Answer(requests.Handle);
     }
 
     private async Task<UpstreamMessage> ReadResponseAsync(
-        UpstreamSession session, UpstreamExchange exchange, long id, ICallResponder responder, ServerRequests requests, Patience patience,
+        UpstreamSession session, UpstreamRequest request, long id, ICallResponder responder, ServerRequestRelay requests, PausableDeadline deadline,
         CancellationToken ct)
     {
-        await foreach (var message in upstream.ReadAsync(session, exchange, id, ct))
+        await foreach (var message in upstream.ReadAsync(session, request, id, ct))
         {
-            switch (message.Outline.Kind)
+            switch (message.Fields.Kind)
             {
                 case MessageKind.Response:
                     return message;
                 case MessageKind.Request when session.IsModern:
                     throw new UpstreamException(UpstreamFailure.Nonsense, "The server sent a request, which this version of the protocol does not have.");
                 case MessageKind.Request:
-                    requests.Take(message);
+                    requests.Handle(message);
                     break;
-                case MessageKind.Notification when message.Outline.Method == Methods.Progress
-                        && !(RpcIds.TryReadToken(message.Outline.ProgressToken.Of(message.Bytes.Span), out var token) && token == id):
+                case MessageKind.Notification when message.Fields.Method == Methods.Progress
+                        && !(RpcIds.TryReadToken(message.Fields.ProgressToken.Of(message.Bytes.Span), out var token) && token == id):
                     // Of another call, or of none.
                     break;
-                case MessageKind.Notification when message.Outline.Method == Methods.Progress:
-                    patience.Extend();
+                case MessageKind.Notification when message.Fields.Method == Methods.Progress:
+                    deadline.Extend();
                     await responder.NotifyAsync(message, ct);
                     break;
-                case MessageKind.Notification when message.Outline.Method == Methods.Cancelled:
+                case MessageKind.Notification when message.Fields.Method == Methods.Cancelled:
                     requests.Withdraw(message);
                     break;
-                case MessageKind.Notification when message.Outline.Method is Methods.ToolsListChanged
+                case MessageKind.Notification when message.Fields.Method is Methods.ToolsListChanged
                         or Methods.PromptsListChanged or Methods.ResourcesListChanged:
                     await listChanged(session.Target.InstanceId);
                     break;
@@ -423,12 +422,12 @@ internal sealed class GovernedCaller(
             return;
         }
 
-        using var patience = new CancellationTokenSource(CancelPatience, time);
+        using var deadline = new CancellationTokenSource(CancelTimeout, time);
         try
         {
             var body = Encoding.UTF8.GetBytes(
                 $$"""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{{id}},"reason":"The client no longer waits."} }""");
-            await upstream.TellAsync(session, Methods.Cancelled, body, patience.Token);
+            await upstream.NotifyAsync(session, Methods.Cancelled, body, deadline.Token);
         }
         catch (Exception e) when (e is UpstreamException or OperationCanceledException)
         {

@@ -26,9 +26,9 @@ internal sealed class UnverifiedCallers(TimeProvider time)
 
     private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(5);
 
-    private readonly FairShare _signIns = new(PerAddress, WaitingSignIns, MaxWait, time);
-    private readonly FairShare _keys = new(PerAddress, WaitingKeys, MaxWait, time);
-    private readonly Places _places = new(PerSite, PerSite, Total);
+    private readonly PerCallerQueue _signIns = new(PerAddress, WaitingSignIns, MaxWait, time);
+    private readonly PerCallerQueue _keys = new(PerAddress, WaitingKeys, MaxWait, time);
+    private readonly AddressLimiter _permits = new(PerSite, PerSite, Total);
 
     /// <summary>To sign in, sign up or refresh.</summary>
     /// <returns>The caller's turn; disposing of it ends it.</returns>
@@ -40,9 +40,9 @@ internal sealed class UnverifiedCallers(TimeProvider time)
     /// <exception cref="WeirException">WR008: the address has too many in flight. WR009: all addresses together have.</exception>
     public ValueTask<IDisposable> EnterKeyAsync(IPAddress address, CancellationToken ct) => EnterAsync(_keys, WaitingKeys, address, ct);
 
-    private async ValueTask<IDisposable> EnterAsync(FairShare share, int waiting, IPAddress address, CancellationToken ct)
+    private async ValueTask<IDisposable> EnterAsync(PerCallerQueue share, int waiting, IPAddress address, CancellationToken ct)
     {
-        var place = _places.TryEnter(address, out var full) ?? throw (full == Places.Full.All
+        var permit = _permits.TryEnter(address, out var full) ?? throw (full == AddressLimiter.Exceeded.All
             ? new WeirException(ErrorCode.Unavailable,
                 $"{Total} requests of callers who are not signed in are open, the most that Weir takes at once.", "Try again in a moment.")
             : new WeirException(ErrorCode.RateLimited,
@@ -58,7 +58,7 @@ internal sealed class UnverifiedCallers(TimeProvider time)
         {
             if (turn is null)
             {
-                place.Dispose();
+                permit.Dispose();
             }
         }
 
@@ -67,10 +67,10 @@ internal sealed class UnverifiedCallers(TimeProvider time)
                 $"Weir checks {PerAddress} requests of one network address at once, and lets {waiting} wait, each for {MaxWait.TotalSeconds:0} s. "
                     + "This request is one too many, or has waited that long.",
                 "Retry when some of them have ended.")
-            : new Turn(place, turn);
+            : new Permit(permit, turn);
     }
 
-    private sealed class Turn(IDisposable place, IDisposable turn) : IDisposable
+    private sealed class Permit(IDisposable permit, IDisposable turn) : IDisposable
     {
         private IDisposable? _turn = turn;
 
@@ -79,7 +79,7 @@ internal sealed class UnverifiedCallers(TimeProvider time)
             if (Interlocked.Exchange(ref _turn, null) is { } held)
             {
                 held.Dispose();
-                place.Dispose();
+                permit.Dispose();
             }
         }
     }

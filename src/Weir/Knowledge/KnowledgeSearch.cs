@@ -26,7 +26,7 @@ internal sealed class KnowledgeSearch(
     private const int MinDepth = 30;
 
     /// <summary>Beyond it words alone are the answer. A replica that reads many vectors for the first time goes on reading.</summary>
-    private TimeSpan VectorPatience => TimeSpan.FromMilliseconds(config.Embeddings.QueryMilliseconds);
+    private TimeSpan VectorTimeout => TimeSpan.FromMilliseconds(config.Embeddings.QueryMilliseconds);
 
     /// <param name="principal">A person through an agent.</param>
     /// <param name="query">Plain words, or as in a web search: <c>"a phrase"</c>, <c>or</c>, <c>-not</c>.</param>
@@ -94,7 +94,7 @@ internal sealed class KnowledgeSearch(
             {
                 return asked.Length == 0 ? []
                     : await backend.SearchAsync(new VectorQuery(userId, agentId, config.Embeddings.Model!, vector, asked, depth), ct)
-                        .WaitAsync(VectorPatience, time, ct);
+                        .WaitAsync(VectorTimeout, time, ct);
             }
             catch (TimeoutException)
             {
@@ -119,8 +119,8 @@ internal sealed class KnowledgeSearch(
 
     private async Task<float[]> EmbedAsync(string text, CancellationToken ct)
     {
-        var patience = TimeSpan.FromMilliseconds(config.Embeddings.QueryMilliseconds);
-        using var limit = new CancellationTokenSource(patience, time);
+        var timeout = TimeSpan.FromMilliseconds(config.Embeddings.QueryMilliseconds);
+        using var limit = new CancellationTokenSource(timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, limit.Token);
         try
         {
@@ -129,7 +129,7 @@ internal sealed class KnowledgeSearch(
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
             throw new WeirException(ErrorCode.UpstreamTimeout, string.Create(
-                CultureInfo.InvariantCulture, $"The embedding API did not answer within {patience.TotalSeconds:0.#} s."), inner: e);
+                CultureInfo.InvariantCulture, $"The embedding API did not answer within {timeout.TotalSeconds:0.#} s."), inner: e);
         }
     }
 

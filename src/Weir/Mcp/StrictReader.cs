@@ -78,7 +78,7 @@ internal ref struct StrictReader
         _json.Read();
         if (_json.TokenType != JsonTokenType.String)
         {
-            throw new EnvelopeException(RpcCodes.InvalidParams, what + " is not a string.", Id);
+            throw new ClientMessageException(RpcCodes.InvalidParams, what + " is not a string.", Id);
         }
 
         CheckText();
@@ -154,5 +154,5 @@ internal ref struct StrictReader
         }
     }
 
-    public readonly EnvelopeException Refuse(string message) => new(RpcCodes.InvalidRequest, message, Id);
+    public readonly ClientMessageException Refuse(string message) => new(RpcCodes.InvalidRequest, message, Id);
 }

@@ -47,7 +47,7 @@ internal sealed class OperationsWorker(
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
     private readonly PollPause _pause = new(Every, time);
-    private readonly FairTurns<Guid> _recording = new(MaxRecording);
+    private readonly RoundRobinLimiter<Guid> _recording = new(MaxRecording);
     private RunningWork? _running;
 
     private RunningWork Running => _running ??= new RunningWork(Wake);

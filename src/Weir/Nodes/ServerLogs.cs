@@ -24,7 +24,7 @@ internal sealed class ServerLogs(NodesQueries queries, NodeDirectory nodes, Node
     /// <summary>The sources of the contract. A node may send others, which are shown as <c>node</c>.</summary>
     private static readonly string[] Sources = ["stderr", "stdout", "mcp", "npm", "node"];
 
-    private readonly FairTurns<Guid> _turns = new(AtOnce);
+    private readonly RoundRobinLimiter<Guid> _turns = new(AtOnce);
 
     /// <returns>The last lines, oldest first, as JSON: <c>{server_instance_id, lines: [{at, source, text}], truncated}</c>.</returns>
     /// <exception cref="WeirException">

@@ -19,7 +19,7 @@ internal sealed class PlatformQueries(string ownerUrl)
     /// The part of the configuration that SQL decides by: whose unknown people become users, which models may be chosen, how many
     /// denials are written one by one, and where callers reach Weir.
     /// </summary>
-    public async Task TellAsync(WeirConfig config, CancellationToken ct)
+    public async Task NotifyAsync(WeirConfig config, CancellationToken ct)
     {
         await using var owner = Open();
         // Without published keys nobody unknown comes in; an issuer that was told before stays, as its people do.

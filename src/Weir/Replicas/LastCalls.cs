@@ -8,14 +8,14 @@ namespace Weir.Replicas;
 /// </summary>
 internal sealed class LastCalls : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(8);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(8);
 
     private readonly CancellationTokenSource _over;
 
     public LastCalls(IHostApplicationLifetime lifetime, TimeProvider time)
     {
-        _over = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
-        lifetime.ApplicationStopping.Register(() => _over.CancelAfter(Patience));
+        _over = new CancellationTokenSource(System.Threading.Timeout.InfiniteTimeSpan, time);
+        lifetime.ApplicationStopping.Register(() => _over.CancelAfter(Timeout));
     }
 
     public CancellationToken Over => _over.Token;

@@ -30,7 +30,7 @@ internal sealed record RestCall(
 internal sealed record RestAnswer(int Status, string ContentRange, ReadOnlyMemory<byte>? Body);
 
 /// <summary>Reads of published tables and calls of published functions. Who may is PostgreSQL's answer to the statement itself.</summary>
-internal sealed class RestApi(PublishedApis apis, RestQueries queries, FairShare share, RestConfig config, ServerLogs? logs = null)
+internal sealed class RestApi(PublishedApis apis, RestQueries queries, PerCallerQueue share, RestConfig config, ServerLogs? logs = null)
 {
     /// <summary>
     /// The function whose result comes from a node. The database authorizes and records the call and returns the instance to read.

@@ -29,6 +29,6 @@ internal static class RestLimits
     public const int BodyValues = 100_000;
 
     /// <summary>What one caller has of the pool at once.</summary>
-    public static FairShare ShareOf(RestConfig config, TimeProvider time) =>
+    public static PerCallerQueue ShareOf(RestConfig config, TimeProvider time) =>
         new(config.MaxConcurrent, Waiting, TimeSpan.FromSeconds(config.TimeoutSeconds), time);
 }

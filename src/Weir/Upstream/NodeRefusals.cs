@@ -20,7 +20,7 @@ internal static class NodeRefusals
     /// <returns>Null for an error of the server itself.</returns>
     public static UpstreamException? Of(int status, UpstreamMessage message, TimeSpan? retryAfter)
     {
-        if (!message.Outline.Error.Exists || MarkOf(message) is not { } mark)
+        if (!message.Fields.Error.Exists || MarkOf(message) is not { } mark)
         {
             return null;
         }
@@ -52,7 +52,7 @@ internal static class NodeRefusals
 
     private static string? MarkOf(UpstreamMessage message)
     {
-        using var error = JsonDocument.Parse(message.Outline.Error.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        using var error = JsonDocument.Parse(message.Fields.Error.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         return error.RootElement.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object
             && data.TryGetProperty("weir", out var mark) && mark.ValueKind == JsonValueKind.String ? mark.GetString() : null;
     }

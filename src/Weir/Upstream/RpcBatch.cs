@@ -42,7 +42,7 @@ internal static class RpcBatch
         try
         {
             // Some servers leave out their version.
-            Outline.Read(data);
+            ServerMessage.Read(data);
             return false;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)

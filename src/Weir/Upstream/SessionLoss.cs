@@ -18,7 +18,7 @@ internal static class SessionLoss
     /// </summary>
     /// <param name="request">The request's body.</param>
     public static async Task<UpstreamException?> OfAsync(
-        UpstreamSession session, UpstreamExchange exchange, ReadOnlyMemory<byte> request, CancellationToken ct)
+        UpstreamSession session, UpstreamRequest exchange, ReadOnlyMemory<byte> request, CancellationToken ct)
     {
         var isLost = (session.CarriesId, session.Target.IsNode, exchange.Status) switch
         {
@@ -36,8 +36,8 @@ internal static class SessionLoss
 
     /// <summary>Whether this response, though it came as an answer to the request, says that its session is lost.</summary>
     public static bool IsSaidBy(UpstreamMessage message, UpstreamSession session) =>
-        session.CarriesId && !session.Target.IsNode && message.Outline.Kind == MessageKind.Response
-        && message.Outline.Error.Exists && message.Outline.ErrorCode is ServerError or SessionNotFound;
+        session.CarriesId && !session.Target.IsNode && message.Fields.Kind == MessageKind.Response
+        && message.Fields.Error.Exists && message.Fields.ErrorCode is ServerError or SessionNotFound;
 
     /// <param name="isRefused">See <see cref="UpstreamException.IsNotCarriedOut"/>.</param>
     public static UpstreamException Lost(int status, bool isRefused) =>
@@ -47,7 +47,7 @@ internal static class SessionLoss
             IsNotCarriedOut = isRefused,
         };
 
-    private static async Task<bool> SaysNotFoundAsync(UpstreamExchange exchange, CancellationToken ct)
+    private static async Task<bool> SaysNotFoundAsync(UpstreamRequest exchange, CancellationToken ct)
     {
         if (!exchange.IsJson)
         {
@@ -56,7 +56,7 @@ internal static class SessionLoss
 
         try
         {
-            return Outline.Read((await exchange.ReadBodyAsync(ct)).Span) is { Kind: MessageKind.Response, ErrorCode: SessionNotFound };
+            return ServerMessage.Read((await exchange.ReadBodyAsync(ct)).Span) is { Kind: MessageKind.Response, ErrorCode: SessionNotFound };
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
@@ -64,7 +64,7 @@ internal static class SessionLoss
         }
     }
 
-    private static async Task<bool> AnswersAsync(UpstreamExchange exchange, ReadOnlyMemory<byte> request, CancellationToken ct)
+    private static async Task<bool> AnswersAsync(UpstreamRequest exchange, ReadOnlyMemory<byte> request, CancellationToken ct)
     {
         if (!exchange.IsJson)
         {
@@ -74,8 +74,8 @@ internal static class SessionLoss
         var body = await exchange.ReadBodyAsync(ct);
         try
         {
-            var answer = Outline.Read(body.Span);
-            var asked = Outline.Read(request.Span);
+            var answer = ServerMessage.Read(body.Span);
+            var asked = ServerMessage.Read(request.Span);
             return answer.Kind == MessageKind.Response && !answer.IsMalformedError && answer.ErrorCode != RpcCodes.InvalidRequest
                 && answer.Id.Exists && asked.Id.Exists && RpcIds.AreEqual(answer.Id.Of(body.Span), asked.Id.Of(request.Span));
         }

@@ -32,7 +32,7 @@ internal sealed class SseConnection : IDisposable
     /// <exception cref="UpstreamException">Its endpoint is of another origin, or no address.</exception>
     public static async Task<SseConnection?> OpenAsync(HttpResponseMessage response, Uri url, int maxBytes, CancellationToken ct)
     {
-        if (!UpstreamExchange.IsEventStream(response))
+        if (!UpstreamRequest.IsEventStream(response))
         {
             return null;
         }
@@ -144,32 +144,32 @@ internal sealed class SseConnection : IDisposable
     /// </summary>
     private void Deliver(ReadOnlyMemory<byte> data)
     {
-        var outline = Outline.Read(data.Span);
-        switch (outline.Kind)
+        var fields = ServerMessage.Read(data.Span);
+        switch (fields.Kind)
         {
             case MessageKind.Response:
-                if (RpcIds.TryReadToken(outline.Id.Of(data.Span), out var id) && _calls.TryGetValue(id, out var asked) && !asked.TryAddInPlaceOfOlder(data))
+                if (RpcIds.TryReadToken(fields.Id.Of(data.Span), out var id) && _calls.TryGetValue(id, out var asked) && !asked.TryAddInPlaceOfOlder(data))
                 {
                     asked.Complete(ByteAccount.Full());
                 }
 
                 break;
-            case MessageKind.Notification when outline.Method == Methods.Progress:
-                if (RpcIds.TryReadToken(outline.ProgressToken.Of(data.Span), out var token) && _calls.TryGetValue(token, out var called))
+            case MessageKind.Notification when fields.Method == Methods.Progress:
+                if (RpcIds.TryReadToken(fields.ProgressToken.Of(data.Span), out var token) && _calls.TryGetValue(token, out var called))
                 {
                     called.TryAdd(data);
                 }
 
                 break;
-            case MessageKind.Notification when _calls.IsEmpty || outline.Method is Methods.ResourceUpdated or Methods.ToolsListChanged
+            case MessageKind.Notification when _calls.IsEmpty || fields.Method is Methods.ResourceUpdated or Methods.ToolsListChanged
                 or Methods.PromptsListChanged or Methods.ResourcesListChanged:
-                TellListeners(data);
+                NotifyListeners(data);
                 break;
             case MessageKind.Request when _calls.IsEmpty:
-                TellListeners(data);
+                NotifyListeners(data);
                 break;
             default:
-                if (_calls.OrderByDescending(c => c.Key).FirstOrDefault().Value is { } newest && !newest.TryAdd(data) && outline.Kind == MessageKind.Request)
+                if (_calls.OrderByDescending(c => c.Key).FirstOrDefault().Value is { } newest && !newest.TryAdd(data) && fields.Kind == MessageKind.Request)
                 {
                     newest.Complete(ByteAccount.Full());
                 }
@@ -178,7 +178,7 @@ internal sealed class SseConnection : IDisposable
         }
     }
 
-    private void TellListeners(ReadOnlyMemory<byte> data)
+    private void NotifyListeners(ReadOnlyMemory<byte> data)
     {
         foreach (var listener in _listeners.Keys)
         {

@@ -96,7 +96,7 @@ internal sealed class SseReader(Stream stream, int maxBytes, ByteAccount? accoun
         if (length < 0)
         {
             _searched = _end - _start;
-            return _used + _searched <= maxBytes ? false : throw UpstreamExchange.TooLarge();
+            return _used + _searched <= maxBytes ? false : throw UpstreamRequest.TooLarge();
         }
 
         length += _searched;
@@ -105,7 +105,7 @@ internal sealed class SseReader(Stream stream, int maxBytes, ByteAccount? accoun
         _used += length + 1;
         if (_used > maxBytes)
         {
-            throw UpstreamExchange.TooLarge();
+            throw UpstreamRequest.TooLarge();
         }
 
         // A line feed that belongs to this carriage return may not have come yet; the event is not kept waiting for it.

@@ -25,21 +25,21 @@ internal sealed class UpstreamClient(UpstreamTransport transport, TimeProvider t
     /// <summary>Posts one message. The caller reads the answer and disposes it.</summary>
     /// <param name="headers">What a modern server wants repeated of the arguments.</param>
     /// <param name="account">Where what it answers counts, and stays counted after the exchange; null: as long as the exchange lasts.</param>
-    public Task<UpstreamExchange> PostAsync(
+    public Task<UpstreamRequest> PostAsync(
         UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct,
         IEnumerable<(string Name, string Value)>? headers = null, ByteAccount? account = null) =>
         transport.PostAsync(session, method, name, body, ct, headers, account);
 
-    /// <inheritdoc cref="UpstreamTransport.TellAsync"/>
-    public Task TellAsync(UpstreamSession session, string method, ReadOnlyMemory<byte> body, CancellationToken ct) =>
-        transport.TellAsync(session, method, body, ct);
+    /// <inheritdoc cref="UpstreamTransport.NotifyAsync"/>
+    public Task NotifyAsync(UpstreamSession session, string method, ReadOnlyMemory<byte> body, CancellationToken ct) =>
+        transport.NotifyAsync(session, method, body, ct);
 
     /// <summary>
     /// What the server says to one request. A stream that breaks off before the response is taken up again where the server
     /// gave its events ids: that is how it says that it may end a stream and go on in another.
     /// </summary>
     public async IAsyncEnumerable<UpstreamMessage> ReadAsync(
-        UpstreamSession session, UpstreamExchange exchange, long id, [EnumeratorCancellation] CancellationToken ct)
+        UpstreamSession session, UpstreamRequest exchange, long id, [EnumeratorCancellation] CancellationToken ct)
     {
         var current = exchange;
         try
@@ -49,7 +49,7 @@ internal sealed class UpstreamClient(UpstreamTransport transport, TimeProvider t
                 var done = false;
                 await foreach (var message in current.ReadAsync(id, ct))
                 {
-                    done |= message.Outline.Kind == MessageKind.Response;
+                    done |= message.Fields.Kind == MessageKind.Response;
                     yield return message;
                 }
 
@@ -79,7 +79,7 @@ internal sealed class UpstreamClient(UpstreamTransport transport, TimeProvider t
 
     /// <summary>Opens a legacy session's own stream, or takes up again one that broke off. The caller reads and disposes it.</summary>
     /// <param name="lastEventId">The last event that came before a stream broke off; null opens the session's own.</param>
-    public async Task<UpstreamExchange> OpenStreamAsync(UpstreamSession session, string? lastEventId, CancellationToken ct, ByteAccount? account = null)
+    public async Task<UpstreamRequest> OpenStreamAsync(UpstreamSession session, string? lastEventId, CancellationToken ct, ByteAccount? account = null)
     {
         if (session.Sse is { } sse)
         {

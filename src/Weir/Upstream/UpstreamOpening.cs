@@ -77,11 +77,11 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
     private async Task<(UpstreamSession? Modern, bool IsSilent)> DiscoverInTimeAsync(
         UpstreamTarget target, ClientCapabilities offered, TimeSpan timeout, CancellationToken ct)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        patience.CancelAfter(timeout);
+        using var limited = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limited.CancelAfter(timeout);
         try
         {
-            return (await DiscoverAsync(target, offered, patience.Token), false);
+            return (await DiscoverAsync(target, offered, limited.Token), false);
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
@@ -102,17 +102,17 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
                 return null;
             }
 
-            if (answer.Outline.Result.Exists)
+            if (answer.Fields.Result.Exists)
             {
-                return ReadDiscoverResult(target, answer.Outline.Result.Of(answer.Bytes), offered);
+                return ReadDiscoverResult(target, answer.Fields.Result.Of(answer.Bytes), offered);
             }
 
-            if (answer.Outline.ErrorCode is not (RpcCodes.HeaderMismatch or RpcCodes.MissingClientCapability or RpcCodes.UnsupportedProtocolVersion))
+            if (answer.Fields.ErrorCode is not (RpcCodes.HeaderMismatch or RpcCodes.MissingClientCapability or RpcCodes.UnsupportedProtocolVersion))
             {
                 return null;
             }
 
-            var supported = SupportedVersions(answer.Outline.Error.Of(answer.Bytes));
+            var supported = SupportedVersions(answer.Fields.Error.Of(answer.Bytes));
             if (supported.Any(v => Protocol.ServerVersions.Contains(v, StringComparer.Ordinal)))
             {
                 return null;
@@ -120,7 +120,7 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
 
             if (!isFirst || !supported.Contains(Protocol.Modern, StringComparer.Ordinal))
             {
-                throw Refused(Methods.Discover, answer.Outline.ErrorCode);
+                throw Refused(Methods.Discover, answer.Fields.ErrorCode);
             }
         }
     }
@@ -135,7 +135,7 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         {
             await foreach (var message in exchange.ReadAsync(1, ct))
             {
-                if (message.Outline.Kind == MessageKind.Response)
+                if (message.Fields.Kind == MessageKind.Response)
                 {
                     return message;
                 }
@@ -204,23 +204,23 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
 
         await foreach (var message in exchange.ReadAsync(1, ct))
         {
-            if (message.Outline.Kind != MessageKind.Response)
+            if (message.Fields.Kind != MessageKind.Response)
             {
                 continue;
             }
 
-            if (!message.Outline.Result.Exists && VersionToTryNext(version, message) is { } next)
+            if (!message.Fields.Result.Exists && VersionToTryNext(version, message) is { } next)
             {
                 return await InitializeAsync(target, offered, sse, ct, next);
             }
 
-            if (!message.Outline.Result.Exists)
+            if (!message.Fields.Result.Exists)
             {
-                throw Refused(Methods.Initialize, message.Outline.ErrorCode);
+                throw Refused(Methods.Initialize, message.Fields.ErrorCode);
             }
 
-            var session = ReadInitializeResult(target, exchange.SessionId, message.Outline.Result.Of(message.Bytes), offered, sse);
-            await transport.TellAsync(session, Methods.Initialized, """{"jsonrpc":"2.0","method":"notifications/initialized"}"""u8.ToArray(), ct);
+            var session = ReadInitializeResult(target, exchange.SessionId, message.Fields.Result.Of(message.Bytes), offered, sse);
+            await transport.NotifyAsync(session, Methods.Initialized, """{"jsonrpc":"2.0","method":"notifications/initialized"}"""u8.ToArray(), ct);
             return (session, null);
         }
 
@@ -231,7 +231,7 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
     /// What the server says where it takes no POST at its address, as one of 2024-11-05: 404 or 405 whatever the body holds, which is often the
     /// JSON of a web framework, or 400 without a message of the protocol. Null where its answer is about initialize.
     /// </summary>
-    private static async Task<UpstreamException?> RefusesPostAsync(UpstreamExchange exchange, CancellationToken ct)
+    private static async Task<UpstreamException?> RefusesPostAsync(UpstreamRequest exchange, CancellationToken ct)
     {
         if (exchange.Status is not (400 or 404 or 405))
         {
@@ -242,7 +242,7 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         {
             await foreach (var message in exchange.ReadAsync(1, ct))
             {
-                return exchange.Status == 400 ? null : Refused(Methods.Initialize, message.Outline.ErrorCode);
+                return exchange.Status == 400 ? null : Refused(Methods.Initialize, message.Fields.ErrorCode);
             }
         }
         catch (UpstreamException e) when (e.Failure == UpstreamFailure.Nonsense)
@@ -264,10 +264,10 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
             return null;
         }
 
-        var supported = SupportedVersions(refusal.Outline.Error.Of(refusal.Bytes));
+        var supported = SupportedVersions(refusal.Fields.Error.Of(refusal.Bytes));
         return supported.Length > 0
             ? Array.Find(Protocol.ServerVersions, v => supported.Contains(v, StringComparer.Ordinal))
-            : refusal.Outline.ErrorCode == RpcCodes.InvalidParams ? Protocol.OldestLegacy : null;
+            : refusal.Fields.ErrorCode == RpcCodes.InvalidParams ? Protocol.OldestLegacy : null;
     }
 
     private static UpstreamSession ReadInitializeResult(

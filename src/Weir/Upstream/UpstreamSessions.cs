@@ -35,10 +35,10 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
     /// <param name="isUse">False for who only listens: a conversation that nobody calls in ends all the same.</param>
     /// <exception cref="UpstreamException">It cannot be opened, or was replaced a moment ago.</exception>
     public async ValueTask<UpstreamSession> GetAsync(
-        UpstreamTarget target, string affinity, ClientCapabilities offered, CancellationToken ct, bool isUse = true)
+        UpstreamTarget target, string sessionAffinity, ClientCapabilities offered, CancellationToken ct, bool isUse = true)
     {
         Reset(target.InstanceId, target.Resets);
-        var key = new Key(target.InstanceId, target.Endpoint.OriginalString, affinity, offered.Json);
+        var key = new Key(target.InstanceId, target.Endpoint.OriginalString, sessionAffinity, offered.Json);
         while (true)
         {
             var opening = OpeningOf(key, target, offered);
@@ -96,9 +96,9 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
     /// Gives up a conversation that the server no longer knows: calls in flight on it end, the next one opens another. False where that was
     /// done for its callers less than five seconds ago; then it stays as it is.
     /// </summary>
-    public bool GiveUp(UpstreamSession session, string affinity)
+    public bool GiveUp(UpstreamSession session, string sessionAffinity)
     {
-        var key = new Key(session.Target.InstanceId, session.Target.Endpoint.OriginalString, affinity, session.Offered.Json);
+        var key = new Key(session.Target.InstanceId, session.Target.Endpoint.OriginalString, sessionAffinity, session.Offered.Json);
         if (_open.TryGetValue(key, out var opening) && opening.Session.IsCompletedSuccessfully && ReferenceEquals(opening.Session.Result, session)
             && !TryReplace(key, opening))
         {
@@ -149,20 +149,20 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
     /// Marks the client of these conversations as present until the result is disposed of. After that a conversation of the client gives up its place
     /// at a full node, and only there: the client may come back.
     /// </summary>
-    public IDisposable Hold(string affinity)
+    public IDisposable Hold(string sessionAffinity)
     {
         lock (_lock)
         {
-            _holders[affinity] = _holders.GetValueOrDefault(affinity) + 1;
-            MarkLetGo(affinity, 0);
+            _holders[sessionAffinity] = _holders.GetValueOrDefault(sessionAffinity) + 1;
+            MarkLetGo(sessionAffinity, 0);
         }
 
-        return new Holding(this, affinity);
+        return new Holding(this, sessionAffinity);
     }
 
     /// <summary>Ends all conversations of one caller's session.</summary>
-    public Task EndAsync(string affinity, CancellationToken ct) =>
-        EndWhereAsync((key, _) => string.Equals(key.Affinity, affinity, StringComparison.Ordinal), ct);
+    public Task EndAsync(string sessionAffinity, CancellationToken ct) =>
+        EndWhereAsync((key, _) => string.Equals(key.SessionAffinity, sessionAffinity, StringComparison.Ordinal), ct);
 
     /// <summary>Ends what nobody has used for ten minutes, but nothing that a call still runs on.</summary>
     public async Task SweepAsync(CancellationToken ct)
@@ -237,22 +237,22 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
         }
     }
 
-    private void MarkLetGo(string affinity, long at)
+    private void MarkLetGo(string sessionAffinity, long at)
     {
-        foreach (var (_, opening) in _open.Where(o => o.Value.IsOpen && string.Equals(o.Key.Affinity, affinity, StringComparison.Ordinal)))
+        foreach (var (_, opening) in _open.Where(o => o.Value.IsOpen && string.Equals(o.Key.SessionAffinity, sessionAffinity, StringComparison.Ordinal)))
         {
             opening.Session.Result.LetGoAt = at;
         }
     }
 
-    private void LetGo(string affinity)
+    private void LetGo(string sessionAffinity)
     {
         lock (_lock)
         {
-            if (--_holders[affinity] == 0)
+            if (--_holders[sessionAffinity] == 0)
             {
-                _holders.Remove(affinity);
-                MarkLetGo(affinity, time.GetTimestamp());
+                _holders.Remove(sessionAffinity);
+                MarkLetGo(sessionAffinity, time.GetTimestamp());
             }
         }
     }
@@ -327,7 +327,7 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
         }
     }
 
-    private sealed class Holding(UpstreamSessions sessions, string affinity) : IDisposable
+    private sealed class Holding(UpstreamSessions sessions, string sessionAffinity) : IDisposable
     {
         private int _ended;
 
@@ -335,12 +335,12 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
         {
             if (Interlocked.Exchange(ref _ended, 1) == 0)
             {
-                sessions.LetGo(affinity);
+                sessions.LetGo(sessionAffinity);
             }
         }
     }
 
-    private readonly record struct Key(Guid InstanceId, string Endpoint, string Affinity, string Offered);
+    private readonly record struct Key(Guid InstanceId, string Endpoint, string SessionAffinity, string Offered);
 
     /// <summary>A conversation that is open, or is being opened.</summary>
     /// <param name="Resets">Those of its target.</param>

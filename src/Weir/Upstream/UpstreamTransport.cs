@@ -24,7 +24,7 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
     /// <param name="headers">What a modern server wants repeated of the arguments.</param>
     /// <param name="account">Where what it answers counts, and stays counted after the exchange; null: as long as the exchange lasts.</param>
     /// <exception cref="UpstreamException">The server is not reached, or does not know the session any more.</exception>
-    public async Task<UpstreamExchange> PostAsync(
+    public async Task<UpstreamRequest> PostAsync(
         UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct,
         IEnumerable<(string Name, string Value)>? headers = null, ByteAccount? account = null)
     {
@@ -56,7 +56,7 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
 
     /// <summary>Posts what expects no answer: a notification, or the answer to a server's request.</summary>
     /// <exception cref="UpstreamException">It was not taken.</exception>
-    public async Task TellAsync(UpstreamSession session, string method, ReadOnlyMemory<byte> body, CancellationToken ct)
+    public async Task NotifyAsync(UpstreamSession session, string method, ReadOnlyMemory<byte> body, CancellationToken ct)
     {
         using var exchange = await PostAsync(session, method, name: null, body, ct);
         if (exchange.Status >= 300)
@@ -66,13 +66,13 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
     }
 
     /// <summary>Posts where the stream said; what the server answers comes on the stream.</summary>
-    public async Task<UpstreamExchange> PostAsync(
+    public async Task<UpstreamRequest> PostAsync(
         UpstreamTarget target, SseConnection sse, ReadOnlyMemory<byte> body, CancellationToken ct, ByteAccount? account = null)
     {
-        var outline = Outline.Read(body.Span);
+        var fields = ServerMessage.Read(body.Span);
         long id = 0;
         var own = account is null ? _budget.Open(target.ChargedTo) : null;
-        var expected = outline.Kind == MessageKind.Request && Utf8Parser.TryParse(outline.Id.Of(body.Span), out id, out _)
+        var expected = fields.Kind == MessageKind.Request && Utf8Parser.TryParse(fields.Id.Of(body.Span), out id, out _)
             ? sse.Expect(id, account ?? own!) : null;
         using var request = Post(target with { Endpoint = sse.Endpoint }, version: null, sessionId: null, "", name: null, body);
         try
@@ -101,12 +101,12 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
 
     /// <exception cref="UpstreamException">The server is not reached, or may not be.</exception>
     /// <param name="account">Where what it answers counts, and stays counted after the exchange; null: as long as the exchange lasts.</param>
-    public async Task<UpstreamExchange> SendAsync(UpstreamTarget target, HttpRequestMessage request, CancellationToken ct, ByteAccount? account = null)
+    public async Task<UpstreamRequest> SendAsync(UpstreamTarget target, HttpRequestMessage request, CancellationToken ct, ByteAccount? account = null)
     {
         var own = account is null ? _budget.Open(target.ChargedTo) : null;
         try
         {
-            return await UpstreamExchange.SendAsync(
+            return await UpstreamRequest.SendAsync(
                 Sockets(target), request, maxResponseBytes, time, target.IsNode, account ?? own!, own is null ? null : own.Dispose, ct);
         }
         catch
@@ -117,11 +117,11 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
     }
 
     /// <summary>What a session's stream says that belongs to no call, of a server of 2024-11-05.</summary>
-    public UpstreamExchange Listen(UpstreamSession session, SseConnection sse)
+    public UpstreamRequest Listen(UpstreamSession session, SseConnection sse)
     {
         var account = _budget.Open(session.Target.ChargedTo);
         var queue = sse.Listen(account);
-        return UpstreamExchange.Of(queue, account, () =>
+        return UpstreamRequest.Of(queue, account, () =>
         {
             sse.Forget(queue);
             account.Dispose();

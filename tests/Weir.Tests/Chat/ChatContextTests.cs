@@ -186,7 +186,7 @@ public sealed class ChatContextTests(ChatWorld weir) : IClassFixture<ChatWorld>
     {
         var open = await weir.Services.GetRequiredService<ChatTurns>().OpenAsync(
             weir.OwnerId, new ChatRequest(agent, message, null, await weir.CreateChannelAsync(), null), CancellationToken.None);
-        using var place = open.Place;
+        using var place = open.Permit;
         var journal = new TurnJournal(static _ => ValueTask.CompletedTask);
         var start = await weir.Services.GetRequiredService<TurnSources>().GatherAsync(
             Principal.OfPerson(weir.OwnerId, agent), open, (_, _, _, _) => throw new InvalidOperationException("Nothing is called."), journal, CancellationToken.None);

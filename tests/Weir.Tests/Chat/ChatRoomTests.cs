@@ -65,7 +65,7 @@ public sealed class ChatRoomTests(ChatWorld weir) : IClassFixture<ChatWorld>
     private async Task<IReadOnlyList<ChatMessage>> PromptAsync(Guid agent, Guid channel, string message)
     {
         var open = await weir.Services.GetRequiredService<ChatTurns>().OpenAsync(weir.OwnerId, new ChatRequest(agent, message, null, channel, null), CancellationToken.None);
-        using var place = open.Place;
+        using var place = open.Permit;
         var journal = new TurnJournal(static _ => ValueTask.CompletedTask);
         var start = await weir.Services.GetRequiredService<TurnSources>().GatherAsync(
             Principal.OfPerson(weir.OwnerId, agent), open, (_, _, _, _) => throw new InvalidOperationException("Nothing is called."), journal, CancellationToken.None);

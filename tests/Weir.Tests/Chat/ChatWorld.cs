@@ -5,7 +5,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Weir.Configuration;
-using Weir.Gateway.Names;
+using Weir.Gateway.AgentTools;
 using Weir.Identity;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;
@@ -48,7 +48,7 @@ public class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
         var id = (await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId), Sql.Jsonb(config.ToJsonString()))).GetProperty("id").GetGuid();
         await World.CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(World.OrganizationId), Sql.Uuid(id));
         await World.GrantAsync(id, permissions, agentId);
-        var catalogs = Services.GetRequiredService<AgentCatalogs>();
+        var catalogs = Services.GetRequiredService<AgentToolsCache>();
         await Until.AsyncTrue(
             async () => (await catalogs.LoadAsync(Principal.OfPerson(OwnerId, agentId), null, CancellationToken.None)).Items.Any(i => i.InstanceId == id), "the tools of " + name);
         return (id, name);

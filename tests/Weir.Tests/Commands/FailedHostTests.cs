@@ -23,7 +23,7 @@ public sealed class FailedHostTests(TestCluster cluster, UpWithoutRegistry up) :
         language sql set search_path = '' as $$ select null::uuid, null::uuid, 'x', null, null::uuid, 'instance', 1::bigint $$
         """;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
     private readonly TestDatabase _database = new(cluster);
     private readonly string _directory = Directory.CreateTempSubdirectory("weir-failed-").FullName;
@@ -93,7 +93,7 @@ public sealed class FailedHostTests(TestCluster cluster, UpWithoutRegistry up) :
                 ["WEIR_HTTP_LISTEN"] = $"http://127.0.0.1:{port}",
             },
             "serve"))!;
-        await Until.AsyncTrue(async () => serve.HasExited || await ListensAsync(port), "the replica listens", Patience);
+        await Until.AsyncTrue(async () => serve.HasExited || await ListensAsync(port), "the replica listens", Timeout);
         return serve;
     }
 
@@ -120,11 +120,11 @@ public sealed class FailedHostTests(TestCluster cluster, UpWithoutRegistry up) :
 
     private static async Task<(int Code, string Errors)> EndAsync(Process process)
     {
-        using var patience = new CancellationTokenSource(Patience);
+        using var timeout = new CancellationTokenSource(Timeout);
         try
         {
-            var errors = await process.StandardError.ReadToEndAsync(patience.Token);
-            await process.WaitForExitAsync(patience.Token);
+            var errors = await process.StandardError.ReadToEndAsync(timeout.Token);
+            await process.WaitForExitAsync(timeout.Token);
             return (process.ExitCode, errors);
         }
         finally

@@ -12,7 +12,7 @@ namespace Weir.Tests.Commands;
 /// <summary>What <c>serve</c> does before it serves: a process of its own, on a database behind a gate.</summary>
 public sealed class ServeStartTests(TestDatabase database) : IClassFixture<TestDatabase>, IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
     private readonly string _directory = Directory.CreateTempSubdirectory("weir-serve-").FullName;
 
@@ -26,7 +26,7 @@ public sealed class ServeStartTests(TestDatabase database) : IClassFixture<TestD
         using var gate = new TcpGate(database.Cluster.Postgres.Port);
         gate.Close();
         await using var serve = Start(gate.Port, ("WEIR_DATABASE_CONNECT_TIMEOUT_SECONDS", "1"));
-        await Until.AsyncTrue(async () => await serve.StatusAsync("/readyz") == HttpStatusCode.ServiceUnavailable, "it listens", Patience);
+        await Until.AsyncTrue(async () => await serve.StatusAsync("/readyz") == HttpStatusCode.ServiceUnavailable, "it listens", Timeout);
         (await serve.StatusAsync("/healthz")).ShouldBe(HttpStatusCode.OK);
         var reason = await serve.ReadAsync("/readyz");
         reason.GetProperty("code").GetString().ShouldBe("WR009");
@@ -159,7 +159,7 @@ public sealed class ServeStartTests(TestDatabase database) : IClassFixture<TestD
                     return heard.LastOrDefault() == HttpStatusCode.OK;
                 },
                 "it serves",
-                Patience);
+                Timeout);
             return heard;
         }
 
@@ -179,7 +179,7 @@ public sealed class ServeStartTests(TestDatabase database) : IClassFixture<TestD
 
         public async Task<(int Code, string Errors)> EndAsync()
         {
-            await _process.WaitForExitAsync(Token).WaitAsync(Patience, TimeProvider.System, Token);
+            await _process.WaitForExitAsync(Token).WaitAsync(Timeout, TimeProvider.System, Token);
             return (_process.ExitCode, await _errors);
         }
 

@@ -26,7 +26,7 @@ internal static partial class ConformanceSuite
     public const string Modern = "2026-07-28";
     public const string Legacy = "2025-11-25";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(4);
 
     private static string Package => Repository.PathOf("tests/clients/node_modules/@modelcontextprotocol/conformance");
 
@@ -57,12 +57,12 @@ internal static partial class ConformanceSuite
     private static async Task<string> NodeAsync(string[] arguments)
     {
         using var process = Process.Start(new ProcessStartInfo(NodeScript.Node22, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
-        using var patience = new CancellationTokenSource(Patience);
+        using var timeout = new CancellationTokenSource(Timeout);
         try
         {
-            var output = process.StandardOutput.ReadToEndAsync(patience.Token);
-            var errors = process.StandardError.ReadToEndAsync(patience.Token);
-            await process.WaitForExitAsync(patience.Token);
+            var output = process.StandardOutput.ReadToEndAsync(timeout.Token);
+            var errors = process.StandardError.ReadToEndAsync(timeout.Token);
+            await process.WaitForExitAsync(timeout.Token);
             return await output + await errors;
         }
         finally

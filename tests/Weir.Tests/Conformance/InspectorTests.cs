@@ -9,7 +9,7 @@ namespace Weir.Tests.Conformance;
 /// <summary>The inspector's command line, unmodified, at <c>/mcp/{instance}</c>.</summary>
 public sealed class InspectorTests(RunningWeir weir) : IClassFixture<RunningWeir>
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(1);
 
     [Theory]
     [InlineData("legacy")]
@@ -54,10 +54,10 @@ public sealed class InspectorTests(RunningWeir weir) : IClassFixture<RunningWeir
             // It keeps a catalog and tokens in its user's home.
             start.Environment["HOME"] = home;
             using var process = Process.Start(start)!;
-            using var patience = new CancellationTokenSource(Patience);
-            var output = process.StandardOutput.ReadToEndAsync(patience.Token);
-            var errors = process.StandardError.ReadToEndAsync(patience.Token);
-            await process.WaitForExitAsync(patience.Token);
+            using var timeout = new CancellationTokenSource(Timeout);
+            var output = process.StandardOutput.ReadToEndAsync(timeout.Token);
+            var errors = process.StandardError.ReadToEndAsync(timeout.Token);
+            await process.WaitForExitAsync(timeout.Token);
             var isExpected = process.ExitCode == 0 && JsonElement.Parse(await output).GetRawText().Contains(expected, StringComparison.Ordinal);
             return new ScenarioResult(name, [new Check(name, isExpected ? "SUCCESS" : "FAILURE", await output + await errors)]);
         }

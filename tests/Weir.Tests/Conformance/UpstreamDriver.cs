@@ -22,7 +22,7 @@ namespace Weir.Tests.Conformance;
 internal sealed class UpstreamDriver : IAsyncDisposable
 {
     /// <summary>Less than the suite gives a scenario.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(1);
 
     // The suite starts all scenarios at once. A server that waits ten seconds for a processor is taken for one that hangs.
     private readonly SemaphoreSlim _atOnce = new(2);
@@ -90,7 +90,7 @@ internal sealed class UpstreamDriver : IAsyncDisposable
         await Until.AsyncTrue(
             () => _weir.Database.Superuser.ScalarAsync<bool>("select refreshed_at is not null from public.mcp_server_instances where id = $1", [Sql.Uuid(id)], CancellationToken.None),
             "the catalog of " + name,
-            Patience);
+            Timeout);
         return name;
     }
 

@@ -39,7 +39,7 @@ public sealed class DenialRaceTests(TestDatabase database) : IClassFixture<TestD
     [Fact]
     public async Task T16_no_denial_is_lost_or_counted_twice_however_batches_and_the_end_of_a_minute_meet()
     {
-        CallRequest[][] batches = [await CallsAsync("n"), await CallsAsync("-n"), await CallsAsync("md5(n::text)")];
+        AdmissionRequest[][] batches = [await CallsAsync("n"), await CallsAsync("-n"), await CallsAsync("md5(n::text)")];
         using var done = new CancellationTokenSource();
         var closing = CloseAsync(done.Token);
 
@@ -60,7 +60,7 @@ public sealed class DenialRaceTests(TestDatabase database) : IClassFixture<TestD
         rows.ShouldContain(r => r.Single < r.Recorded);
     }
 
-    private static async Task DenyAsync(Databases databases, CallRequest[] batch)
+    private static async Task DenyAsync(Databases databases, AdmissionRequest[] batch)
     {
         var queries = new GatewayQueries(databases, Guid.Empty);
         for (var round = 0; round < Rounds; round++)
@@ -87,12 +87,12 @@ public sealed class DenialRaceTests(TestDatabase database) : IClassFixture<TestD
     }
 
     /// <summary>One call of each organization's agent, of a tool that it may not use.</summary>
-    private async Task<CallRequest[]> CallsAsync(string order) =>
+    private async Task<AdmissionRequest[]> CallsAsync(string order) =>
     [
         .. await database.Superuser.QueryAsync(
             $"select bulk.id('organization', n), bulk.key_id(n), bulk.secret_hash(n), bulk.id('server', n) from generate_series(0, {Organizations - 1}) n order by {order}",
             [],
-            r => new CallRequest(
+            r => new AdmissionRequest(
                 default, r.GetGuid(0), Principal.OfKey(new AgentKey(r.GetString(1), r.GetFieldValue<byte[]>(2))), CallKinds.Tool, r.GetGuid(3), "forbidden", "{}", "1", 1, 2, new byte[32], "{}"),
             Token),
     ];

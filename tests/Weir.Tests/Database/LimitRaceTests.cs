@@ -72,10 +72,10 @@ public sealed class LimitRaceTests(TestDatabase database) : IClassFixture<TestDa
         return new AdmissionQueue(queries.AdmitAsync, queries.RecordDenialAsync, new AdmissionConfig { MaxBatch = 3 }, TimeSpan.FromSeconds(30), TimeProvider.System);
     }
 
-    private static CallRequest Anew(CallRequest call) => call with { Key = CallKey.At(TimeProvider.System.GetUtcNow()) };
+    private static AdmissionRequest Anew(AdmissionRequest call) => call with { Key = CallKey.At(TimeProvider.System.GetUtcNow()) };
 
     /// <summary>Each batch again and again on a connection of its own. One that met a deadlock would raise.</summary>
-    private async Task AdmitAllAsync(int rounds, params CallRequest[][] batches) => await Task.WhenAll(batches.Select(async (batch, i) =>
+    private async Task AdmitAllAsync(int rounds, params AdmissionRequest[][] batches) => await Task.WhenAll(batches.Select(async (batch, i) =>
     {
         var queries = new GatewayQueries(i == 0 ? _first : _second, Guid.Empty);
         for (var round = 0; round < rounds; round++)
@@ -97,12 +97,12 @@ public sealed class LimitRaceTests(TestDatabase database) : IClassFixture<TestDa
         Token);
 
     /// <summary>One call of each organization's agent.</summary>
-    private async Task<CallRequest[]> CallsAsync(string order) =>
+    private async Task<AdmissionRequest[]> CallsAsync(string order) =>
     [
         .. await database.Superuser.QueryAsync(
             $"select bulk.id('organization', n), bulk.key_id(n), bulk.secret_hash(n), bulk.id('server', n) from generate_series(0, {Organizations - 1}) n order by {order}",
             [],
-            r => new CallRequest(
+            r => new AdmissionRequest(
                 default, r.GetGuid(0), Principal.OfKey(new AgentKey(r.GetString(1), r.GetFieldValue<byte[]>(2))), CallKinds.Tool, r.GetGuid(3), "tool_1", "{}", "1", 1, 2, new byte[32], "{}"),
             Token),
     ];

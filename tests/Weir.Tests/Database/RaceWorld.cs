@@ -95,9 +95,9 @@ internal sealed partial class RaceWorld
     public string Expand(string sql) => Name().Replace(sql, m => _values[m.Groups["name"].Value]);
 
     /// <summary>A call of the tool: by the agent's key, or by pat through the agent.</summary>
-    public CallRequest Call(bool byPat)
+    public AdmissionRequest Call(bool byPat)
     {
-        return new CallRequest(
+        return new AdmissionRequest(
             CallKey.At(TimeProvider.System.GetUtcNow()), OrganizationId: null,
             byPat ? Principal.OfPerson(Pat, Guid.Parse(_values["agent"][1..37])) : _agent, CallKinds.Tool, _server, "echo", "{}", "1", 1, 2, new byte[32], "{}");
     }

@@ -138,41 +138,41 @@ public sealed class CapacityTests(OneNode shared) : IClassFixture<OneNode>
     [Fact]
     public void A_call_that_was_over_before_it_had_its_turn_keeps_nobody_waiting()
     {
-        var turns = new CallTurns(1, new ByteBudget(1 << 20));
+        var turns = new CallQueue(1, new ByteBudget(1 << 20));
         var over = Call();
         over.Finish([]);
-        turns.Enter(over, [1], Taken, Unexpected).ShouldBe(Turn.Waits);
-        turns.Enter(Call(), [1], Taken, Unexpected).ShouldBe(Turn.Sent);
+        turns.Enter(over, [1], Taken, Unexpected).ShouldBe(CallQueueResult.Waits);
+        turns.Enter(Call(), [1], Taken, Unexpected).ShouldBe(CallQueueResult.Sent);
     }
 
     [Fact]
     public void A_call_is_sent_or_was_cancelled_and_never_both()
     {
-        var (turns, sent) = (new CallTurns(1, new ByteBudget(1 << 20)), new List<byte>());
+        var (turns, sent) = (new CallQueue(1, new ByteBudget(1 << 20)), new List<byte>());
         var (first, second, third) = (Call(), Call(), Call());
-        Enter(first, 1).ShouldBe(Turn.Sent);
-        Enter(second, 2).ShouldBe(Turn.Waits);
-        Enter(third, 3).ShouldBe(Turn.Waits);
+        Enter(first, 1).ShouldBe(CallQueueResult.Sent);
+        Enter(second, 2).ShouldBe(CallQueueResult.Waits);
+        Enter(third, 3).ShouldBe(CallQueueResult.Waits);
         turns.Leave(second).ShouldBeTrue("It was never sent.");
         turns.Leave(first).ShouldBeFalse();
         sent.ShouldBe([1, 3]);
         turns.Leave(third).ShouldBeFalse("It was sent, so its cancellation is the server's affair.");
 
-        Turn Enter(PendingCall call, byte number) => turns.Enter(call, [number], m => { sent.Add(m[0]); return true; }, Unexpected);
+        CallQueueResult Enter(BridgedCall call, byte number) => turns.Enter(call, [number], m => { sent.Add(m[0]); return true; }, Unexpected);
     }
 
     [Fact]
     public async Task A_call_that_its_child_does_not_take_is_refused_and_the_next_has_its_turn()
     {
-        var (turns, refused, sent) = (new CallTurns(1, new ByteBudget(1 << 20)), new TaskCompletionSource<PendingCall>(), 0);
+        var (turns, refused, sent) = (new CallQueue(1, new ByteBudget(1 << 20)), new TaskCompletionSource<BridgedCall>(), 0);
         var (first, second) = (Call(), Call());
-        turns.Enter(first, [1], Taken, Unexpected).ShouldBe(Turn.Sent);
-        turns.Enter(second, [1], _ => false, refused.SetResult).ShouldBe(Turn.Waits);
-        turns.Enter(Call(), [1], _ => ++sent > 0, Unexpected).ShouldBe(Turn.Waits);
+        turns.Enter(first, [1], Taken, Unexpected).ShouldBe(CallQueueResult.Sent);
+        turns.Enter(second, [1], _ => false, refused.SetResult).ShouldBe(CallQueueResult.Waits);
+        turns.Enter(Call(), [1], _ => ++sent > 0, Unexpected).ShouldBe(CallQueueResult.Waits);
         turns.Leave(first);
         (await refused.Task.WaitAsync(TimeSpan.FromMinutes(1), Token)).ShouldBeSameAs(second);
         sent.ShouldBe(1);
-        turns.Enter(Call(), new byte[1 << 20], Taken, Unexpected).ShouldBe(Turn.Refused, "More than may wait.");
+        turns.Enter(Call(), new byte[1 << 20], Taken, Unexpected).ShouldBe(CallQueueResult.Refused, "More than may wait.");
     }
 
     [Fact]
@@ -254,11 +254,11 @@ public sealed class CapacityTests(OneNode shared) : IClassFixture<OneNode>
         error.Message.ShouldContain("must be from 1 to 1024");
     }
 
-    private static PendingCall Call() => new("1"u8.ToArray(), clientToken: null, startedAt: 0, new ByteBudget(1 << 20));
+    private static BridgedCall Call() => new("1"u8.ToArray(), clientToken: null, startedAt: 0, new ByteBudget(1 << 20));
 
     private static bool Taken(byte[] message) => true;
 
-    private static void Unexpected(PendingCall call) => throw new InvalidOperationException("Nobody is refused here.");
+    private static void Unexpected(BridgedCall call) => throw new InvalidOperationException("Nobody is refused here.");
 
     private static Task<HttpResponseMessage> PostAsync(RawMcp raw, string body, CancellationToken until) =>
         raw.PostUntilAsync(body, until);

@@ -105,8 +105,8 @@ public sealed class FloodTests
         var refusals = 0;
         for (var i = 0; i < 100; i++)
         {
-            var envelope = Parse($$$"""{"jsonrpc":"2.0","id":{{{i}}},"method":"resources/subscribe","params":{"uri":"a://{{{i}}}/{{{new string('x', 4000)}}}"} }""", out var message);
-            refusals += host.AnswerLocally(opened.Session!, envelope, message) is { } answer && Encoding.UTF8.GetString(answer).Contains("busy", StringComparison.Ordinal) ? 1 : 0;
+            var parts = Parse($$$"""{"jsonrpc":"2.0","id":{{{i}}},"method":"resources/subscribe","params":{"uri":"a://{{{i}}}/{{{new string('x', 4000)}}}"} }""", out var message);
+            refusals += host.AnswerLocally(opened.Session!, parts, message) is { } answer && Encoding.UTF8.GetString(answer).Contains("busy", StringComparison.Ordinal) ? 1 : 0;
         }
 
         refusals.ShouldBeGreaterThan(80);
@@ -185,20 +185,20 @@ public sealed class FloodTests
     private const string InitializeBody =
         """{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"} } }""";
 
-    private static PendingCall Call(Session session, string tool, string arguments = "{}", string id = "1", string? meta = null)
+    private static BridgedCall Call(Session session, string tool, string arguments = "{}", string id = "1", string? meta = null)
     {
-        var envelope = Parse(RawMcp.CallBody(tool, arguments, id, meta), out var message);
-        return session.Call(envelope, message).ShouldNotBeNull();
+        var parts = Parse(RawMcp.CallBody(tool, arguments, id, meta), out var message);
+        return session.Call(parts, message).ShouldNotBeNull();
     }
 
-    private static async Task<JsonNode> AnswerAsync(PendingCall call) =>
+    private static async Task<JsonNode> AnswerAsync(BridgedCall call) =>
         JsonNode.Parse(JsonNode.Parse(await call.FinalAsync(Token))!["result"]!["content"]![0]!["text"]!.GetValue<string>())!;
 
-    private static Envelope Parse(string json, out byte[] message)
+    private static MessageParts Parse(string json, out byte[] message)
     {
         message = Encoding.UTF8.GetBytes(json);
-        Envelope.TryParse(message, out var envelope, out var problem).ShouldBeTrue(problem);
-        return envelope;
+        MessageParts.TryParse(message, out var parts, out var problem).ShouldBeTrue(problem);
+        return parts;
     }
 
     /// <summary>The bridge without HTTP, in front of the tests' own server.</summary>

@@ -84,7 +84,7 @@ public sealed class ProtocolVersionTests(OneNode shared) : IClassFixture<OneNode
     {
         var bytes = Encoding.UTF8.GetBytes(line);
         var seen = new List<string>();
-        var other = OddLine.Read(bytes, (in envelope, _) => seen.Add(envelope.Method!));
+        var other = OddLine.Read(bytes, (in message, _) => seen.Add(message.Method!));
         string.Join(',', seen).ShouldBe(methods);
         (other is { } range ? Encoding.UTF8.GetString(bytes.AsSpan()[range]) : null).ShouldBe(rest);
     }

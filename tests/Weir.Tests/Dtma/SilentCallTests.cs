@@ -19,7 +19,7 @@ public sealed class SilentCallTests
     public async Task R09_a_call_that_waits_at_a_node_begins_a_stream(bool waits)
     {
         var time = new HandTime(TimeSpan.FromSeconds(15));
-        var call = new PendingCall("1"u8.ToArray(), clientToken: null, startedAt: 0, new ByteBudget(1 << 20));
+        var call = new BridgedCall("1"u8.ToArray(), clientToken: null, startedAt: 0, new ByteBudget(1 << 20));
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         await using var app = builder.Build();

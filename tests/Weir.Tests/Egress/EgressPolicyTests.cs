@@ -72,7 +72,7 @@ public sealed class EgressPolicyTests
         using var request = new HttpRequestMessage(HttpMethod.Get, url);
         using var account = new ByteBudget(1000, 1000).Open(Guid.Empty);
         var refused = await Should.ThrowAsync<UpstreamException>(
-            () => UpstreamExchange.SendAsync(egress.Guarded, request, 1000, TimeProvider.System, isNode: false, account, done: null, CancellationToken.None));
+            () => UpstreamRequest.SendAsync(egress.Guarded, request, 1000, TimeProvider.System, isNode: false, account, done: null, CancellationToken.None));
         refused.Failure.ShouldBe(UpstreamFailure.Refused);
     }
 }

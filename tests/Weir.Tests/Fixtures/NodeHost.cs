@@ -16,7 +16,7 @@ namespace Weir.Tests.Fixtures;
 internal sealed class NodeHost : IAsyncDisposable
 {
     public const string Version = "2026.8.31";
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(3);
     private readonly List<string> _stderr = [];
 
     private NodeHost(string data, Process process)
@@ -136,7 +136,7 @@ internal sealed class NodeHost : IAsyncDisposable
     public async Task<ServerStatus> StateAsync(Guid id, params string[] states)
     {
         ServerStatus status = null!;
-        await Until.AsyncTrue(async () => Array.IndexOf(states, (status = await StatusAsync(id)).State) >= 0, $"{id} should be {string.Join(" or ", states)}", Patience);
+        await Until.AsyncTrue(async () => Array.IndexOf(states, (status = await StatusAsync(id)).State) >= 0, $"{id} should be {string.Join(" or ", states)}", Timeout);
         return status;
     }
 
@@ -165,7 +165,7 @@ internal sealed class NodeHost : IAsyncDisposable
     public async Task<int> StopAsync()
     {
         Process.StandardInput.Close();
-        await Process.WaitForExitAsync().WaitAsync(Patience);
+        await Process.WaitForExitAsync().WaitAsync(Timeout);
         return Process.ExitCode;
     }
 
@@ -201,7 +201,7 @@ internal sealed class NodeHost : IAsyncDisposable
             }
         };
         Process.BeginErrorReadLine();
-        var line = await Process.StandardOutput.ReadLineAsync().WaitAsync(Patience) ?? throw await NotStartedAsync();
+        var line = await Process.StandardOutput.ReadLineAsync().WaitAsync(Timeout) ?? throw await NotStartedAsync();
         var ready = JsonNode.Parse(line)!;
         Url = new Uri(ready["url"]!.GetValue<string>() + "/");
         NodeId = ready["nodeId"]?.GetValue<Guid>();
@@ -213,7 +213,7 @@ internal sealed class NodeHost : IAsyncDisposable
     /// <summary>The end of one stream says nothing about the other: all that it said is there once the process is waited for.</summary>
     private async Task<InvalidOperationException> NotStartedAsync()
     {
-        await Process.WaitForExitAsync().WaitAsync(Patience);
+        await Process.WaitForExitAsync().WaitAsync(Timeout);
         return new InvalidOperationException($"The node did not start, and ended with {Process.ExitCode}: {Errors}");
     }
 }

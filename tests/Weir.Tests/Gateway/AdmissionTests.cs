@@ -68,10 +68,10 @@ public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir
     }
 
     /// <summary>Poisoned: a time that only a faulty replica can send, for which admission raises.</summary>
-    private CallRequest Call(Guid instance, bool poisoned = false)
+    private AdmissionRequest Call(Guid instance, bool poisoned = false)
     {
         var now = TimeProvider.System.GetUtcNow();
-        return new CallRequest(
+        return new AdmissionRequest(
             CallKey.At(poisoned ? now.AddDays(-1) : now), OrganizationId: null, Principal.OfKey(AgentKey.Parse(weir.World.AgentKey)!), CallKinds.Tool, instance, "echo",
             "{}", "1", 1, 2, new byte[32], "{}");
     }

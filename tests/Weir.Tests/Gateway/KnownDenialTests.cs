@@ -1,4 +1,4 @@
-using Weir.Gateway.Names;
+using Weir.Gateway.AgentTools;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;
 

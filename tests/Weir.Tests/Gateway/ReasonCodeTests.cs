@@ -32,8 +32,8 @@ public sealed class ReasonCodeTests(TestDatabase database) : IClassFixture<TestD
         Kind = CallKinds.Tool,
         ExposedName = "x",
         Body = default,
-        Envelope = default!,
+        Message = default!,
         RequestId = "1",
-        Affinity = "",
+        SessionAffinity = "",
     };
 }

@@ -1,8 +1,8 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using Weir.Gateway.AgentTools;
 using Weir.Gateway.Forwarding;
-using Weir.Gateway.Names;
 using Weir.Mcp;
 
 namespace Weir.Tests.Gateway;

@@ -89,7 +89,7 @@ public sealed class BodyLimitTests(EmbeddedIssuerWeir weir) : IClassFixture<Embe
 
 public sealed class HeldBodiesTests(EmbeddedIssuerWeir weir) : IClassFixture<EmbeddedIssuerWeir>
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(2);
 
     [Fact]
     public async Task F03_of_one_address_few_bodies_are_held_before_their_senders_are_known()
@@ -111,7 +111,7 @@ public sealed class HeldBodiesTests(EmbeddedIssuerWeir weir) : IClassFixture<Emb
                     return await TokenAsync() == 429;
                 },
                 "one body too many is refused",
-                Patience);
+                Timeout);
             (await BodyProbe.WholeAsync(weir.Url, "POST", "/mcp", weir.World.AgentKey, 10)).ShouldBe(400, "a known caller is not counted");
         }
         finally
@@ -119,7 +119,7 @@ public sealed class HeldBodiesTests(EmbeddedIssuerWeir weir) : IClassFixture<Emb
             held.ForEach(c => c.Dispose());
         }
 
-        await Until.AsyncTrue(async () => await TokenAsync() == 400, "the places are free again", Patience);
+        await Until.AsyncTrue(async () => await TokenAsync() == 400, "the places are free again", Timeout);
     }
 
     private async Task<PipelinedConnection> BeginAsync()

@@ -68,7 +68,7 @@ public sealed class OtherIssuerTests(TestDatabase database) : IClassFixture<Test
         var auth = new AuthConfig { JwksUrl = new Uri("https://issuer.example/jwks"), Issuer = issuer };
         if (allow)
         {
-            await new PlatformQueries(database.OwnerUrl).TellAsync(new WeirConfig { Auth = auth }, Cancelled);
+            await new PlatformQueries(database.OwnerUrl).NotifyAsync(new WeirConfig { Auth = auth }, Cancelled);
         }
 
         var jwk = JsonWebKeyConverter.ConvertFromRSASecurityKey(new RsaSecurityKey(_key.ExportParameters(false)) { KeyId = "k" });

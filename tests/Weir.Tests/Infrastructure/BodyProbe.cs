@@ -6,7 +6,7 @@ namespace Weir.Tests.Infrastructure;
 /// <summary>One request whose body is sent as far as a test says, and whose answer must come although the body has not ended.</summary>
 internal static class BodyProbe
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
     /// <summary>The answer to a request whose body begins with so many bytes, and of which more is to come.</summary>
     public static Task<int> UnfinishedAsync(Uri server, string method, string path, string? bearer, int bytes) =>
@@ -23,15 +23,15 @@ internal static class BodyProbe
     private static async Task<int> SendAsync(Uri server, string method, string path, string? bearer, string framing, byte[] body)
     {
         using var connection = await PipelinedConnection.OpenAsync(server.Port);
-        using var patience = new CancellationTokenSource(Patience);
+        using var timeout = new CancellationTokenSource(Timeout);
         var request = new FuzzedRequest(
             $"{method} {path} HTTP/1.1\r\nHost: {server.Authority}\r\n{(bearer is null ? "" : $"Authorization: Bearer {bearer}\r\n")}"
             + $"Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n{framing}\r\n\r\n",
             body);
         try
         {
-            await connection.SendAsync([request], patience.Token);
-            return await connection.ReadAsync(request, patience.Token, followStreams: false) is { } answer
+            await connection.SendAsync([request], timeout.Token);
+            return await connection.ReadAsync(request, timeout.Token, followStreams: false) is { } answer
                 ? answer.Status
                 : throw new IOException("The connection was closed.");
         }

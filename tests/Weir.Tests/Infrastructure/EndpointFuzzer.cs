@@ -9,7 +9,7 @@ internal sealed class EndpointFuzzer(int port, EndpointWorld world, ITestOutputH
 {
     private const int Connections = 6;
     private const int InTheRun = 3000;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
     /// <summary>How many requests; <c>WEIR_TEST_FUZZ_REQUESTS</c> says more for a long run.</summary>
     private static int Requests =>
@@ -57,16 +57,16 @@ internal sealed class EndpointFuzzer(int port, EndpointWorld world, ITestOutputH
     /// <returns>0 for a connection that was closed without an answer.</returns>
     private static async Task<(int Status, bool Closes)> AnswerAsync(PipelinedConnection connection, EndpointRequest request, string where)
     {
-        using var patience = new CancellationTokenSource(Patience);
+        using var timeout = new CancellationTokenSource(Timeout);
         try
         {
-            await connection.SendAsync([request.Request], patience.Token);
+            await connection.SendAsync([request.Request], timeout.Token);
             if (!request.IsFramed)
             {
                 connection.EndSending();
             }
 
-            if (await connection.ReadAsync(request.Request, patience.Token, followStreams: false) is not { } answer)
+            if (await connection.ReadAsync(request.Request, timeout.Token, followStreams: false) is not { } answer)
             {
                 return request.IsFramed ? throw new IOException("The connection was closed.") : (0, true);
             }

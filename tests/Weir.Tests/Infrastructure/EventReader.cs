@@ -7,7 +7,7 @@ namespace Weir.Tests.Infrastructure;
 /// <summary>An event stream, message by message, as it comes.</summary>
 internal sealed class EventReader : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(20);
 
     private readonly HttpResponseMessage _response;
     private readonly IAsyncEnumerator<SseItem<string>> _events;
@@ -37,7 +37,7 @@ internal sealed class EventReader : IAsyncDisposable
     /// <summary>The next message for which this holds.</summary>
     public async Task<JsonElement> NextAsync(Func<JsonElement, bool> holds)
     {
-        while (await _events.MoveNextAsync().AsTask().WaitAsync(Patience, TimeProvider.System))
+        while (await _events.MoveNextAsync().AsTask().WaitAsync(Timeout, TimeProvider.System))
         {
             if (_events.Current.Data.Length > 0 && JsonElement.Parse(_events.Current.Data) is var message && holds(message))
             {

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Weir.Configuration;
-using Weir.Gateway.Questions;
-using Weir.Gateway.Streams;
+using Weir.Gateway.ServerRequests;
+using Weir.Gateway.Watching;
 using Weir.Tests.Infrastructure;
 using Weir.Upstream;
 

@@ -14,7 +14,7 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Journeys;
 
-/// <summary>A replica with a node whose npm fails as the package's name says, and that has little patience.</summary>
+/// <summary>A replica with a node whose npm fails as the package's name says, with short timeouts.</summary>
 public sealed class FailingWeir(TestCluster cluster) : RunningWeir(cluster)
 {
     internal const string Secret = "secret-that-was-printed";

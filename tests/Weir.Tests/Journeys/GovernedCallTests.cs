@@ -1,7 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using ModelContextProtocol.Client;
 using ModelContextProtocol.Protocol;
-using Weir.Gateway.Names;
+using Weir.Gateway.AgentTools;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Journeys;
@@ -46,7 +46,7 @@ public sealed class GovernedCallTests(RunningWeir weir) : IClassFixture<RunningW
     {
         await using var client = await ConnectAsync();
         await ToolsAsync(client);
-        weir.Services.GetRequiredService<AgentCatalogs>().Drop(null);
+        weir.Services.GetRequiredService<AgentToolsCache>().Drop(null);
         var result = await client.CallToolAsync($"{_name}__link");
         result.Content.OfType<ResourceLinkBlock>().Single().Uri.ShouldBe($"weir://{_name}/file:///data/a.txt");
         result.Content.OfType<EmbeddedResourceBlock>().Select(b => b.Resource.Uri).ShouldBe([$"ui://{_name}/widget", $"weir://{_name}/file:///data/b.txt"]);

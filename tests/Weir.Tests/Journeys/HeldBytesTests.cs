@@ -1,8 +1,8 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
-using Weir.Catalog;
 using Weir.Configuration;
+using Weir.Definitions;
 using Weir.Tests.Infrastructure;
 using Weir.Upstream;
 
@@ -94,7 +94,7 @@ public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
         server.Lie = $$"""{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[{{string.Join(',', Enumerable.Range(0, 20).Select(i =>
             $$"""{"name":"t{{i}}","description":"{{new string('d', 150_000)}}","inputSchema":{"type":"object"} }"""))}}]}""";
         var target = new UpstreamTarget(weir.World.AgentId, "wide", server.Url, NodeKey: null);
-        var refresh = weir.Services.GetRequiredService<CatalogRefresh>();
+        var refresh = weir.Services.GetRequiredService<DefinitionRefresh>();
         await refresh.ProveAsync(target with { ChargedTo = Guid.CreateVersion7(TimeProvider.System.GetUtcNow()) }, () => Task.CompletedTask, CancellationToken.None).ShouldThrowAsync<UpstreamException>();
         var refusal = await refresh.ProveAsync(target with { ChargedTo = weir.World.OrganizationId }, () => Task.CompletedTask, CancellationToken.None).ShouldThrowAsync<UpstreamException>();
         refusal.Failure.ShouldBe(UpstreamFailure.OverBudget);

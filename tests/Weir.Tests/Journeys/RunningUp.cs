@@ -10,7 +10,7 @@ namespace Weir.Tests.Journeys;
 /// <summary>`weir up` as a newcomer runs it: its own process, its own data directory, its own PostgreSQL, the demo's npm servers.</summary>
 public class RunningUp : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(3);
     private Process? _process;
     private Task<string> _errors = Task.FromResult("");
 
@@ -61,9 +61,9 @@ public class RunningUp : IAsyncLifetime
     {
         var started = TimeProvider.System.GetTimestamp();
         _process = Process.Start(Command(Variables, ["up", "--json", "--data", Directory, .. Options]))!;
-        using var patience = new CancellationTokenSource(Patience);
+        using var timeout = new CancellationTokenSource(Timeout);
         _errors = _process.StandardError.ReadToEndAsync(CancellationToken.None);
-        var line = await _process.StandardOutput.ReadLineAsync(patience.Token) ?? throw new InvalidOperationException("weir up printed nothing: " + await _errors);
+        var line = await _process.StandardOutput.ReadLineAsync(timeout.Token) ?? throw new InvalidOperationException("weir up printed nothing: " + await _errors);
         Report = JsonElement.Parse(line);
         StartedWithin = TimeProvider.System.GetElapsedTime(started);
     }
@@ -79,8 +79,8 @@ public class RunningUp : IAsyncLifetime
     /// <summary>Its end, which comes by itself.</summary>
     internal async Task<(int ExitCode, string Errors)> EndAsync()
     {
-        using var patience = new CancellationTokenSource(Patience);
-        await _process!.WaitForExitAsync(patience.Token);
+        using var timeout = new CancellationTokenSource(Timeout);
+        await _process!.WaitForExitAsync(timeout.Token);
         return (_process.ExitCode, await _errors);
     }
 
@@ -153,7 +153,7 @@ public class RunningUp : IAsyncLifetime
 /// <summary>Scripts of tests/clients.</summary>
 internal static class NodeScript
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(1);
 
     private static string Clients { get; } = Repository.PathOf("tests/clients");
 
@@ -171,17 +171,17 @@ internal static class NodeScript
             RedirectStandardError = true,
             UseShellExecute = false,
         })!;
-        using var patience = new CancellationTokenSource(Patience);
+        using var timeout = new CancellationTokenSource(Timeout);
         var output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
         var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
         try
         {
-            await process.WaitForExitAsync(patience.Token);
+            await process.WaitForExitAsync(timeout.Token);
         }
         catch (OperationCanceledException e)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"{script} has not ended within {Patience.TotalSeconds:0} s: {await errors}", e);
+            throw new TimeoutException($"{script} has not ended within {Timeout.TotalSeconds:0} s: {await errors}", e);
         }
 
         var text = await output;

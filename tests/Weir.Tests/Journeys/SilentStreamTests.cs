@@ -9,7 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Weir.Chat;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway.Streams;
+using Weir.Gateway.Watching;
 using Weir.Server;
 using Weir.Server.Chat;
 using Weir.Tests.Infrastructure;
@@ -31,9 +31,9 @@ public sealed class SilentStreamTests(QuietWeir weir) : IClassFixture<QuietWeir>
     private const string Both = "application/json, text/event-stream";
 
     /// <summary>What does not come at all fails a test here, and does not hold it up.</summary>
-    private readonly CancellationTokenSource _patience = new(TimeSpan.FromMinutes(1), TimeProvider.System);
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1), TimeProvider.System);
 
-    private CancellationToken Token => _patience.Token;
+    private CancellationToken Token => _timeout.Token;
 
     [Theory]
     [InlineData(true, true)]

@@ -18,7 +18,7 @@ namespace Weir.Tests.Journeys;
 /// <summary>A replica, and a node that has registered with it, in a process of its own.</summary>
 public class WeirWithNode(TestCluster cluster) : RunningWeir(cluster)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(3);
 
     internal NodeHost Node { get; private set; } = null!;
 
@@ -31,7 +31,7 @@ public class WeirWithNode(TestCluster cluster) : RunningWeir(cluster)
     {
         File.SetUnixFileMode(Folder, (UnixFileMode)0b111_101_101);
         await base.InitializeAsync();
-        var token = await Services.GetRequiredService<NodeRegistry>().IssueTokenAsync("stdio", region: null, Patience, CancellationToken.None);
+        var token = await Services.GetRequiredService<NodeRegistry>().IssueTokenAsync("stdio", region: null, Timeout, CancellationToken.None);
         Node = await NodeHost.StartAsync(["--weir-url", Url.ToString(), "--token", token, "--session-children", "64"]);
     }
 
@@ -54,7 +54,7 @@ public class WeirWithNode(TestCluster cluster) : RunningWeir(cluster)
         await World.CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(World.OrganizationId), Sql.Uuid(id));
         var raw = new RawClient(Client(World.AgentKey));
         await Until.AsyncTrue(
-            async () => (await raw.ModernAsync("tools/list")).Body.Contains($"\"{name}__", StringComparison.Ordinal), $"the catalog of {name}; {Node.Errors}", Patience);
+            async () => (await raw.ModernAsync("tools/list")).Body.Contains($"\"{name}__", StringComparison.Ordinal), $"the catalog of {name}; {Node.Errors}", Timeout);
     }
 }
 

@@ -7,7 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Weir.Configuration;
 using Weir.Gateway;
-using Weir.Gateway.Questions;
+using Weir.Gateway.ServerRequests;
 using Weir.Postgres;
 using Weir.Server;
 using Weir.Tests.Chat;

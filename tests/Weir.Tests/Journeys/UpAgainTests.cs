@@ -6,7 +6,7 @@ namespace Weir.Tests.Journeys;
 /// <summary><c>up</c> on a data directory whose demo is no more what it was.</summary>
 public sealed class UpAgainTests(UpWithoutRegistry up) : IClassFixture<UpWithoutRegistry>
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(3);
 
     [Fact]
     public async Task After_stop_all_it_starts_and_says_how_calls_are_started_again()
@@ -43,15 +43,15 @@ public sealed class UpAgainTests(UpWithoutRegistry up) : IClassFixture<UpWithout
     private async Task<string> RestartAsync()
     {
         (await up.StopAsync()).ShouldBe(0);
-        using var patience = new CancellationTokenSource(Patience);
+        using var timeout = new CancellationTokenSource(Timeout);
         using var process = Process.Start(RunningUp.Command(RunningUp.WithoutRegistry, "up", "--data", up.Directory))!;
         var said = process.StandardError.ReadToEndAsync(CancellationToken.None);
-        while (await process.StandardOutput.ReadLineAsync(patience.Token) is { } line && !line.Contains("Ctrl-C", StringComparison.Ordinal))
+        while (await process.StandardOutput.ReadLineAsync(timeout.Token) is { } line && !line.Contains("Ctrl-C", StringComparison.Ordinal))
         {
         }
 
         await RunningUp.RunAsync("down", "--data", up.Directory);
-        await process.WaitForExitAsync(patience.Token);
+        await process.WaitForExitAsync(timeout.Token);
         await up.StartAsync();
         return await said;
     }

@@ -7,7 +7,7 @@ namespace Weir.Tests.Journeys;
 /// <summary>What <c>up</c> waits for, as it tells a person.</summary>
 public sealed class UpWaitTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(6);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(6);
 
     private readonly string _directory = Directory.CreateTempSubdirectory("weir-up-").FullName;
     private Process? _process;
@@ -53,10 +53,10 @@ public sealed class UpWaitTests : IAsyncLifetime
     /// <summary>Returns when it says that it runs.</summary>
     private async Task StartAsync()
     {
-        using var patience = new CancellationTokenSource(Patience);
+        using var timeout = new CancellationTokenSource(Timeout);
         _process = Process.Start(RunningUp.Command(new Dictionary<string, string>(), "up", "--data", _directory))!;
         _errors = _process.StandardError.ReadToEndAsync(CancellationToken.None);
-        while (await _process.StandardOutput.ReadLineAsync(patience.Token) is { } line && !line.Contains("Ctrl-C", StringComparison.Ordinal))
+        while (await _process.StandardOutput.ReadLineAsync(timeout.Token) is { } line && !line.Contains("Ctrl-C", StringComparison.Ordinal))
         {
         }
     }

@@ -70,7 +70,7 @@ public sealed class RpcIdsTests
     public void R12_a_client_may_spell_its_id_as_json_allows(string id)
     {
         var body = Utf8($$"""{"jsonrpc":"2.0","id":{{id}},"method":"ping"}""");
-        Encoding.UTF8.GetString(EnvelopeReader.Read(body).Id.Of(body)).ShouldBe(id);
+        Encoding.UTF8.GetString(ClientMessageReader.Read(body).Id.Of(body)).ShouldBe(id);
     }
 
     private static byte[] Utf8(string text) => Encoding.UTF8.GetBytes(text);

@@ -24,7 +24,7 @@ public class ModelWorld(TestCluster cluster) : ChatWorld(cluster)
         One = await ModelServer.StartAsync("openai");
         Two = await ModelServer.StartAsync("anthropic");
         await base.InitializeAsync();
-        await new PlatformQueries(Database.OwnerUrl).TellAsync(new WeirConfig { Models = Models }, CancellationToken.None);
+        await new PlatformQueries(Database.OwnerUrl).NotifyAsync(new WeirConfig { Models = Models }, CancellationToken.None);
     }
 
     public override async ValueTask DisposeAsync()

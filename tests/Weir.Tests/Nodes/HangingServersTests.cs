@@ -3,12 +3,12 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
-using Weir.Catalog;
+using Weir.Definitions;
 using Weir.Egress;
 using Weir.Keys;
 using Weir.Nodes;
 using Weir.Postgres;
-using Weir.Tests.Catalog;
+using Weir.Tests.Definitions;
 using Weir.Tests.Infrastructure;
 using Weir.Upstream;
 
@@ -86,9 +86,9 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
         }
 
         // No deadline of the refresh ever comes, so the servers hang for as long as the test runs.
-        using var refresh = new CatalogRefresh(
-            new CatalogQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), new FakeTimeProvider()), _ => null, Replica,
-            new FakeTimeProvider(), NullLogger<CatalogRefresh>.Instance);
+        using var refresh = new DefinitionRefresh(
+            new DefinitionQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), new FakeTimeProvider()), _ => null, Replica,
+            new FakeTimeProvider(), NullLogger<DefinitionRefresh>.Instance);
         await refresh.StartAsync(Token);
         await Until.AsyncTrue(async () => await LeasedAsync() >= Share, "the hanging servers are asked");
 
@@ -115,9 +115,9 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
             await RunsAsync(nodes, busy[i]);
         }
 
-        using var refresh = new CatalogRefresh(
-            new CatalogQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), TimeProvider.System), _ => null, Replica,
-            TimeProvider.System, NullLogger<CatalogRefresh>.Instance);
+        using var refresh = new DefinitionRefresh(
+            new DefinitionQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), TimeProvider.System), _ => null, Replica,
+            TimeProvider.System, NullLogger<DefinitionRefresh>.Instance);
         await using (var held = await HeldTransaction.BeginAsync(database.Superuser))
         {
             await held.RunAsync("select weir.lock_organization($1)", Sql.Uuid(_hanging.OrganizationId));
@@ -146,9 +146,9 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
 
         // As while they are asked.
         await database.Superuser.ExecuteAsync("update public.mcp_server_instances set refresh_at = now() + interval '1 hour' where instance_name = 'says'", [], Token);
-        using var refresh = new CatalogRefresh(
-            new CatalogQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), TimeProvider.System), _ => null, Replica,
-            TimeProvider.System, NullLogger<CatalogRefresh>.Instance);
+        using var refresh = new DefinitionRefresh(
+            new DefinitionQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), TimeProvider.System), _ => null, Replica,
+            TimeProvider.System, NullLogger<DefinitionRefresh>.Instance);
         Task[] waiting;
         await using (var held = await HeldTransaction.BeginAsync(database.Superuser))
         {

@@ -6,7 +6,7 @@ namespace Weir.Tests.Postgres;
 public sealed class PollPauseTests
 {
     private static readonly TimeSpan Length = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
     private readonly FakeTimeProvider _time = new();
     private readonly PollPause _pause;
@@ -20,7 +20,7 @@ public sealed class PollPauseTests
         _time.Advance(Length - TimeSpan.FromSeconds(1));
         waiting.IsCompleted.ShouldBeFalse();
         _time.Advance(TimeSpan.FromSeconds(1));
-        await waiting.WaitAsync(Patience, TimeProvider.System);
+        await waiting.WaitAsync(Timeout, TimeProvider.System);
     }
 
     [Fact]
@@ -29,7 +29,7 @@ public sealed class PollPauseTests
         var waiting = _pause.WaitAsync(CancellationToken.None);
         waiting.IsCompleted.ShouldBeFalse();
         _pause.End();
-        await waiting.WaitAsync(Patience, TimeProvider.System);
+        await waiting.WaitAsync(Timeout, TimeProvider.System);
     }
 
     [Fact]
@@ -37,7 +37,7 @@ public sealed class PollPauseTests
     {
         _pause.End();
         _pause.End();
-        await _pause.WaitAsync(CancellationToken.None).WaitAsync(Patience, TimeProvider.System);
+        await _pause.WaitAsync(CancellationToken.None).WaitAsync(Timeout, TimeProvider.System);
         _pause.WaitAsync(CancellationToken.None).IsCompleted.ShouldBeFalse();
     }
 
@@ -46,9 +46,9 @@ public sealed class PollPauseTests
     {
         var first = _pause.WaitAsync(CancellationToken.None);
         _time.Advance(Length);
-        await first.WaitAsync(Patience, TimeProvider.System);
+        await first.WaitAsync(Timeout, TimeProvider.System);
         _pause.End();
-        await _pause.WaitAsync(CancellationToken.None).WaitAsync(Patience, TimeProvider.System);
+        await _pause.WaitAsync(CancellationToken.None).WaitAsync(Timeout, TimeProvider.System);
     }
 
     [Fact]
@@ -57,6 +57,6 @@ public sealed class PollPauseTests
         using var stop = new CancellationTokenSource();
         var waiting = _pause.WaitAsync(stop.Token);
         await stop.CancelAsync();
-        await Should.ThrowAsync<OperationCanceledException>(waiting.WaitAsync(Patience, TimeProvider.System));
+        await Should.ThrowAsync<OperationCanceledException>(waiting.WaitAsync(Timeout, TimeProvider.System));
     }
 }

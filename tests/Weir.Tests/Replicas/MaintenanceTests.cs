@@ -45,7 +45,7 @@ public sealed class MaintenanceTests(TestDatabase database) : IClassFixture<Test
     [Fact]
     public async Task The_operator_s_number_of_equal_denials_is_told_to_the_database()
     {
-        await new PlatformQueries(database.OwnerUrl).TellAsync(new WeirConfig { Maintenance = new() { EqualDenials = 3 } }, Token);
+        await new PlatformQueries(database.OwnerUrl).NotifyAsync(new WeirConfig { Maintenance = new() { EqualDenials = 3 } }, Token);
 
         (await database.Superuser.ScalarAsync<string>("select value::text from weir.settings where name = 'equal_denials'", [], Token)).ShouldBe("3");
     }

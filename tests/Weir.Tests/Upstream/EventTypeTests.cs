@@ -88,7 +88,7 @@ public sealed class EventTypeTests(RunningWeir weir) : IClassFixture<RunningWeir
         var methods = new List<string>();
         await foreach (var message in stream.ReadAsync(id: null, ct))
         {
-            methods.Add(message.Outline.Method);
+            methods.Add(message.Fields.Method);
         }
 
         methods.ShouldBe(["notifications/tools/list_changed"]);

@@ -81,8 +81,8 @@ public sealed class LetGoTests(TimedWeir weir) : IClassFixture<TimedWeir>
 
     private UpstreamSessions Sessions => new(weir.Services.GetRequiredService<UpstreamClient>(), weir.Clock);
 
-    private static Task<UpstreamSession> OpenAsync(UpstreamSessions sessions, UpstreamTarget target, string affinity) =>
-        sessions.GetAsync(target, affinity, ClientCapabilities.None, Token).AsTask();
+    private static Task<UpstreamSession> OpenAsync(UpstreamSessions sessions, UpstreamTarget target, string sessionAffinity) =>
+        sessions.GetAsync(target, sessionAffinity, ClientCapabilities.None, Token).AsTask();
 
     private static async Task RefusedAsync(UpstreamSessions sessions, UpstreamTarget target)
     {
@@ -98,11 +98,11 @@ public sealed class LetGoTests(TimedWeir weir) : IClassFixture<TimedWeir>
 
         private readonly SortedSet<string> _sessions = new(StringComparer.Ordinal);
         private readonly Lock _lock = new();
-        private readonly int _places;
+        private readonly int _permits;
         private ScriptedServer _http = null!;
         private int _opened;
 
-        private FullNode(int places) => _places = places;
+        private FullNode(int places) => _permits = places;
 
         public string[] Sessions
         {
@@ -158,7 +158,7 @@ public sealed class LetGoTests(TimedWeir weir) : IClassFixture<TimedWeir>
         {
             lock (_lock)
             {
-                if (_sessions.Count >= _places)
+                if (_sessions.Count >= _permits)
                 {
                     return null;
                 }

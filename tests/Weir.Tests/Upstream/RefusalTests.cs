@@ -194,7 +194,7 @@ public sealed class RefusalTests(RunningWeir weir) : IClassFixture<RunningWeir>
         {
             await foreach (var message in exchange.ReadAsync(1, ct))
             {
-                message.Outline.ErrorCode.ShouldBe(-32603);
+                message.Fields.ErrorCode.ShouldBe(-32603);
             }
         }
         catch (UpstreamException e)

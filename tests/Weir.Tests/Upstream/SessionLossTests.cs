@@ -180,8 +180,8 @@ public sealed class SessionLossTests(TimedWeir weir) : IClassFixture<TimedWeir>,
     [Fact]
     public async Task R02_a_replica_drops_the_sessions_of_a_restarted_instance_though_no_call_comes_and_lets_calls_in_flight_end()
     {
-        using var patience = new CancellationTokenSource();
-        var hanging = Raw().CallAsync(_name + "__hang", ct: patience.Token);
+        using var timeout = new CancellationTokenSource();
+        var hanging = Raw().CallAsync(_name + "__hang", ct: timeout.Token);
         await Until.True(() => _server.Ran.Contains("hang"), "the call is in flight");
         var session = _server.Http.Requests.Last(r => r.Name == "hang").Session!;
         await weir.World.CallAsync("select public.manage_mcp_servers('restart', $1, null, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(_id));
@@ -189,7 +189,7 @@ public sealed class SessionLossTests(TimedWeir weir) : IClassFixture<TimedWeir>,
         await Until.True(() => !sessions.Instances.Contains(_id), "the session is dropped");
         hanging.IsCompleted.ShouldBeFalse();
         _server.Sessions.ShouldContain(session);
-        await patience.CancelAsync();
+        await timeout.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(() => hanging);
         await Until.True(() => !_server.Sessions.Contains(session), "the session is ended at the server");
     }

@@ -16,9 +16,9 @@ public sealed class SseFloodTests
     private readonly ByteBudget _budget = new(MaxResponse * 2L, MaxResponse * 8L);
 
     /// <summary>What does not come at all fails a test here, and does not hold it up.</summary>
-    private readonly CancellationTokenSource _patience = new(TimeSpan.FromMinutes(1), TimeProvider.System);
+    private readonly CancellationTokenSource _timeout = new(TimeSpan.FromMinutes(1), TimeProvider.System);
 
-    private CancellationToken Token => _patience.Token;
+    private CancellationToken Token => _timeout.Token;
 
     [Fact]
     public async Task F05_progress_that_nobody_reads_is_dropped_and_the_response_still_comes()
@@ -43,7 +43,7 @@ public sealed class SseFloodTests
             await said.Task.WaitAsync(TimeSpan.FromMinutes(1), TimeProvider.System, Token);
             await foreach (var message in listener.ReadAsync(id: null, Token))
             {
-                message.Outline.Method.ShouldBe(Methods.ToolsListChanged);
+                message.Fields.Method.ShouldBe(Methods.ToolsListChanged);
                 break;
             }
 
@@ -52,7 +52,7 @@ public sealed class SseFloodTests
             var kinds = new List<MessageKind>();
             await foreach (var message in exchange.ReadAsync(id, Token))
             {
-                kinds.Add(message.Outline.Kind);
+                kinds.Add(message.Fields.Kind);
             }
 
             kinds.Count.ShouldBeLessThanOrEqualTo(3);
@@ -83,7 +83,7 @@ public sealed class SseFloodTests
         {
             await foreach (var message in exchange.ReadAsync(id, Token))
             {
-                message.Outline.Kind.ShouldBe(MessageKind.Response);
+                message.Fields.Kind.ShouldBe(MessageKind.Response);
             }
         }
 

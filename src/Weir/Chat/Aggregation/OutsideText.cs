@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Text;
-using Weir.Catalog;
+using Weir.Definitions;
 
 namespace Weir.Chat.Aggregation;
 

@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Weir.Gateway;
-using Weir.Gateway.Names;
+using Weir.Gateway.AgentTools;
 using Weir.Identity;
 using Weir.Mcp;
 
@@ -47,9 +47,9 @@ internal sealed record ContextRequest(ServerSettings Server, string Kind, string
             IsContext = true,
             ExposedName = ExposedName,
             Body = body,
-            Envelope = EnvelopeReader.Read(body.Span),
+            Message = ClientMessageReader.Read(body.Span),
             RequestId = turnId.ToString(),
-            Affinity = "chat/" + principal.Name,
+            SessionAffinity = "chat/" + principal.Name,
             Deadline = deadline,
         };
     }

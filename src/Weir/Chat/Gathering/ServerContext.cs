@@ -1,10 +1,10 @@
 using System.Text.Json;
-using Weir.Catalog;
 using Weir.Chat.Aggregation;
 using Weir.Configuration;
+using Weir.Definitions;
 using Weir.Errors;
 using Weir.Gateway;
-using Weir.Gateway.Names;
+using Weir.Gateway.AgentTools;
 using Weir.Identity;
 using Weir.Mcp;
 using Weir.Upstream;
@@ -15,25 +15,25 @@ namespace Weir.Chat.Gathering;
 /// The resources and prompts that servers add to a turn. All are asked for at once, each takes the way of every other call, from
 /// the name to the record, and each has its server's time within the turn's share. What does not come is named, with the reason.
 /// </summary>
-internal sealed class ServerContext(GovernedCaller caller, Definitions definitions, TimeProvider time)
+internal sealed class ServerContext(GovernedCaller caller, DefinitionCache definitions, TimeProvider time)
 {
     /// <summary>One turn's questions.</summary>
     /// <param name="Left">What is left of the share.</param>
     /// <param name="Degrade">Hears what is missing.</param>
     public sealed record Turn(Principal Principal, Guid Id, string Message, Func<TimeSpan> Left, Func<Degradation, ValueTask> Degrade);
 
-    public async Task<IReadOnlyList<ContextItem>> GatherAsync(Turn turn, AgentCatalog catalog, TurnSettings settings, CancellationToken ct)
+    public async Task<IReadOnlyList<ContextItem>> GatherAsync(Turn turn, AgentToolSet tools, TurnSettings settings, CancellationToken ct)
     {
         var resources = settings.Servers.SelectMany(s => s.Resources.Select(r => ContextRequest.OfResource(s, r, turn.Message)));
-        var prompts = await PromptsAsync(turn, catalog, settings, ct);
+        var prompts = await PromptsAsync(turn, tools, settings, ct);
         var items = await Task.WhenAll(resources.Concat(prompts).Select(r => FetchAsync(turn, r, ct)));
         return [.. items.OfType<ContextItem>()];
     }
 
-    private async Task<IReadOnlyList<ContextRequest>> PromptsAsync(Turn turn, AgentCatalog catalog, TurnSettings settings, CancellationToken ct)
+    private async Task<IReadOnlyList<ContextRequest>> PromptsAsync(Turn turn, AgentToolSet tools, TurnSettings settings, CancellationToken ct)
     {
-        var wanted = settings.Servers.SelectMany(s => s.Prompts.Select(p => (Server: s, Name: p, Item: Find(catalog, s, p)))).ToArray();
-        var known = await definitions.GetAsync([.. wanted.Select(w => w.Item).OfType<CatalogItem>()], ct);
+        var wanted = settings.Servers.SelectMany(s => s.Prompts.Select(p => (Server: s, Name: p, Item: Find(tools, s, p)))).ToArray();
+        var known = await definitions.GetAsync([.. wanted.Select(w => w.Item).OfType<AgentItem>()], ct);
         var arguments = wanted.Where(w => w.Item is not null).Zip(known).DistinctBy(p => p.First.Item)
             .ToDictionary(p => p.First.Item!, p => ArgumentsOf(p.Second));
         List<ContextRequest> requests = [];
@@ -54,8 +54,8 @@ internal sealed class ServerContext(GovernedCaller caller, Definitions definitio
         return requests;
     }
 
-    private static CatalogItem? Find(AgentCatalog catalog, ServerSettings server, string prompt) =>
-        catalog.Items.FirstOrDefault(i => i.Kind == ItemKinds.Prompt && i.InstanceId == server.Id && string.Equals(i.Name, prompt, StringComparison.Ordinal));
+    private static AgentItem? Find(AgentToolSet tools, ServerSettings server, string prompt) =>
+        tools.Items.FirstOrDefault(i => i.Kind == ItemKinds.Prompt && i.InstanceId == server.Id && string.Equals(i.Name, prompt, StringComparison.Ordinal));
 
     /// <summary>None where the definition cannot be read: the prompt is asked for all the same, and its server says what it wants.</summary>
     private static IReadOnlyList<(string Name, bool Required)> ArgumentsOf(Definition? definition)
@@ -97,8 +97,8 @@ internal sealed class ServerContext(GovernedCaller caller, Definitions definitio
             return null;
         }
 
-        using var patience = new CancellationTokenSource(limit, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, patience.Token);
+        using var timeout = new CancellationTokenSource(limit, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
         try
         {
             return await WithRetriesAsync(turn, request, limit, time.GetTimestamp(), either.Token);
@@ -158,13 +158,13 @@ internal sealed class ServerContext(GovernedCaller caller, Definitions definitio
             or WeirException { Code: ErrorCode.InstanceUnavailable or ErrorCode.Unavailable } => "unavailable",
         WeirException { Code: ErrorCode.RateLimited } => "rate_limited",
         WeirException { Code: ErrorCode.Changing } => "changing",
-        WeirException or EnvelopeException => "denied",
+        WeirException or ClientMessageException => "denied",
         // Whatever is odd about one answer is no reason to do without the others.
         _ => "failed",
     };
 
     private static string MessageOf(Exception e) =>
-        e is CallFailedException or WeirException or EnvelopeException ? e.Message : "its answer could not be read.";
+        e is CallFailedException or WeirException or ClientMessageException ? e.Message : "its answer could not be read.";
 
     private static Degradation Problem(ContextRequest request, string reason, string message) => new("context", request.Server.Name, null, reason, message);
 }

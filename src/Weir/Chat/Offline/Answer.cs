@@ -49,9 +49,9 @@ internal static class Answer
         var tool = Quotes.Inline(output.Tool);
         text.Append('\n').Append(output.Outcome switch
         {
-            CallOutcomes.Ok => $"`{output.Server}` answered to `{tool}`:",
-            CallOutcomes.ToolError => $"`{output.Server}` answered to `{tool}` that it failed:",
-            CallOutcomes.Denied => $"`{tool}` of `{output.Server}` was not called: {output.Text}",
+            ToolCallOutcomes.Ok => $"`{output.Server}` answered to `{tool}`:",
+            ToolCallOutcomes.ToolError => $"`{output.Server}` answered to `{tool}` that it failed:",
+            ToolCallOutcomes.Denied => $"`{tool}` of `{output.Server}` was not called: {output.Text}",
             _ => $"`{tool}` of `{output.Server}` gave no answer: {output.Text}",
         }).Append('\n');
         if (output.IsAnswer)

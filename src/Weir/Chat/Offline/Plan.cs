@@ -31,7 +31,7 @@ internal sealed record Plan(
         List<Question> questions = [];
         foreach (var target in targets.Where(t => past.All(p => p.Name != t.Name)))
         {
-            var results = past.Where(p => p.Output.Server == target.Server && p.Output.Outcome == CallOutcomes.Ok).Select(p => p.Output.Text).ToArray();
+            var results = past.Where(p => p.Output.Server == target.Server && p.Output.Outcome == ToolCallOutcomes.Ok).Select(p => p.Output.Text).ToArray();
             var found = ArgumentFinder.Find(target, message, results);
             var helper = found is { IsComplete: true, Guessed: false } || round + 1 >= MaxRounds ? null : Helper(target, message, found, tools, past);
             if (helper is not null)

@@ -237,7 +237,7 @@ internal sealed class AdmissionBatch
 }
 
 /// <summary>A call that waits for its decision.</summary>
-internal sealed class WaitingCall(CallRequest call)
+internal sealed class WaitingCall(AdmissionRequest call)
 {
     private volatile bool _isGivenUp;
 
@@ -251,7 +251,7 @@ internal sealed class WaitingCall(CallRequest call)
     /// <summary>A batch with it failed: it is decided by itself.</summary>
     public bool IsSuspect { get; set; }
 
-    public CallRequest Call { get; } = call;
+    public AdmissionRequest Call { get; } = call;
 
     public TaskCompletionSource<Decision> Decided { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -16,15 +16,15 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     /// where the statement raised.
     /// </summary>
     /// <param name="alone">Calls of one organization that has made a batch fail: on a connection of their own, with more time.</param>
-    public delegate Task<Decision[]> Admit(CallRequest[] calls, bool alone);
+    public delegate Task<Decision[]> Admit(AdmissionRequest[] calls, bool alone);
 
     /// <summary>Records a call that cannot be decided.</summary>
-    public delegate Task RecordDenial(CallRequest call, string reason);
+    public delegate Task RecordDenial(AdmissionRequest call, string reason);
 
     /// <summary>
     /// Told of a call that may have been recorded as requested and is not made: its decision came when nobody waited for it any more, or did not come.
     /// </summary>
-    public delegate void NotMade(CallRequest call);
+    public delegate void NotMade(AdmissionRequest call);
 
     private readonly Lock _lock = new();
     private readonly AdmissionLanes _waiting;
@@ -35,28 +35,28 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     private readonly RecordDenial _recordDenial;
     private readonly NotMade? _notMade;
     private readonly AdmissionConfig _options;
-    private readonly TimeSpan _patience;
+    private readonly TimeSpan _timeout;
     private readonly TimeProvider _time;
     private readonly Task[] _workers;
     private long _waitingSince;
     private bool _stopped;
 
     public AdmissionQueue(
-        Admit admit, RecordDenial recordDenial, AdmissionConfig options, TimeSpan patience, TimeProvider time, NotMade? notMade = null)
+        Admit admit, RecordDenial recordDenial, AdmissionConfig options, TimeSpan deadline, TimeProvider time, NotMade? notMade = null)
     {
         _notMade = notMade;
         _admit = admit;
         _recordDenial = recordDenial;
         _waiting = new AdmissionLanes(options.MaxBatch, time);
         _options = options;
-        _patience = patience;
+        _timeout = deadline;
         _time = time;
         _workers = [Task.Run(() => WorkAsync(_first)), Task.Run(() => WorkAsync(_second))];
     }
 
     /// <summary>The database's decision.</summary>
     /// <exception cref="WeirException">WR009: the database does not answer, or not in time; nothing may be forwarded.</exception>
-    public Task<Decision> DecideAsync(CallRequest call)
+    public Task<Decision> DecideAsync(AdmissionRequest call)
     {
         var waiting = new WaitingCall(call);
         bool second;
@@ -120,17 +120,17 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     {
         try
         {
-            return await waiting.Decided.Task.WaitAsync(_patience, _time);
+            return await waiting.Decided.Task.WaitAsync(_timeout, _time);
         }
         catch (TimeoutException e)
         {
             waiting.IsGivenUp = true;
-            _ = TellOfDecisionAsync(waiting);
+            _ = NotifyDecisionAsync(waiting);
             throw new WeirException(ErrorCode.Unavailable, "The database does not answer.", "Try again in a moment.", e);
         }
     }
 
-    private async Task TellOfDecisionAsync(WaitingCall waiting)
+    private async Task NotifyDecisionAsync(WaitingCall waiting)
     {
         await ((Task)waiting.Decided.Task).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (waiting.Decided.Task is { IsCompletedSuccessfully: true, Result.Admitted: true })

@@ -4,7 +4,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Weir.Configuration;
 using Weir.Gateway.Forwarding;
-using Weir.Gateway.Questions;
+using Weir.Gateway.ServerRequests;
 using Weir.Mcp;
 using Weir.Upstream;
 
@@ -16,15 +16,15 @@ namespace Weir.Gateway.Endpoint;
 /// and progress tokens become the client's own again. A legacy client is asked on that stream. Nothing waits here: whoever writes waits
 /// for the client, so a server that is read only for this call is held up by its client.
 /// </summary>
-/// <param name="inputPatience">How long a person or model behind the client may take to answer a server.</param>
+/// <param name="inputTimeout">How long a person or model behind the client may take to answer a server.</param>
 /// <param name="freshState">See <see cref="ResponseWriter"/>.</param>
 internal sealed class HttpCallResponder(
-    McpExchange exchange, GovernedCall call, ClientAnswers answers, TimeSpan inputPatience, Func<string> freshState)
+    McpRequest request, GovernedCall call, ClientResponses answers, TimeSpan inputTimeout, Func<string> freshState)
     : ICallResponder, IAsyncDisposable
 {
-    private readonly HttpResponse _response = exchange.Http.Response;
-    private readonly PipeWriter _output = exchange.Http.Response.BodyWriter;
-    private readonly ResponseWriter _writer = new(exchange.Id, exchange.Envelope.Method, exchange.Modern, mapUris: exchange.Scope.InstanceName is null,
+    private readonly HttpResponse _response = request.Http.Response;
+    private readonly PipeWriter _output = request.Http.Response.BodyWriter;
+    private readonly ResponseWriter _writer = new(request.Id, request.Message.Method, request.Modern, mapUris: request.Scope.InstanceName is null,
         call.Offered.Offers(Methods.Elicit) ? freshState : null);
 
     /// <summary>A server's question is put beside the reading of its answer, so two may want to write at one time.</summary>
@@ -39,7 +39,7 @@ internal sealed class HttpCallResponder(
     /// <summary>From now on the client hears every 15 seconds that its call goes on, if it accepts a stream.</summary>
     public void KeepAlive(TimeProvider time)
     {
-        if (exchange.AcceptsEvents)
+        if (request.AcceptsEvents)
         {
             _beat = time.CreateTimer(static state => _ = ((HttpCallResponder)state!).BeatAsync(), this, EventStream.KeepAlive, EventStream.KeepAlive);
         }
@@ -58,27 +58,27 @@ internal sealed class HttpCallResponder(
         _writing.Release();
     }
 
-    public ValueTask NotifyAsync(UpstreamMessage message, CancellationToken ct) => message.Outline.Method switch
+    public ValueTask NotifyAsync(UpstreamMessage message, CancellationToken ct) => message.Fields.Method switch
     {
-        _ when !exchange.AcceptsEvents => ValueTask.CompletedTask,
+        _ when !request.AcceptsEvents => ValueTask.CompletedTask,
         // Of a server's notifications only these belong to a call, and only to one that asked for them.
-        Methods.Progress when exchange.Envelope.ProgressToken.Exists && message.Outline.Params.Exists =>
+        Methods.Progress when request.Message.ProgressToken.Exists && message.Fields.Params.Exists =>
             WriteEventAsync(output => WriteProgress(output, message), ct),
         // A legacy client that named no level gets what the server says by itself.
-        Methods.Log when LogLevels.Reaches(LevelOf(message), call.LogLevel ?? (exchange.Modern ? null : "debug")) =>
+        Methods.Log when LogLevels.Reaches(LevelOf(message), call.LogLevel ?? (request.Modern ? null : "debug")) =>
             WriteEventAsync(output => output.Write(message.Bytes.Span), ct),
-        Methods.ElicitationComplete when !exchange.Modern && call.Offered.Offers(Methods.Elicit) =>
+        Methods.ElicitationComplete when !request.Modern && call.Offered.Offers(Methods.Elicit) =>
             WriteEventAsync(output => output.Write(message.Bytes.Span), ct),
         _ => ValueTask.CompletedTask,
     };
 
-    public Task<ClientAnswer> AskAsync(string method, ReadOnlyMemory<byte> parameters, CancellationToken ct)
+    public Task<ClientResponse> AskAsync(string method, ReadOnlyMemory<byte> parameters, CancellationToken ct)
     {
-        var session = exchange.Session ?? throw new InvalidOperationException("A modern client is not asked while it waits.");
+        var session = request.Session ?? throw new InvalidOperationException("A modern client is not asked while it waits.");
         return answers.AskAsync(
             session.Id,
-            inputPatience,
-            id => WriteEventAsync(output => WriteRequest(output, id, method, LegacyQuestions.Write(method, parameters)), ct).AsTask(),
+            inputTimeout,
+            id => WriteEventAsync(output => WriteRequest(output, id, method, LegacyElicitation.Write(method, parameters)), ct).AsTask(),
             ct);
     }
 
@@ -103,18 +103,18 @@ internal sealed class HttpCallResponder(
         await StopWaitingAsync();
         if (_streaming)
         {
-            await WriteEventAsync(output => RpcWriter.WriteResult(output, exchange.Id, result), ct);
+            await WriteEventAsync(output => RpcWriter.WriteResult(output, request.Id, result), ct);
             return;
         }
 
         var answer = new ArrayBufferWriter<byte>(256);
-        RpcWriter.WriteResult(answer, exchange.Id, result);
+        RpcWriter.WriteResult(answer, request.Id, result);
         await WriteBodyAsync(answer, StatusCodes.Status200OK, ct);
     }
 
     /// <summary>An error after the stream began: its last event.</summary>
     public ValueTask FailAsync(int code, string text, Action<Utf8JsonWriter>? data, CancellationToken ct) =>
-        WriteEventAsync(output => RpcWriter.WriteError(output, exchange.Id, code, text, data), ct);
+        WriteEventAsync(output => RpcWriter.WriteError(output, request.Id, code, text, data), ct);
 
     public ValueTask DisposeAsync() => StopWaitingAsync();
 
@@ -132,7 +132,7 @@ internal sealed class HttpCallResponder(
             {
                 Begin();
                 _output.Write(EventStream.Comment);
-                await _output.FlushAsync(exchange.Aborted);
+                await _output.FlushAsync(request.Aborted);
             }
         }
         catch (Exception e) when (e is OperationCanceledException or IOException or InvalidOperationException)
@@ -186,8 +186,8 @@ internal sealed class HttpCallResponder(
         json.WriteString("method"u8, Methods.Progress);
         json.WriteStartObject("params"u8);
         json.WritePropertyName("progressToken"u8);
-        json.WriteRawValue(exchange.Envelope.ProgressToken.Of(exchange.Body.Span), skipInputValidation: true);
-        using var parameters = JsonDocument.Parse(message.Outline.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        json.WriteRawValue(request.Message.ProgressToken.Of(request.Body.Span), skipInputValidation: true);
+        using var parameters = JsonDocument.Parse(message.Fields.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         foreach (var member in parameters.RootElement.EnumerateObject().Where(m => !m.NameEquals("progressToken"u8)))
         {
             member.WriteTo(json);
@@ -212,12 +212,12 @@ internal sealed class HttpCallResponder(
 
     private static string? LevelOf(UpstreamMessage message)
     {
-        if (!message.Outline.Params.Exists)
+        if (!message.Fields.Params.Exists)
         {
             return null;
         }
 
-        using var parameters = JsonDocument.Parse(message.Outline.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        using var parameters = JsonDocument.Parse(message.Fields.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         return parameters.RootElement.TryGetProperty("level", out var level) && level.ValueKind == JsonValueKind.String ? level.GetString() : null;
     }
 }

@@ -3,9 +3,9 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Weir.Configuration;
 using Weir.Errors;
+using Weir.Gateway.AgentTools;
 using Weir.Gateway.Forwarding;
-using Weir.Gateway.Names;
-using Weir.Gateway.Questions;
+using Weir.Gateway.ServerRequests;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Endpoint;
@@ -15,14 +15,14 @@ internal sealed class McpCalls(
     GovernedCaller caller,
     CallTargets targets,
     ParkedCalls parked,
-    ClientAnswers answers,
+    ClientResponses answers,
     SessionStates states,
-    Handover handover,
+    ReplicaForwarder forwarder,
     RefusedRequests refused,
     ToolSearch search,
     McpErrors errors,
     int maxDepth,
-    TimeSpan inputPatience,
+    TimeSpan inputTimeout,
     TimeProvider time,
     ILogger<McpCalls> logger)
 {
@@ -30,27 +30,27 @@ internal sealed class McpCalls(
     private const int MaxName = 256;
     private const int MaxUri = 2048;
 
-    public Task CallToolAsync(McpExchange exchange) => exchange.Scope.IsSearch && exchange.Envelope.Name is ToolSearch.FindTools or ToolSearch.CallTool
-        ? SearchAsync(exchange)
-        : CallAsync(exchange, CallKinds.Tool, exchange.Envelope.Name);
+    public Task CallToolAsync(McpRequest request) => request.Scope.IsSearch && request.Message.Name is ToolSearch.FindTools or ToolSearch.CallTool
+        ? SearchAsync(request)
+        : CallAsync(request, CallKinds.Tool, request.Message.Name);
 
-    public Task GetPromptAsync(McpExchange exchange) => CallAsync(exchange, CallKinds.Prompt, exchange.Envelope.Name);
+    public Task GetPromptAsync(McpRequest request) => CallAsync(request, CallKinds.Prompt, request.Message.Name);
 
-    public Task ReadResourceAsync(McpExchange exchange) => CallAsync(exchange, CallKinds.Resource, exchange.Envelope.Uri);
+    public Task ReadResourceAsync(McpRequest request) => CallAsync(request, CallKinds.Resource, request.Message.Uri);
 
     /// <summary>A completion is permitted to whoever may get the prompt or read the template that it is about.</summary>
-    public Task CompleteAsync(McpExchange exchange)
+    public Task CompleteAsync(McpRequest request)
     {
-        var (kind, name) = ReadReference(exchange);
-        return CallAsync(exchange, kind, name);
+        var (kind, name) = ReadReference(request);
+        return CallAsync(request, kind, name);
     }
 
     /// <summary>A legacy client takes a request back; false when it is not answered here.</summary>
-    public bool TryCancel(McpExchange exchange)
+    public bool TryCancel(McpRequest request)
     {
-        if (exchange.Envelope.Subject.Exists
-            && states.Find(exchange.Session!)?.Calls.TryGetValue(
-                RpcIds.KeyOf(exchange.Envelope.Subject.Of(exchange.Body.Span)), out var call) == true)
+        if (request.Message.Subject.Exists
+            && states.Find(request.Session!)?.Calls.TryGetValue(
+                RpcIds.KeyOf(request.Message.Subject.Of(request.Body.Span)), out var call) == true)
         {
             call.Cancel();
             return true;
@@ -59,88 +59,88 @@ internal sealed class McpCalls(
         return false;
     }
 
-    public GovernedCall Call(McpExchange exchange, string kind, string name) => new()
+    public GovernedCall Call(McpRequest request, string kind, string name) => new()
     {
-        Principal = exchange.Scope.Principal,
-        InstanceName = exchange.Scope.InstanceName,
+        Principal = request.Scope.Principal,
+        InstanceName = request.Scope.InstanceName,
         Kind = kind,
         ExposedName = name,
-        Body = exchange.Body,
-        Envelope = exchange.Envelope,
-        RequestId = Encoding.UTF8.GetString(exchange.Id),
-        Affinity = exchange.Affinity,
+        Body = request.Body,
+        Message = request.Message,
+        RequestId = Encoding.UTF8.GetString(request.Id),
+        SessionAffinity = request.SessionAffinity,
         // A legacy client is asked on the stream of its call, and gets none where it accepts none.
-        Offered = exchange.Modern || exchange.AcceptsEvents ? exchange.Offered : ClientCapabilities.None,
-        LogLevel = exchange.Session is { } session
+        Offered = request.Modern || request.AcceptsEvents ? request.Offered : ClientCapabilities.None,
+        LogLevel = request.Session is { } session
             ? states.Find(session)?.LogLevel
-            : LogLevels.IsKnown(exchange.Envelope.LogLevel) ? exchange.Envelope.LogLevel : null,
+            : LogLevels.IsKnown(request.Message.LogLevel) ? request.Message.LogLevel : null,
     };
 
-    private async Task SearchAsync(McpExchange exchange)
+    private async Task SearchAsync(McpRequest request)
     {
-        if (exchange.Envelope.Name == ToolSearch.FindTools)
+        if (request.Message.Name == ToolSearch.FindTools)
         {
-            await search.FindAsync(exchange);
+            await search.FindAsync(request);
         }
-        else if (ToolSearch.Unwrap(exchange, maxDepth) is { } call)
+        else if (ToolSearch.Unwrap(request, maxDepth) is { } call)
         {
-            await CallAsync(call, CallKinds.Tool, call.Envelope.Name);
+            await CallAsync(call, CallKinds.Tool, call.Message.Name);
         }
         else
         {
-            await refused.RefuseAsync(exchange, new Refusal(
-                exchange.Modern ? 400 : 200, RpcCodes.InvalidParams, "call_tool needs name, a text, and arguments, an object."));
+            await refused.RefuseAsync(request, new Refusal(
+                request.Modern ? 400 : 200, RpcCodes.InvalidParams, "call_tool needs name, a text, and arguments, an object."));
         }
     }
 
-    private async Task CallAsync(McpExchange exchange, string kind, string? name)
+    private async Task CallAsync(McpRequest request, string kind, string? name)
     {
         if (name is not { Length: > 0 } || name.Length > (kind == CallKinds.Resource ? MaxUri : MaxName))
         {
-            await refused.RefuseAsync(exchange, new Refusal(
-                exchange.Modern ? 400 : 200, RpcCodes.InvalidParams, "What is asked for is not named, or its name is too long."));
+            await refused.RefuseAsync(request, new Refusal(
+                request.Modern ? 400 : 200, RpcCodes.InvalidParams, "What is asked for is not named, or its name is too long."));
             return;
         }
 
-        var call = Call(exchange, kind, name);
-        if (await TryElsewhereAsync(exchange, call))
+        var call = Call(request, kind, name);
+        if (await TryElsewhereAsync(request, call))
         {
             return;
         }
 
-        if (exchange.Modern && kind == CallKinds.Tool && await MismatchAsync(exchange, call) is { } header)
+        if (request.Modern && kind == CallKinds.Tool && await MismatchAsync(request, call) is { } header)
         {
-            await refused.RefuseAsync(exchange, new Refusal(400, RpcCodes.HeaderMismatch, $"The header {header} is missing, or differs from the body."));
+            await refused.RefuseAsync(request, new Refusal(400, RpcCodes.HeaderMismatch, $"The header {header} is missing, or differs from the body."));
             return;
         }
 
-        await using var responder = new HttpCallResponder(exchange, call, answers, inputPatience, () => parked.SealFresh(call));
+        await using var responder = new HttpCallResponder(request, call, answers, inputTimeout, () => parked.SealFresh(call));
         responder.KeepAlive(time);
         try
         {
-            await (exchange.Session is { } session ? RunLegacyAsync(exchange, session, call, responder) : RunModernAsync(exchange, call, responder));
+            await (request.Session is { } session ? RunLegacyAsync(request, session, call, responder) : RunModernAsync(request, call, responder));
         }
         catch (CallFailedException e)
         {
             await responder.StopWaitingAsync();
-            await McpErrors.FailCallAsync(exchange, responder, e);
+            await McpErrors.FailCallAsync(request, responder, e);
         }
         catch (WeirException e)
         {
             await responder.StopWaitingAsync();
-            await errors.FailAsync(exchange, e, responder);
+            await errors.FailAsync(request, e, responder);
         }
         catch (OperationCanceledException)
         {
             // The client went away, or took its request back, and waits for nothing.
             await responder.StopWaitingAsync();
-            logger.LogDebug("A client no longer waits for {Method} of {Name}.", exchange.Envelope.Method, name);
+            logger.LogDebug("A client no longer waits for {Method} of {Name}.", request.Message.Method, name);
             if (!responder.HasStarted)
             {
-                EventStream.Begin(exchange.Http.Response);
+                EventStream.Begin(request.Http.Response);
             }
         }
-        catch (Exception e) when (!exchange.Aborted.IsCancellationRequested)
+        catch (Exception e) when (!request.Aborted.IsCancellationRequested)
         {
             await responder.StopWaitingAsync();
             if (!responder.HasStarted)
@@ -148,18 +148,18 @@ internal sealed class McpCalls(
                 throw;
             }
 
-            await errors.FailAsync(exchange, new WeirException(ErrorCode.Internal, "Something went wrong in Weir; its log says what.", hint: null, e), responder);
+            await errors.FailAsync(request, new WeirException(ErrorCode.Internal, "Something went wrong in Weir; its log says what.", hint: null, e), responder);
         }
     }
 
     /// <summary>The first header that does not repeat the argument that it must; null: none.</summary>
-    private async Task<string?> MismatchAsync(McpExchange exchange, GovernedCall call)
+    private async Task<string?> MismatchAsync(McpRequest request, GovernedCall call)
     {
-        var (_, target) = await targets.ResolveAsync(call, exchange.Aborted);
-        var headers = exchange.Http.Request.Headers;
+        var (_, target) = await targets.ResolveAsync(call, request.Aborted);
+        var headers = request.Http.Request.Headers;
         return ParamHeaders.Mismatch(
-            await targets.ParamHeadersAsync(target, exchange.Aborted),
-            call.Envelope.Arguments.Of(call.Body),
+            await targets.ParamHeadersAsync(target, request.Aborted),
+            call.Message.Arguments.Of(call.Body),
             name => headers.TryGetValue(name, out var values) ? values.ToString() : null);
     }
 
@@ -167,58 +167,58 @@ internal sealed class McpCalls(
     /// A call that only another replica can carry: the retry of one that is parked there, or one of a legacy session at a server that
     /// keeps a state for each, which is where that session began.
     /// </summary>
-    private async Task<bool> TryElsewhereAsync(McpExchange exchange, GovernedCall call)
+    private async Task<bool> TryElsewhereAsync(McpRequest request, GovernedCall call)
     {
-        if (exchange.Session is not { } session)
+        if (request.Session is not { } session)
         {
-            return parked.Read(call) is { IsParked: true } ticket && handover.IsElsewhere(exchange.Http.Request, ticket.Replica)
-                && (await handover.TryAsync(exchange.Http, exchange.Body, ticket.Replica) ? true : throw ParkedCalls.Unknown());
+            return parked.Read(call) is { IsParked: true } ticket && forwarder.IsElsewhere(request.Http.Request, ticket.Replica)
+                && (await forwarder.TryAsync(request.Http, request.Body, ticket.Replica) ? true : throw ParkedCalls.Unknown());
         }
 
-        if (!handover.IsElsewhere(exchange.Http.Request, session.Replica))
+        if (!forwarder.IsElsewhere(request.Http.Request, session.Replica))
         {
             return false;
         }
 
-        var (catalog, target) = await targets.ResolveAsync(call, exchange.Aborted);
-        return catalog.Instances.Any(i => i.Id == target?.InstanceId && i.Share == "session")
-            && await handover.TryAsync(exchange.Http, exchange.Body, session.Replica);
+        var (tools, target) = await targets.ResolveAsync(call, request.Aborted);
+        return tools.Instances.Any(i => i.Id == target?.InstanceId && i.Share == "session")
+            && await forwarder.TryAsync(request.Http, request.Body, session.Replica);
     }
 
     /// <summary>A modern client that goes away cancels. Where it offers something that a server may ask for, the call may be parked.</summary>
-    private async Task RunModernAsync(McpExchange exchange, GovernedCall call, HttpCallResponder responder)
+    private async Task RunModernAsync(McpRequest request, GovernedCall call, HttpCallResponder responder)
     {
         var ticket = parked.Read(call);
         if (ticket is { IsParked: true })
         {
-            await parked.ResumeAsync(ticket, call, responder, exchange.Aborted);
+            await parked.ResumeAsync(ticket, call, responder, request.Aborted);
             return;
         }
 
         if (ticket is not null)
         {
-            call = call with { Envelope = call.Envelope with { RequestState = null, InputResponses = default } };
+            call = call with { Message = call.Message with { RequestState = null, InputResponses = default } };
         }
 
         if (call.Offered.AreNone)
         {
-            await caller.RunAsync(call, responder, exchange.Aborted);
+            await caller.RunAsync(call, responder, request.Aborted);
         }
         else
         {
-            await parked.RunAsync(call, responder, exchange.Aborted);
+            await parked.RunAsync(call, responder, request.Aborted);
         }
     }
 
     /// <summary>A legacy client that goes away may have lost its connection only, and the call goes on, until the client says otherwise.</summary>
-    private async Task RunLegacyAsync(McpExchange exchange, Session session, GovernedCall call, HttpCallResponder responder)
+    private async Task RunLegacyAsync(McpRequest request, Session session, GovernedCall call, HttpCallResponder responder)
     {
         using var cancelled = new CancellationTokenSource();
         var calls = states.Of(session).Calls;
-        var key = RpcIds.KeyOf(exchange.Id);
+        var key = RpcIds.KeyOf(request.Id);
         if (!calls.TryAdd(key, cancelled))
         {
-            await refused.RefuseAsync(exchange, new Refusal(200, RpcCodes.InvalidRequest, "A request with this id is still being answered."));
+            await refused.RefuseAsync(request, new Refusal(200, RpcCodes.InvalidRequest, "A request with this id is still being answered."));
             return;
         }
 
@@ -232,14 +232,14 @@ internal sealed class McpCalls(
         }
     }
 
-    private static (string Kind, string? Name) ReadReference(McpExchange exchange)
+    private static (string Kind, string? Name) ReadReference(McpRequest request)
     {
-        if (!exchange.Envelope.Params.Exists)
+        if (!request.Message.Params.Exists)
         {
             return (CallKinds.Prompt, null);
         }
 
-        using var document = JsonDocument.Parse(exchange.Envelope.Params.Of(exchange.Body), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        using var document = JsonDocument.Parse(request.Message.Params.Of(request.Body), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         if (!document.RootElement.TryGetProperty("ref", out var reference) || reference.ValueKind != JsonValueKind.Object)
         {
             return (CallKinds.Prompt, null);

@@ -34,19 +34,19 @@ internal sealed class McpErrors(SecurityEvents securityEvents, DocsLinks docs, I
             : null);
 
     /// <summary>A call that was forwarded and failed on the way; in its stream, if that has begun.</summary>
-    public static async Task FailCallAsync(McpExchange exchange, HttpCallResponder responder, CallFailedException e)
+    public static async Task FailCallAsync(McpRequest request, HttpCallResponder responder, CallFailedException e)
     {
-        var mayHaveRun = e.MayHaveArrived && exchange.Envelope.Method == Methods.ToolsCall;
+        var mayHaveRun = e.MayHaveArrived && request.Message.Method == Methods.ToolsCall;
         var hint = e.Code.IsRetryable(mayHaveRun) ? "Retry later."
             : e.Code.IsRetryable() ? "The tool may have run: look at what it did before you call it again."
             : null;
         if (e.RetryAfter is { } wait && !responder.HasStarted)
         {
-            exchange.Http.Response.Headers.RetryAfter = RetryAfterHeader.Seconds(wait).ToString(CultureInfo.InvariantCulture);
+            request.Http.Response.Headers.RetryAfter = RetryAfterHeader.Seconds(wait).ToString(CultureInfo.InvariantCulture);
         }
 
         await FailAsync(
-            exchange.Http, exchange.Id, 200, RpcCodes.WeirBase + (int)e.Code, e.Message, Data(e.Code, hint, mayHaveRun, e.Cause, e.RetryAfter), responder);
+            request.Http, request.Id, 200, RpcCodes.WeirBase + (int)e.Code, e.Message, Data(e.Code, hint, mayHaveRun, e.Cause, e.RetryAfter), responder);
     }
 
     /// <summary>No credential, or one that cannot be anybody's.</summary>
@@ -65,20 +65,20 @@ internal sealed class McpErrors(SecurityEvents securityEvents, DocsLinks docs, I
     public Task FailAsync(HttpContext http, WeirException e) => FailAsync(http, id: [], isCall: false, e);
 
     /// <param name="responder">Of a call that waited; where it has begun a stream, the error is the stream's last event.</param>
-    public Task FailAsync(McpExchange exchange, WeirException e, HttpCallResponder? responder = null)
+    public Task FailAsync(McpRequest request, WeirException e, HttpCallResponder? responder = null)
     {
         if (e.Code == ErrorCode.Unauthenticated)
         {
-            securityEvents.Count("key_refused", exchange.Scope.Principal.Key?.Id, exchange.Http.Connection.RemoteIpAddress);
-            if (!exchange.Http.Response.HasStarted)
+            securityEvents.Count("key_refused", request.Scope.Principal.Key?.Id, request.Http.Connection.RemoteIpAddress);
+            if (!request.Http.Response.HasStarted)
             {
-                exchange.Http.Response.Headers.WWWAuthenticate = "Bearer error=\"invalid_token\"";
+                request.Http.Response.Headers.WWWAuthenticate = "Bearer error=\"invalid_token\"";
             }
         }
 
-        return FailAsync(exchange.Http, exchange.Id,
-            exchange.Envelope.Method is Methods.ToolsCall or Methods.PromptsGet or Methods.ResourcesRead
-                or Methods.Complete or Methods.Subscribe, e, responder, e.MayHaveActed && exchange.Envelope.Method == Methods.ToolsCall);
+        return FailAsync(request.Http, request.Id,
+            request.Message.Method is Methods.ToolsCall or Methods.PromptsGet or Methods.ResourcesRead
+                or Methods.Complete or Methods.Subscribe, e, responder, e.MayHaveActed && request.Message.Method == Methods.ToolsCall);
     }
 
     private async Task FailAsync(HttpContext http, byte[] id, bool isCall, WeirException e, HttpCallResponder? responder = null, bool mayHaveActed = false)

@@ -4,9 +4,8 @@ using Microsoft.Net.Http.Headers;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway.Forwarding;
-using Weir.Gateway.Questions;
+using Weir.Gateway.ServerRequests;
 using Weir.Identity;
-using Weir.Input;
 using Weir.Mcp;
 using Weir.Upstream;
 
@@ -22,11 +21,11 @@ internal sealed class McpHandler(
     McpLists lists,
     McpCalls calls,
     McpSubscriptions subscriptions,
-    ClientAnswers answers,
+    ClientResponses answers,
     SessionTokens sessions,
     SessionStates states,
     UpstreamSessions upstreamSessions,
-    Handover handover,
+    ReplicaForwarder forwarder,
     RefusedRequests refused,
     McpErrors errors,
     SeenKeys seenKeys,
@@ -73,25 +72,25 @@ internal sealed class McpHandler(
             return;
         }
 
-        Envelope envelope;
+        ClientMessage message;
         try
         {
-            envelope = EnvelopeReader.Read(bytes.Span, config.MaxDepth);
+            message = ClientMessageReader.Read(bytes.Span, config.MaxDepth);
         }
-        catch (EnvelopeException e)
+        catch (ClientMessageException e)
         {
             await refused.RefuseAsync(http, scope, new Refusal(400, e.RpcCode, e.Message), bytes, "", e.Id.Of(bytes.Span).ToArray());
             return;
         }
 
-        var exchange = new McpExchange(http, scope, bytes, envelope);
+        var request = new McpRequest(http, scope, bytes, message);
         try
         {
-            await DispatchAsync(exchange);
+            await DispatchAsync(request);
         }
         catch (WeirException e)
         {
-            await FailAsync(exchange, e);
+            await FailAsync(request, e);
         }
     }
 
@@ -120,19 +119,19 @@ internal sealed class McpHandler(
         }
     }
 
-    private Task FailAsync(McpExchange exchange, WeirException e)
+    private Task FailAsync(McpRequest request, WeirException e)
     {
-        if (e.Code == ErrorCode.Unauthenticated && exchange.Scope.Principal.Key is { } key)
+        if (e.Code == ErrorCode.Unauthenticated && request.Scope.Principal.Key is { } key)
         {
             seenKeys.Remove(key.Id, key.SecretHash);
         }
 
-        return errors.FailAsync(exchange, e);
+        return errors.FailAsync(request, e);
     }
 
     /// <summary>A request whose message was not read, or which has none.</summary>
-    private static McpExchange Nameless(HttpContext http, McpScope scope) =>
-        new(http, scope, default, new Envelope { Kind = MessageKind.Request, Method = "" });
+    private static McpRequest Nameless(HttpContext http, McpScope scope) =>
+        new(http, scope, default, new ClientMessage { Kind = MessageKind.Request, Method = "" });
 
     /// <summary>The stream on which a legacy session hears of changed lists.</summary>
     public async Task GetAsync(HttpContext http, McpScope scope)
@@ -156,12 +155,12 @@ internal sealed class McpHandler(
                 return;
             }
 
-            if (!handover.IsElsewhere(http.Request, session.Replica))
+            if (!forwarder.IsElsewhere(http.Request, session.Replica))
             {
                 using var there = upstreamSessions.Hold(session.Id);
                 await subscriptions.StreamAsync(http, scope, session);
             }
-            else if (!await handover.TryAsync(http, default, session.Replica))
+            else if (!await forwarder.TryAsync(http, default, session.Replica))
             {
                 await McpErrors.RefuseAsync(http, Gone, default);
             }
@@ -186,139 +185,139 @@ internal sealed class McpHandler(
         }
         else if (await OpenSessionAsync(http, scope) is { } session)
         {
-            await handover.TellOthersAsync(http, default);
+            await forwarder.NotifyReplicasAsync(http, default);
             states.End(session);
             await upstreamSessions.EndAsync(session.Id, http.RequestAborted);
             http.Response.StatusCode = StatusCodes.Status204NoContent;
         }
     }
 
-    private async Task DispatchAsync(McpExchange exchange)
+    private async Task DispatchAsync(McpRequest request)
     {
-        var headerVersion = exchange.Http.Request.Headers[Protocol.VersionHeader].ToString() is { Length: > 0 } v ? v : null;
-        if (ModernChecks.IsModern(exchange.Envelope, headerVersion))
+        var headerVersion = request.Http.Request.Headers[Protocol.VersionHeader].ToString() is { Length: > 0 } v ? v : null;
+        if (ModernChecks.IsModern(request.Message, headerVersion))
         {
-            await DispatchModernAsync(exchange);
+            await DispatchModernAsync(request);
         }
         else
         {
-            await DispatchLegacyAsync(exchange);
+            await DispatchLegacyAsync(request);
         }
     }
 
-    private async Task DispatchModernAsync(McpExchange exchange)
+    private async Task DispatchModernAsync(McpRequest request)
     {
-        exchange.Modern = true;
-        if (ModernChecks.Check(exchange.Envelope, exchange.Http.Request.Headers) is { } refusal)
+        request.Modern = true;
+        if (ModernChecks.Check(request.Message, request.Http.Request.Headers) is { } refusal)
         {
-            await refused.RefuseAsync(exchange, refusal);
+            await refused.RefuseAsync(request, refusal);
             return;
         }
 
-        if (exchange.Envelope.Kind != MessageKind.Request)
+        if (request.Message.Kind != MessageKind.Request)
         {
-            exchange.Http.Response.StatusCode = StatusCodes.Status202Accepted;
+            request.Http.Response.StatusCode = StatusCodes.Status202Accepted;
             return;
         }
 
-        exchange.Affinity = "agent:" + exchange.Scope.Principal.Name;
-        await (exchange.Envelope.Method switch
+        request.SessionAffinity = "agent:" + request.Scope.Principal.Name;
+        await (request.Message.Method switch
         {
-            Methods.Discover => methods.DiscoverAsync(exchange),
-            Methods.Listen => ListenAsync(exchange),
-            _ => AnswerAsync(exchange),
+            Methods.Discover => methods.DiscoverAsync(request),
+            Methods.Listen => ListenAsync(request),
+            _ => AnswerAsync(request),
         });
     }
 
     /// <summary>What both eras have.</summary>
-    private Task AnswerAsync(McpExchange exchange) => exchange.Envelope.Method switch
+    private Task AnswerAsync(McpRequest request) => request.Message.Method switch
     {
-        Methods.ToolsCall => calls.CallToolAsync(exchange),
-        Methods.ToolsList or Methods.PromptsList or Methods.ResourcesList or Methods.ResourceTemplatesList => lists.ListAsync(exchange),
-        Methods.PromptsGet => calls.GetPromptAsync(exchange),
-        Methods.ResourcesRead => calls.ReadResourceAsync(exchange),
-        Methods.Complete => calls.CompleteAsync(exchange),
-        _ => McpErrors.RefuseAsync(exchange.Http, new Refusal(exchange.Modern ? 404 : 200, RpcCodes.MethodNotFound, "Method not found"), exchange.Id),
+        Methods.ToolsCall => calls.CallToolAsync(request),
+        Methods.ToolsList or Methods.PromptsList or Methods.ResourcesList or Methods.ResourceTemplatesList => lists.ListAsync(request),
+        Methods.PromptsGet => calls.GetPromptAsync(request),
+        Methods.ResourcesRead => calls.ReadResourceAsync(request),
+        Methods.Complete => calls.CompleteAsync(request),
+        _ => McpErrors.RefuseAsync(request.Http, new Refusal(request.Modern ? 404 : 200, RpcCodes.MethodNotFound, "Method not found"), request.Id),
     };
 
-    private async Task ListenAsync(McpExchange exchange)
+    private async Task ListenAsync(McpRequest request)
     {
-        if (!exchange.AcceptsEvents)
+        if (!request.AcceptsEvents)
         {
-            await refused.RefuseAsync(exchange, NoStream);
+            await refused.RefuseAsync(request, NoStream);
             return;
         }
 
         try
         {
-            await subscriptions.ListenAsync(exchange);
+            await subscriptions.ListenAsync(request);
         }
         catch (WeirException e) when (e.Code == ErrorCode.RateLimited)
         {
-            await refused.RecordAsync(exchange.Http, exchange.Scope, exchange.Body, Methods.Listen, "limit");
+            await refused.RecordAsync(request.Http, request.Scope, request.Body, Methods.Listen, "limit");
             throw;
         }
     }
 
-    private async Task DispatchLegacyAsync(McpExchange exchange)
+    private async Task DispatchLegacyAsync(McpRequest request)
     {
-        if (exchange.Envelope is { Kind: MessageKind.Request, Method: Methods.Initialize })
+        if (request.Message is { Kind: MessageKind.Request, Method: Methods.Initialize })
         {
-            await methods.InitializeAsync(exchange);
+            await methods.InitializeAsync(request);
             return;
         }
 
-        if (await OpenSessionAsync(exchange.Http, exchange.Scope) is not { } session)
+        if (await OpenSessionAsync(request.Http, request.Scope) is not { } session)
         {
             return;
         }
 
-        (exchange.Session, exchange.Affinity) = (session, session.Id);
-        if (exchange.Envelope.Kind != MessageKind.Request)
+        (request.Session, request.SessionAffinity) = (session, session.Id);
+        if (request.Message.Kind != MessageKind.Request)
         {
-            await HearAsync(exchange, session);
+            await HandleNotificationAsync(request, session);
             return;
         }
 
-        if (exchange.Envelope.Method is Methods.Subscribe or Methods.Unsubscribe && handover.IsElsewhere(exchange.Http.Request, session.Replica))
+        if (request.Message.Method is Methods.Subscribe or Methods.Unsubscribe && forwarder.IsElsewhere(request.Http.Request, session.Replica))
         {
-            if (!await handover.TryAsync(exchange.Http, exchange.Body, session.Replica))
+            if (!await forwarder.TryAsync(request.Http, request.Body, session.Replica))
             {
-                await McpErrors.RefuseAsync(exchange.Http, Gone, exchange.Id);
+                await McpErrors.RefuseAsync(request.Http, Gone, request.Id);
             }
 
             return;
         }
 
-        await (exchange.Envelope.Method switch
+        await (request.Message.Method switch
         {
-            Methods.Ping => methods.PingAsync(exchange),
-            Methods.SetLevel => methods.SetLevelAsync(exchange),
-            Methods.Subscribe => subscriptions.SubscribeAsync(exchange),
-            Methods.Unsubscribe => subscriptions.UnsubscribeAsync(exchange),
-            _ => AnswerAsync(exchange),
+            Methods.Ping => methods.PingAsync(request),
+            Methods.SetLevel => methods.SetLevelAsync(request),
+            Methods.Subscribe => subscriptions.SubscribeAsync(request),
+            Methods.Unsubscribe => subscriptions.UnsubscribeAsync(request),
+            _ => AnswerAsync(request),
         });
     }
 
     /// <summary>What a legacy client says unasked, or answers to a server: for the replica that asked, or, of a call, for whichever runs it.</summary>
-    private async Task HearAsync(McpExchange exchange, Session session)
+    private async Task HandleNotificationAsync(McpRequest request, Session session)
     {
-        if (exchange.Envelope.Kind == MessageKind.Response)
+        if (request.Message.Kind == MessageKind.Response)
         {
-            if (ClientAnswers.AskedBy(exchange.Body, exchange.Envelope) is { } replica && handover.IsElsewhere(exchange.Http.Request, replica)
-                && await handover.TryAsync(exchange.Http, exchange.Body, replica))
+            if (ClientResponses.AskedBy(request.Body, request.Message) is { } replica && forwarder.IsElsewhere(request.Http.Request, replica)
+                && await forwarder.TryAsync(request.Http, request.Body, replica))
             {
                 return;
             }
 
-            answers.Take(session.Id, exchange.Body, exchange.Envelope);
+            answers.Handle(session.Id, request.Body, request.Message);
         }
-        else if (exchange.Envelope.Method == Methods.Cancelled && !calls.TryCancel(exchange))
+        else if (request.Message.Method == Methods.Cancelled && !calls.TryCancel(request))
         {
-            await handover.TellOthersAsync(exchange.Http, exchange.Body);
+            await forwarder.NotifyReplicasAsync(request.Http, request.Body);
         }
 
-        exchange.Http.Response.StatusCode = StatusCodes.Status202Accepted;
+        request.Http.Response.StatusCode = StatusCodes.Status202Accepted;
     }
 
     /// <summary>The session of a request; null after it was refused.</summary>

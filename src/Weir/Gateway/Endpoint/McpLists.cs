@@ -2,8 +2,8 @@ using System.Buffers;
 using System.Buffers.Text;
 using System.Text;
 using System.Text.Json;
-using Weir.Catalog;
-using Weir.Gateway.Names;
+using Weir.Definitions;
+using Weir.Gateway.AgentTools;
 using Weir.Keys;
 using Weir.Mcp;
 using Weir.Upstream;
@@ -17,9 +17,9 @@ namespace Weir.Gateway.Endpoint;
 /// <param name="Name">The server's own name for it.</param>
 internal sealed record ListCursor(int Priority, Guid InstanceId, string Name)
 {
-    public static ListCursor Of(CatalogItem item) => new(item.Priority, item.InstanceId, item.Name);
+    public static ListCursor Of(AgentItem item) => new(item.Priority, item.InstanceId, item.Name);
 
-    public bool IsBefore(CatalogItem item)
+    public bool IsBefore(AgentItem item)
     {
         var order = Priority.CompareTo(item.Priority);
         order = order != 0 ? order : InstanceId.CompareTo(item.InstanceId);
@@ -32,7 +32,7 @@ internal sealed record ListCursor(int Priority, Guid InstanceId, string Name)
 /// The lists of what an agent may use: one statement says what is permitted, the replica adds the bytes. No server is asked. Cursors are
 /// sealed and bound to who lists what.
 /// </summary>
-internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, Keyring keyring, ByteBudget budget, int pageSize)
+internal sealed class McpLists(AgentToolsCache toolsCache, DefinitionCache definitions, Keyring keyring, ByteBudget budget, int pageSize)
 {
     /// <summary>A page ends behind the definition that reaches this many bytes, however few they are.</summary>
     private const long MaxPageBytes = 4 * 1024 * 1024;
@@ -51,40 +51,40 @@ internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, 
         [Methods.ResourceTemplatesList] = (ItemKinds.Template, "resourceTemplates"),
     };
 
-    public async Task ListAsync(McpExchange exchange)
+    public async Task ListAsync(McpRequest request)
     {
-        var (kind, member) = Kinds[exchange.Envelope.Method];
+        var (kind, member) = Kinds[request.Message.Method];
         var cursor = default(ListCursor);
-        if (exchange.Envelope.Cursor is { } sealedCursor && (cursor = Open(exchange, sealedCursor)) is null)
+        if (request.Message.Cursor is { } sealedCursor && (cursor = Open(request, sealedCursor)) is null)
         {
-            await McpErrors.RefuseAsync(exchange.Http, new Refusal(
-                exchange.Modern ? 400 : 200, RpcCodes.InvalidParams, "This cursor is not one that Weir gave for this list."), exchange.Id);
+            await McpErrors.RefuseAsync(request.Http, new Refusal(
+                request.Modern ? 400 : 200, RpcCodes.InvalidParams, "This cursor is not one that Weir gave for this list."), request.Id);
             return;
         }
 
-        var catalog = await McpMethods.LoadAsync(catalogs, exchange);
-        if (exchange.Scope.IsSearch && kind == ItemKinds.Tool)
+        var tools = await McpMethods.LoadAsync(toolsCache, request);
+        if (request.Scope.IsSearch && kind == ItemKinds.Tool)
         {
-            await AnswerAsync(exchange, output => WriteSearch(output, exchange));
+            await AnswerAsync(request, output => WriteSearch(output, request));
             return;
         }
 
-        var all = Shown(catalog, kind, exchange);
+        var all = Shown(tools, kind, request);
         var start = cursor is null ? 0 : Array.FindIndex(all, cursor.IsBefore) is >= 0 and var index ? index : all.Length;
-        var (page, known) = await PageAsync(all[start..Math.Min(start + pageSize, all.Length)], exchange.Aborted);
-        var next = start + page.Length < all.Length ? Seal(exchange, ListCursor.Of(page[^1])) : null;
+        var (page, known) = await PageAsync(all[start..Math.Min(start + pageSize, all.Length)], request.Aborted);
+        var next = start + page.Length < all.Length ? Seal(request, ListCursor.Of(page[^1])) : null;
         // Counted until the client has read it.
-        using var account = budget.Open(catalog.OrganizationId, long.MaxValue);
+        using var account = budget.Open(tools.OrganizationId, long.MaxValue);
         if (account.TryTake(known.Sum(d => d?.Bytes ?? 0)) is null)
         {
-            throw Admission.OpenConnections.Full();
+            throw Admission.CallConcurrencyLimiter.Full();
         }
 
-        await AnswerAsync(exchange, output => Write(output, exchange, member, page, known, next));
+        await AnswerAsync(request, output => Write(output, request, member, page, known, next));
     }
 
     /// <summary>As many of the items as fit into one page, with their definitions.</summary>
-    private async Task<(CatalogItem[] Page, List<Definition?> Known)> PageAsync(CatalogItem[] items, CancellationToken ct)
+    private async Task<(AgentItem[] Page, List<Definition?> Known)> PageAsync(AgentItem[] items, CancellationToken ct)
     {
         var known = new List<Definition?>(items.Length);
         var bytes = 0L;
@@ -106,34 +106,34 @@ internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, 
     }
 
     /// <summary>What fits into the lists of the client's era, and its server has for what the client offers.</summary>
-    private static CatalogItem[] Shown(AgentCatalog catalog, string kind, McpExchange exchange)
+    private static AgentItem[] Shown(AgentToolSet tools, string kind, McpRequest request)
     {
-        var (era, offered) = (exchange.Era, exchange.Offered);
-        return [.. catalog.Items.Where(i => i.Kind == kind && i.IsFor(era) && i.IsThereFor(offered))];
+        var (era, offered) = (request.Era, request.Offered);
+        return [.. tools.Items.Where(i => i.Kind == kind && i.IsFor(era) && i.IsThereFor(offered))];
     }
 
-    private static async Task AnswerAsync(McpExchange exchange, Action<IBufferWriter<byte>> write)
+    private static async Task AnswerAsync(McpRequest request, Action<IBufferWriter<byte>> write)
     {
-        exchange.Http.Response.ContentType = "application/json";
-        write(exchange.Http.Response.BodyWriter);
-        await exchange.Http.Response.BodyWriter.FlushAsync(exchange.Aborted);
+        request.Http.Response.ContentType = "application/json";
+        write(request.Http.Response.BodyWriter);
+        await request.Http.Response.BodyWriter.FlushAsync(request.Aborted);
     }
 
-    private static void WriteSearch(IBufferWriter<byte> output, McpExchange exchange)
+    private static void WriteSearch(IBufferWriter<byte> output, McpRequest request)
     {
         output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
-        output.Write(exchange.Id);
+        output.Write(request.Id);
         output.Write(",\"result\":{\"tools\":"u8);
         output.Write(ToolSearch.List);
-        WriteEnd(output, exchange);
+        WriteEnd(output, request);
     }
 
     private static void Write(
-        IBufferWriter<byte> output, McpExchange exchange, string member, CatalogItem[] items,
+        IBufferWriter<byte> output, McpRequest request, string member, AgentItem[] items,
         IReadOnlyList<Definition?> definitions, string? next)
     {
         output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
-        output.Write(exchange.Id);
+        output.Write(request.Id);
         output.Write(Encoding.UTF8.GetBytes($",\"result\":{{\"{member}\":["));
         var first = true;
         for (var i = 0; i < items.Length; i++)
@@ -149,7 +149,7 @@ internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, 
             }
 
             first = false;
-            definition.WriteTo(output, items[i].ExposedName, exchange.UiHost(items[i].InstanceName), exchange.Modern);
+            definition.WriteTo(output, items[i].ExposedName, request.UiHost(items[i].InstanceName), request.Modern);
         }
 
         output.Write("]"u8);
@@ -158,12 +158,12 @@ internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, 
             output.Write(Encoding.UTF8.GetBytes($",\"nextCursor\":\"{next}\""));
         }
 
-        WriteEnd(output, exchange);
+        WriteEnd(output, request);
     }
 
-    private static void WriteEnd(IBufferWriter<byte> output, McpExchange exchange)
+    private static void WriteEnd(IBufferWriter<byte> output, McpRequest request)
     {
-        if (exchange.Modern)
+        if (request.Modern)
         {
             output.Write(","u8);
             output.Write(ServerDescription.CacheHints);
@@ -172,14 +172,14 @@ internal sealed class McpLists(AgentCatalogs catalogs, Definitions definitions, 
         output.Write("}}"u8);
     }
 
-    private string Seal(McpExchange exchange, ListCursor cursor) => Base64Url.EncodeToString(
-        keyring.Seal(Purpose, JsonSerializer.SerializeToUtf8Bytes(cursor, GatewayJson.Default.ListCursor), Binding(exchange)));
+    private string Seal(McpRequest request, ListCursor cursor) => Base64Url.EncodeToString(
+        keyring.Seal(Purpose, JsonSerializer.SerializeToUtf8Bytes(cursor, GatewayJson.Default.ListCursor), Binding(request)));
 
-    private ListCursor? Open(McpExchange exchange, string text) =>
-        Base64Url.IsValid(text) && keyring.TryOpen(Purpose, Base64Url.DecodeFromChars(text), Binding(exchange), out var plain)
+    private ListCursor? Open(McpRequest request, string text) =>
+        Base64Url.IsValid(text) && keyring.TryOpen(Purpose, Base64Url.DecodeFromChars(text), Binding(request), out var plain)
             ? JsonSerializer.Deserialize(plain, GatewayJson.Default.ListCursor)
             : null;
 
-    private static byte[] Binding(McpExchange exchange) =>
-        Encoding.UTF8.GetBytes($"{exchange.Scope.Principal.Name}\n{exchange.Scope.Path}\n{exchange.Envelope.Method}");
+    private static byte[] Binding(McpRequest request) =>
+        Encoding.UTF8.GetBytes($"{request.Scope.Principal.Name}\n{request.Scope.Path}\n{request.Message.Method}");
 }

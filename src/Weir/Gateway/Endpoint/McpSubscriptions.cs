@@ -1,10 +1,9 @@
 using System.Text.Json;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway.Names;
-using Weir.Gateway.Streams;
+using Weir.Gateway.AgentTools;
+using Weir.Gateway.Watching;
 using Weir.Mcp;
-using Weir.Upstream;
 
 namespace Weir.Gateway.Endpoint;
 
@@ -13,7 +12,7 @@ namespace Weir.Gateway.Endpoint;
 /// the request that listens. A subscription is decided and recorded as a read of the resource would be.
 /// </summary>
 internal sealed class McpSubscriptions(
-    AgentCatalogs catalogs, ChangeStreams streams, McpCalls calls, GovernedCaller caller, InstanceWatches watches,
+    AgentToolsCache toolsCache, ChangeStreams streams, McpCalls calls, GovernedCaller caller, InstanceWatches watches,
     SessionStates states, GatewayQueries queries, RefusedRequests refused)
 {
     /// <summary>Each costs its server something for as long as it lasts.</summary>
@@ -28,7 +27,7 @@ internal sealed class McpSubscriptions(
             http,
             scope.Principal.Name,
             ChangeFilter.Legacy,
-            async ct => McpMethods.RequireOn(await catalogs.LoadAsync(scope.Principal, scope.InstanceName, ct), scope),
+            async ct => McpMethods.RequireOn(await toolsCache.LoadAsync(scope.Principal, scope.InstanceName, ct), scope),
             (updated, _) =>
             {
                 state.Updated += updated;
@@ -37,52 +36,52 @@ internal sealed class McpSubscriptions(
             ct => EndForbiddenAsync(scope.Principal, state.Subscriptions, state.Unsubscribe, ct));
     }
 
-    public async Task SubscribeAsync(McpExchange exchange)
+    public async Task SubscribeAsync(McpRequest request)
     {
-        var state = states.Of(exchange.Session!);
-        if (exchange.Envelope.Uri is not { Length: > 0 and <= MaxUri } uri
+        var state = states.Of(request.Session!);
+        if (request.Message.Uri is not { Length: > 0 and <= MaxUri } uri
             || (state.Subscriptions.Count >= MaxPerSession && !state.Subscriptions.ContainsKey(uri)))
         {
-            await refused.RefuseAsync(exchange, new Refusal(200, RpcCodes.InvalidParams,
+            await refused.RefuseAsync(request, new Refusal(200, RpcCodes.InvalidParams,
                 $"params.uri is missing or too long, or the session has {MaxPerSession} subscriptions already."));
             return;
         }
 
-        var subscription = await OpenAsync(exchange, uri, () => state.Tell(uri), exchange.Aborted);
+        var subscription = await OpenAsync(request, uri, () => state.Emit(uri), request.Aborted);
         state.Unsubscribe(uri);
         state.Subscriptions[uri] = subscription;
-        await watches.EstablishedAsync([subscription], exchange.Aborted);
-        await McpMethods.AnswerEmptyAsync(exchange);
+        await watches.EstablishedAsync([subscription], request.Aborted);
+        await McpMethods.AnswerEmptyAsync(request);
     }
 
-    public async Task UnsubscribeAsync(McpExchange exchange)
+    public async Task UnsubscribeAsync(McpRequest request)
     {
-        states.Of(exchange.Session!).Unsubscribe(exchange.Envelope.Uri ?? "");
-        await McpMethods.AnswerEmptyAsync(exchange);
+        states.Of(request.Session!).Unsubscribe(request.Message.Uri ?? "");
+        await McpMethods.AnswerEmptyAsync(request);
     }
 
     /// <summary>A modern client's one stream for all that it wants to hear of.</summary>
-    public async Task ListenAsync(McpExchange exchange)
+    public async Task ListenAsync(McpRequest request)
     {
-        if (ReadFilter(exchange) is not { } wanted)
+        if (ReadFilter(request) is not { } wanted)
         {
-            await refused.RefuseAsync(exchange, new Refusal(400, RpcCodes.InvalidParams,
+            await refused.RefuseAsync(request, new Refusal(400, RpcCodes.InvalidParams,
                 $"params.notifications is missing, or no filter, or names more than {MaxPerSession} resources."));
             return;
         }
 
-        var scope = exchange.Scope;
+        var scope = request.Scope;
         var open = new System.Collections.Concurrent.ConcurrentDictionary<string, Subscription>(StringComparer.Ordinal);
         await streams.StreamAsync(
-            exchange.Http,
+            request.Http,
             scope.Principal.Name,
             wanted.Filter,
-            _ => McpMethods.LoadAsync(catalogs, exchange),
+            _ => McpMethods.LoadAsync(toolsCache, request),
             async (updated, ct) =>
             {
                 try
                 {
-                    await OpenAllAsync(exchange, wanted.Uris, open, updated, ct);
+                    await OpenAllAsync(request, wanted.Uris, open, updated, ct);
                 }
                 catch
                 {
@@ -106,14 +105,14 @@ internal sealed class McpSubscriptions(
     }
 
     private async Task OpenAllAsync(
-        McpExchange exchange, IReadOnlyList<string> uris, System.Collections.Concurrent.ConcurrentDictionary<string, Subscription> open,
+        McpRequest request, IReadOnlyList<string> uris, System.Collections.Concurrent.ConcurrentDictionary<string, Subscription> open,
         Action<string> updated, CancellationToken ct)
     {
         foreach (var uri in uris)
         {
             try
             {
-                open[uri] = await OpenAsync(exchange, uri, () => updated(uri), ct);
+                open[uri] = await OpenAsync(request, uri, () => updated(uri), ct);
             }
             catch (WeirException e) when (e.Code is not (ErrorCode.Unauthenticated or ErrorCode.Unavailable))
             {
@@ -125,14 +124,14 @@ internal sealed class McpSubscriptions(
     }
 
     /// <summary>Decides and records, then listens to the resource until it is disposed.</summary>
-    private async Task<Subscription> OpenAsync(McpExchange exchange, string uri, Action updated, CancellationToken ct)
+    private async Task<Subscription> OpenAsync(McpRequest request, string uri, Action updated, CancellationToken ct)
     {
-        using var admitted = await caller.AdmitAsync(calls.Call(exchange, CallKinds.Resource, uri), ct);
+        using var admitted = await caller.AdmitAsync(calls.Call(request, CallKinds.Resource, uri), ct);
         Subscription? subscription = null;
         await GovernedCaller.CompleteAsync(admitted, run =>
         {
-            var affinity = admitted.Decision.Share == "session" ? exchange.Affinity : "";
-            subscription = watches.Subscribe(caller.TargetOf(admitted), affinity, exchange.Offered, admitted.Item, updated);
+            var sessionAffinity = admitted.Decision.Share == "session" ? request.SessionAffinity : "";
+            subscription = watches.Subscribe(caller.TargetOf(admitted), sessionAffinity, request.Offered, admitted.Item, updated);
             run.Complete(Outcomes.Ok, errorCode: null);
             return Task.CompletedTask;
         });
@@ -167,14 +166,14 @@ internal sealed class McpSubscriptions(
         }
     }
 
-    private static (ChangeFilter Filter, IReadOnlyList<string> Uris)? ReadFilter(McpExchange exchange)
+    private static (ChangeFilter Filter, IReadOnlyList<string> Uris)? ReadFilter(McpRequest request)
     {
-        if (!exchange.Envelope.Params.Exists)
+        if (!request.Message.Params.Exists)
         {
             return null;
         }
 
-        using var document = JsonDocument.Parse(exchange.Envelope.Params.Of(exchange.Body), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        using var document = JsonDocument.Parse(request.Message.Params.Of(request.Body), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         if (!document.RootElement.TryGetProperty("notifications", out var wanted) || wanted.ValueKind != JsonValueKind.Object)
         {
             return null;
@@ -192,7 +191,7 @@ internal sealed class McpSubscriptions(
             uris = [.. listed.EnumerateArray().Select(u => u.GetString()!).Distinct(StringComparer.Ordinal)];
         }
 
-        return (new ChangeFilter(Flag("toolsListChanged"), Flag("promptsListChanged"), Flag("resourcesListChanged"), exchange.Id), uris);
+        return (new ChangeFilter(Flag("toolsListChanged"), Flag("promptsListChanged"), Flag("resourcesListChanged"), request.Id), uris);
 
         bool Flag(string name) => wanted.TryGetProperty(name, out var flag) && flag.ValueKind == JsonValueKind.True;
     }

@@ -14,52 +14,52 @@ internal sealed record Refusal(int Status, int Code, string Message, string? Req
 internal static class ModernChecks
 {
     /// <summary>Modern is what carries the version in <c>_meta</c>, or names a version in its header that is not a legacy one.</summary>
-    public static bool IsModern(Envelope envelope, string? headerVersion) =>
-        envelope.MetaVersion is not null
-        || (headerVersion is not null && envelope.Method != Methods.Initialize && !Protocol.LegacyVersions.Contains(headerVersion, StringComparer.Ordinal));
+    public static bool IsModern(ClientMessage message, string? headerVersion) =>
+        message.MetaVersion is not null
+        || (headerVersion is not null && message.Method != Methods.Initialize && !Protocol.LegacyVersions.Contains(headerVersion, StringComparer.Ordinal));
 
     /// <summary>Null for a request that is in order.</summary>
-    public static Refusal? Check(Envelope envelope, IHeaderDictionary headers)
+    public static Refusal? Check(ClientMessage message, IHeaderDictionary headers)
     {
         var headerVersion = Header(headers, Protocol.VersionHeader);
-        if (headerVersion is not null && envelope.MetaVersion is not null && headerVersion != envelope.MetaVersion)
+        if (headerVersion is not null && message.MetaVersion is not null && headerVersion != message.MetaVersion)
         {
             return Mismatch(Protocol.VersionHeader);
         }
 
-        var requested = envelope.MetaVersion ?? headerVersion;
+        var requested = message.MetaVersion ?? headerVersion;
         if (requested != Protocol.Modern)
         {
             return new Refusal(400, RpcCodes.UnsupportedProtocolVersion, "Unsupported protocol version", requested, SupportedVersions: true);
         }
 
-        if (envelope.Kind != MessageKind.Request)
+        if (message.Kind != MessageKind.Request)
         {
             return null;
         }
 
-        if (envelope.MetaVersion is null)
+        if (message.MetaVersion is null)
         {
             return new Refusal(400, RpcCodes.InvalidParams, $"params._meta holds no {Protocol.MetaVersion}");
         }
 
-        if (headerVersion != envelope.MetaVersion)
+        if (headerVersion != message.MetaVersion)
         {
             return Mismatch(Protocol.VersionHeader);
         }
 
-        if (Header(headers, Protocol.MethodHeader) != envelope.Method)
+        if (Header(headers, Protocol.MethodHeader) != message.Method)
         {
             return Mismatch(Protocol.MethodHeader);
         }
 
-        if (Protocol.NamedBy.ContainsKey(envelope.Method)
-            && (Header(headers, Protocol.NameHeader) is not { } name || HeaderValues.Decode(name) != envelope.Name))
+        if (Protocol.NamedBy.ContainsKey(message.Method)
+            && (Header(headers, Protocol.NameHeader) is not { } name || HeaderValues.Decode(name) != message.Name))
         {
             return Mismatch(Protocol.NameHeader);
         }
 
-        return envelope.ClientCapabilities.Exists
+        return message.ClientCapabilities.Exists
             ? null
             : new Refusal(400, RpcCodes.InvalidParams, $"params._meta holds no {Protocol.MetaClientCapabilities} object");
     }

@@ -6,7 +6,7 @@ using Weir.Postgres;
 namespace Weir.Gateway.Endpoint;
 
 /// <summary>A request that was refused, and why, as the record spells it.</summary>
-internal sealed record RefusedRequest(CallRequest Request, string Reason);
+internal sealed record RefusedRequest(AdmissionRequest Request, string Reason);
 
 /// <summary>
 /// Writes refused requests to the record: of one principal one statement at a time and of all of them two, each with what came meanwhile. Equal
@@ -25,7 +25,7 @@ internal sealed class RefusalRecord(Func<IReadOnlyList<RefusedRequest>, Task> wr
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Line> _lines = new(StringComparer.Ordinal);
-    private readonly FairTurns<string> _turns = new(AtOnce);
+    private readonly RoundRobinLimiter<string> _turns = new(AtOnce);
 
     /// <summary>Returns when it is in the record, or could not be written, which is logged.</summary>
     public Task AddAsync(RefusedRequest refused)

@@ -6,8 +6,8 @@ namespace Weir.Gateway.Endpoint;
 /// <summary>A request of a known actor that cannot be understood, or is one too many: recorded as such, then refused.</summary>
 internal sealed class RefusedRequests(RefusalRecord record, TimeProvider time)
 {
-    public Task RefuseAsync(McpExchange exchange, Refusal refusal) =>
-        RefuseAsync(exchange.Http, exchange.Scope, refusal, exchange.Body, exchange.Envelope.Method, exchange.Id);
+    public Task RefuseAsync(McpRequest request, Refusal refusal) =>
+        RefuseAsync(request.Http, request.Scope, refusal, request.Body, request.Message.Method, request.Id);
 
     /// <param name="body">What was read of it.</param>
     /// <param name="id">The request's, where it could be read.</param>
@@ -19,7 +19,7 @@ internal sealed class RefusedRequests(RefusalRecord record, TimeProvider time)
 
     public Task RecordAsync(HttpContext http, McpScope scope, ReadOnlyMemory<byte> body, string method, string reason)
     {
-        var request = new CallRequest(
+        var request = new AdmissionRequest(
             CallKey.At(time.GetUtcNow()),
             OrganizationId: null,
             scope.Principal,

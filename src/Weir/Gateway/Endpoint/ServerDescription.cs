@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using Weir.Configuration;
-using Weir.Gateway.Names;
+using Weir.Gateway.AgentTools;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Endpoint;
@@ -14,18 +14,18 @@ internal static class ServerDescription
 
     private static readonly string Version = typeof(ServerDescription).Assembly.GetName().Version?.ToString(3) ?? "0";
 
-    public static void WriteInitializeResult(Utf8JsonWriter json, string version, AgentCatalog catalog)
+    public static void WriteInitializeResult(Utf8JsonWriter json, string version, AgentToolSet tools)
     {
         json.WriteStartObject();
         json.WriteString("protocolVersion"u8, version);
         WriteCapabilities(json);
         json.WritePropertyName("serverInfo"u8);
         WriteServerInfo(json);
-        json.WriteString("instructions"u8, Instructions(catalog));
+        json.WriteString("instructions"u8, Instructions(tools));
         json.WriteEndObject();
     }
 
-    public static void WriteDiscoverResult(Utf8JsonWriter json, AgentCatalog catalog)
+    public static void WriteDiscoverResult(Utf8JsonWriter json, AgentToolSet tools)
     {
         json.WriteStartObject();
         WriteCacheHints(json);
@@ -33,7 +33,7 @@ internal static class ServerDescription
         json.WriteStringValue(Protocol.Modern);
         json.WriteEndArray();
         WriteCapabilities(json);
-        json.WriteString("instructions"u8, Instructions(catalog));
+        json.WriteString("instructions"u8, Instructions(tools));
         json.WriteEndObject();
     }
 
@@ -98,8 +98,8 @@ internal static class ServerDescription
         json.WriteEndObject();
     }
 
-    private static string Instructions(AgentCatalog catalog) => catalog.Instances.Count == 0
+    private static string Instructions(AgentToolSet tools) => tools.Instances.Count == 0
         ? "No server is granted to this agent yet."
-        : $"Tools of the servers {string.Join(", ", catalog.Instances.Select(i => i.Name))}. "
+        : $"Tools of the servers {string.Join(", ", tools.Instances.Select(i => i.Name))}. "
             + "A tool's name starts with its server's. Every call is decided and recorded.";
 }

@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using Weir.Gateway.Streams;
+using Weir.Gateway.Watching;
 
 namespace Weir.Gateway.Endpoint;
 
@@ -26,7 +26,7 @@ internal sealed class SessionState
     /// <summary>A resource that was subscribed to has changed: its URI. The session's open stream hears of it.</summary>
     public event Action<string>? Updated;
 
-    public void Tell(string uri) => Updated?.Invoke(uri);
+    public void Emit(string uri) => Updated?.Invoke(uri);
 
     /// <summary>Ends what it subscribed to and what it has in flight.</summary>
     public void End()

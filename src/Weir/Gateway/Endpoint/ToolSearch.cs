@@ -2,9 +2,9 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Weir.Catalog;
 using Weir.Configuration;
-using Weir.Gateway.Names;
+using Weir.Definitions;
+using Weir.Gateway.AgentTools;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Endpoint;
@@ -13,7 +13,7 @@ namespace Weir.Gateway.Endpoint;
 /// <c>/mcp?tools=search</c>: two tools in the place of many. <c>find_tools</c> answers with the definitions of what the agent may call and
 /// the query means; <c>call_tool</c> is the call itself, decided, recorded and answered as if it had been made by its name.
 /// </summary>
-internal sealed class ToolSearch(GatewayQueries queries, CatalogTurns turns, Definitions definitions, McpConfig config)
+internal sealed class ToolSearch(GatewayQueries queries, AgentToolsReadLimiter turns, DefinitionCache definitions, McpConfig config)
 {
     public const string FindTools = "find_tools";
     public const string CallTool = "call_tool";
@@ -29,36 +29,36 @@ internal sealed class ToolSearch(GatewayQueries queries, CatalogTurns turns, Def
         """u8;
 
     /// <summary>Answers <c>find_tools</c>; the statement proves the key.</summary>
-    public async Task FindAsync(McpExchange exchange)
+    public async Task FindAsync(McpRequest request)
     {
         using var arguments = JsonDocument.Parse(
-            exchange.Envelope.Arguments.Exists ? exchange.Envelope.Arguments.Of(exchange.Body) : "{}"u8.ToArray(),
+            request.Message.Arguments.Exists ? request.Message.Arguments.Of(request.Body) : "{}"u8.ToArray(),
             new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         if (!arguments.RootElement.TryGetProperty("query", out var query) || query.ValueKind != JsonValueKind.String
             || query.GetString() is not { Length: > 0 and <= 1000 } words)
         {
-            await AnswerAsync(exchange, "query is missing, empty or longer than 1,000 characters.", tools: null);
+            await AnswerAsync(request, "query is missing, empty or longer than 1,000 characters.", tools: null);
             return;
         }
 
         var limit = arguments.RootElement.TryGetProperty("limit", out var most) && most.ValueKind == JsonValueKind.Number
             && most.TryGetInt32(out var given)
                 ? Math.Clamp(given, 1, MaxLimit) : DefaultLimit;
-        var found = await FindAsync(exchange, words, limit);
-        var items = found.Select(f => new CatalogItem(
+        var found = await FindAsync(request, words, limit);
+        var items = found.Select(f => new AgentItem(
             f.InstanceId, f.InstanceName, ItemKinds.Tool, f.Name,
             ExposedNames.Make(f.InstanceName, f.InstanceId, f.Name, config.MaxNameLength), f.Hash, ChatOffline: false)).ToArray();
-        var tools = Describe(exchange, items, found, await definitions.GetAsync(items, exchange.Aborted));
-        await AnswerAsync(exchange, Encoding.UTF8.GetString(tools.Span), tools);
+        var tools = Describe(request, items, found, await definitions.GetAsync(items, request.Aborted));
+        await AnswerAsync(request, Encoding.UTF8.GetString(tools.Span), tools);
     }
 
     /// <summary>In a turn, as a list is read: the statement matches the same globs with the same names.</summary>
-    private async Task<IReadOnlyList<GatewayQueries.FoundTool>> FindAsync(McpExchange exchange, string words, int limit)
+    private async Task<IReadOnlyList<GatewayQueries.FoundTool>> FindAsync(McpRequest request, string words, int limit)
     {
-        var principal = exchange.Scope.Principal;
-        using var turn = await turns.EnterAsync(principal, exchange.Aborted);
-        var found = await queries.FindToolsAsync(principal, words, limit, exchange.Era, ClientAbilities.Of(exchange.Offered), exchange.Aborted);
-        if (found.Count == 0 && await queries.OrganizationOfAsync(principal, exchange.Aborted) is null)
+        var principal = request.Scope.Principal;
+        using var turn = await turns.EnterAsync(principal, request.Aborted);
+        var found = await queries.FindToolsAsync(principal, words, limit, request.Era, ClientAbilities.Of(request.Offered), request.Aborted);
+        if (found.Count == 0 && await queries.OrganizationOfAsync(principal, request.Aborted) is null)
         {
             turns.Forget(principal);
             throw principal.Refused();
@@ -68,14 +68,14 @@ internal sealed class ToolSearch(GatewayQueries queries, CatalogTurns turns, Def
     }
 
     /// <summary>The call that <c>call_tool</c> stands for, as a request of its own; null where its arguments name none.</summary>
-    public static McpExchange? Unwrap(McpExchange exchange, int maxDepth)
+    public static McpRequest? Unwrap(McpRequest request, int maxDepth)
     {
-        if (!exchange.Envelope.Arguments.Exists)
+        if (!request.Message.Arguments.Exists)
         {
             return null;
         }
 
-        using var arguments = JsonDocument.Parse(exchange.Envelope.Arguments.Of(exchange.Body), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        using var arguments = JsonDocument.Parse(request.Message.Arguments.Of(request.Body), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         var inner = arguments.RootElement;
         if (!inner.TryGetProperty("name", out var name) || name.ValueKind != JsonValueKind.String
             || (inner.TryGetProperty("arguments", out var given) && given.ValueKind != JsonValueKind.Object))
@@ -83,25 +83,25 @@ internal sealed class ToolSearch(GatewayQueries queries, CatalogTurns turns, Def
             return null;
         }
 
-        var body = Rebuild(exchange, name, given);
-        return new McpExchange(exchange.Http, exchange.Scope, body, EnvelopeReader.Read(body.Span, maxDepth))
+        var body = Rebuild(request, name, given);
+        return new McpRequest(request.Http, request.Scope, body, ClientMessageReader.Read(body.Span, maxDepth))
         {
-            Modern = exchange.Modern,
-            Session = exchange.Session,
-            Affinity = exchange.Affinity,
+            Modern = request.Modern,
+            Session = request.Session,
+            SessionAffinity = request.SessionAffinity,
         };
     }
 
     /// <summary>The same request with what <c>call_tool</c> was given in the place of <c>call_tool</c>; the inner arguments are the caller's bytes.</summary>
-    private static ReadOnlyMemory<byte> Rebuild(McpExchange exchange, JsonElement name, JsonElement arguments)
+    private static ReadOnlyMemory<byte> Rebuild(McpRequest request, JsonElement name, JsonElement arguments)
     {
-        var output = new ArrayBufferWriter<byte>(exchange.Body.Length);
+        var output = new ArrayBufferWriter<byte>(request.Body.Length);
         using (var json = new Utf8JsonWriter(output, PlainJson.Writing))
         {
             json.WriteStartObject();
             json.WriteString("jsonrpc"u8, "2.0"u8);
             json.WritePropertyName("id"u8);
-            json.WriteRawValue(exchange.Id);
+            json.WriteRawValue(request.Id);
             json.WriteString("method"u8, Methods.ToolsCall);
             json.WriteStartObject("params"u8);
             json.WriteString("name"u8, name.GetString());
@@ -111,13 +111,13 @@ internal sealed class ToolSearch(GatewayQueries queries, CatalogTurns turns, Def
                 json.WriteRawValue(arguments.GetRawText(), skipInputValidation: true);
             }
 
-            WriteRaw(json, "inputResponses", exchange.Envelope.InputResponses, exchange);
-            if (exchange.Envelope.RequestState is { } state)
+            WriteRaw(json, "inputResponses", request.Message.InputResponses, request);
+            if (request.Message.RequestState is { } state)
             {
                 json.WriteString("requestState"u8, state);
             }
 
-            WriteRaw(json, "_meta", exchange.Envelope.Meta, exchange);
+            WriteRaw(json, "_meta", request.Message.Meta, request);
             json.WriteEndObject();
             json.WriteEndObject();
         }
@@ -125,17 +125,17 @@ internal sealed class ToolSearch(GatewayQueries queries, CatalogTurns turns, Def
         return output.WrittenMemory;
     }
 
-    private static void WriteRaw(Utf8JsonWriter json, string name, ByteRange range, McpExchange exchange)
+    private static void WriteRaw(Utf8JsonWriter json, string name, ByteRange range, McpRequest request)
     {
         if (range.Exists)
         {
             json.WritePropertyName(name);
-            json.WriteRawValue(range.Of(exchange.Body.Span), skipInputValidation: true);
+            json.WriteRawValue(range.Of(request.Body.Span), skipInputValidation: true);
         }
     }
 
     private static ReadOnlyMemory<byte> Describe(
-        McpExchange exchange, CatalogItem[] items, IReadOnlyList<GatewayQueries.FoundTool> found, IReadOnlyList<Definition?> definitions)
+        McpRequest request, AgentItem[] items, IReadOnlyList<GatewayQueries.FoundTool> found, IReadOnlyList<Definition?> definitions)
     {
         var output = new ArrayBufferWriter<byte>(1024);
         output.Write("{\"tools\":["u8);
@@ -157,7 +157,7 @@ internal sealed class ToolSearch(GatewayQueries queries, CatalogTurns turns, Def
             output.Write(first ? "{\"status\":"u8 : ",{\"status\":"u8);
             output.Write(PlainJson.Quote(found[i].Status));
             output.Write(",\"tool\":"u8);
-            definition.WriteTo(output, items[i].ExposedName, exchange.UiHost(items[i].InstanceName), exchange.Modern);
+            definition.WriteTo(output, items[i].ExposedName, request.UiHost(items[i].InstanceName), request.Modern);
             output.Write("}"u8);
             first = false;
         }
@@ -172,10 +172,10 @@ internal sealed class ToolSearch(GatewayQueries queries, CatalogTurns turns, Def
         return output.WrittenMemory;
     }
 
-    private static Task AnswerAsync(McpExchange exchange, string text, ReadOnlyMemory<byte>? tools) => McpMethods.AnswerAsync(exchange, json =>
+    private static Task AnswerAsync(McpRequest request, string text, ReadOnlyMemory<byte>? tools) => McpMethods.AnswerAsync(request, json =>
     {
         json.WriteStartObject();
-        if (exchange.Modern)
+        if (request.Modern)
         {
             json.WriteString("resultType"u8, "complete"u8);
         }

@@ -20,12 +20,12 @@ internal static class ForwardedBody
         output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
         WriteNumber(output, id);
         output.Write(",\"method\":\""u8);
-        output.Write(Encoding.UTF8.GetBytes(call.Envelope.Method));
+        output.Write(Encoding.UTF8.GetBytes(call.Message.Method));
         output.Write("\",\"params\":{"u8);
         WriteSubject(output, call, item);
-        if (call.Envelope.Params.Exists)
+        if (call.Message.Params.Exists)
         {
-            WriteMembers(output, call.Envelope.Params.Of(call.Body.Span), withInput: modern && call.IsModern);
+            WriteMembers(output, call.Message.Params.Of(call.Body.Span), withInput: modern && call.IsModern);
         }
 
         if (modern)
@@ -39,13 +39,13 @@ internal static class ForwardedBody
     }
 
     /// <summary>What <c>Mcp-Name</c> says of the request toward a modern server; null where the method has no such header.</summary>
-    public static string? NameOf(GovernedCall call, string item) => Protocol.NamedBy.ContainsKey(call.Envelope.Method) ? item : null;
+    public static string? NameOf(GovernedCall call, string item) => Protocol.NamedBy.ContainsKey(call.Message.Method) ? item : null;
 
     /// <summary>The server's own name where the caller's stood.</summary>
     private static void WriteSubject(ArrayBufferWriter<byte> output, GovernedCall call, string item)
     {
         var name = JsonSerializer.SerializeToUtf8Bytes(item, GatewayJson.Default.String);
-        switch (call.Envelope.Method)
+        switch (call.Message.Method)
         {
             case Methods.Complete:
                 output.Write(call.Kind == CallKinds.Prompt ? "\"ref\":{\"type\":\"ref/prompt\",\"name\":"u8 : "\"ref\":{\"type\":\"ref/resource\",\"uri\":"u8);
@@ -105,8 +105,8 @@ internal static class ForwardedBody
     /// </summary>
     private static void WriteMeta(ArrayBufferWriter<byte> output, GovernedCall call, bool modern, long id)
     {
-        var envelope = call.Envelope;
-        if (!modern && !envelope.Meta.Exists)
+        var message = call.Message;
+        if (!modern && !message.Meta.Exists)
         {
             return;
         }
@@ -114,12 +114,12 @@ internal static class ForwardedBody
         output.Write(",\"_meta\":"u8);
         using var json = new Utf8JsonWriter(output);
         json.WriteStartObject();
-        if (envelope.Meta.Exists)
+        if (message.Meta.Exists)
         {
-            CopyMeta(json, envelope.Meta.Of(call.Body.Span));
+            CopyMeta(json, message.Meta.Of(call.Body.Span));
         }
 
-        if (envelope.ProgressToken.Exists)
+        if (message.ProgressToken.Exists)
         {
             json.WriteNumber("progressToken"u8, id);
         }

@@ -1,8 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using Weir.Configuration;
-using Weir.Gateway.Questions;
-using Weir.Mcp;
+using Weir.Gateway.ServerRequests;
 using Weir.Upstream;
 
 namespace Weir.Gateway.Forwarding;
@@ -13,41 +12,41 @@ namespace Weir.Gateway.Forwarding;
 internal readonly record struct InputForServer(ReadOnlyMemory<byte> Responses, string? State)
 {
     /// <summary>More questions than this in one round are a server's fault.</summary>
-    private const int MaxQuestions = 32;
+    private const int MaxRequests = 32;
 
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Puts a modern server's questions to a legacy client.</summary>
     /// <exception cref="UpstreamException">It asks what the client did not offer, or nothing at all.</exception>
     public static async Task<InputForServer> AskAsync(
-        GovernedCall call, UpstreamMessage message, ICallResponder responder, Patience patience, ByteAccount account, TimeProvider time,
+        GovernedCall call, UpstreamMessage message, ICallResponder responder, PausableDeadline deadline, ByteAccount account, TimeProvider time,
         CancellationToken ct)
     {
-        using var document = JsonDocument.Parse(message.Outline.Result.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        using var document = JsonDocument.Parse(message.Fields.Result.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         var result = document.RootElement;
         var state = result.TryGetProperty("requestState", out var given) && given.ValueKind == JsonValueKind.String ? given.GetString() : null;
-        if (message.Outline.ResultType != "input_required" || !result.TryGetProperty("inputRequests", out var questions))
+        if (message.Fields.ResultType != "input_required" || !result.TryGetProperty("inputRequests", out var requests))
         {
-            return message.Outline.ResultType == "input_required" && state is not null
+            return message.Fields.ResultType == "input_required" && state is not null
                 ? await LaterAsync(state, time, ct)
                 : throw new UpstreamException(UpstreamFailure.Nonsense, "The server's result is of a type that Weir does not know.");
         }
 
-        var asked = questions.ValueKind == JsonValueKind.Object ? questions.EnumerateObject().ToArray() : [];
-        if (asked.Length is 0 or > MaxQuestions)
+        var asked = requests.ValueKind == JsonValueKind.Object ? requests.EnumerateObject().ToArray() : [];
+        if (asked.Length is 0 or > MaxRequests)
         {
             throw new UpstreamException(UpstreamFailure.Nonsense, "The server asked for input without a question, or with too many.");
         }
 
-        patience.Pause();
+        deadline.Pause();
         try
         {
-            var answers = await Task.WhenAll(asked.Select(question => AskOneAsync(call, question, responder, account, ct)));
+            var answers = await Task.WhenAll(asked.Select(request => AskOneAsync(call, request, responder, account, ct)));
             return new InputForServer(Write(asked, answers), state);
         }
         finally
         {
-            patience.Resume();
+            deadline.Resume();
         }
     }
 
@@ -58,10 +57,10 @@ internal readonly record struct InputForServer(ReadOnlyMemory<byte> Responses, s
         return new InputForServer(default, state);
     }
 
-    private static async Task<ClientAnswer> AskOneAsync(
-        GovernedCall call, JsonProperty question, ICallResponder responder, ByteAccount account, CancellationToken ct)
+    private static async Task<ClientResponse> AskOneAsync(
+        GovernedCall call, JsonProperty request, ICallResponder responder, ByteAccount account, CancellationToken ct)
     {
-        var method = question.Value.ValueKind == JsonValueKind.Object && question.Value.TryGetProperty("method", out var named)
+        var method = request.Value.ValueKind == JsonValueKind.Object && request.Value.TryGetProperty("method", out var named)
             && named.ValueKind == JsonValueKind.String
                 ? named.GetString()! : "";
         if (!call.Offered.Offers(method))
@@ -69,17 +68,17 @@ internal readonly record struct InputForServer(ReadOnlyMemory<byte> Responses, s
             throw new UpstreamException(UpstreamFailure.Nonsense, "The server asked the client for input that the client did not offer.");
         }
 
-        ReadOnlyMemory<byte> parameters = question.Value.TryGetProperty("params", out var given)
+        ReadOnlyMemory<byte> parameters = request.Value.TryGetProperty("params", out var given)
             ? JsonSerializer.SerializeToUtf8Bytes(given, GatewayJson.Default.JsonElement)
             : "{}"u8.ToArray();
-        ClientAnswer answer;
+        ClientResponse answer;
         try
         {
             answer = await responder.AskAsync(method, parameters, ct);
         }
         catch (TimeoutException)
         {
-            answer = ServerRequests.NoAnswer(method);
+            answer = ServerRequestRelay.NoAnswer(method);
         }
 
         account.Take(answer.Result.Length);
@@ -88,7 +87,7 @@ internal readonly record struct InputForServer(ReadOnlyMemory<byte> Responses, s
             : answer;
     }
 
-    private static ReadOnlyMemory<byte> Write(JsonProperty[] asked, ClientAnswer[] answers)
+    private static ReadOnlyMemory<byte> Write(JsonProperty[] asked, ClientResponse[] answers)
     {
         var output = new ArrayBufferWriter<byte>(256);
         using (var json = new Utf8JsonWriter(output))

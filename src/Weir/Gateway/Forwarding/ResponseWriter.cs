@@ -2,8 +2,8 @@ using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Weir.Configuration;
-using Weir.Gateway.Names;
-using Weir.Gateway.Questions;
+using Weir.Gateway.AgentTools;
+using Weir.Gateway.ServerRequests;
 using Weir.Mcp;
 using Weir.Upstream;
 
@@ -18,13 +18,13 @@ internal sealed class ResponseWriter(ReadOnlyMemory<byte> id, string method, boo
     {
         output.Write("{\"jsonrpc\":\"2.0\",\"id\":"u8);
         output.Write(id.Span);
-        if (modern && freshState is not null && message.Outline.ErrorCode == RpcCodes.UrlElicitationRequired
-            && UrlQuestions.Read(message) is { Count: > 0 } questions)
+        if (modern && freshState is not null && message.Fields.ErrorCode == RpcCodes.UrlElicitationRequired
+            && UrlElicitation.Read(message) is { Count: > 0 } requests)
         {
             output.Write(",\"result\":"u8);
-            UrlQuestions.WriteInputRequired(output, questions, freshState());
+            UrlElicitation.WriteInputRequired(output, requests, freshState());
         }
-        else if (message.Outline.Error.Exists)
+        else if (message.Fields.Error.Exists)
         {
             output.Write(",\"error\":"u8);
             WriteError(output, message, session);
@@ -40,15 +40,15 @@ internal sealed class ResponseWriter(ReadOnlyMemory<byte> id, string method, boo
 
     /// <summary>The HTTP status that a modern client expects with an error of its server.</summary>
     public int StatusOf(UpstreamMessage message, UpstreamSession session) =>
-        modern && message.Outline.Error.Exists && Code(message, session) is RpcCodes.MissingClientCapability ? 400 : 200;
+        modern && message.Fields.Error.Exists && Code(message, session) is RpcCodes.MissingClientCapability ? 400 : 200;
 
     private int Code(UpstreamMessage message, UpstreamSession session) =>
-        EraErrors.Translate(message.Outline.ErrorCode, method, fromModern: session.IsModern, toModern: modern);
+        EraErrors.Translate(message.Fields.ErrorCode, method, fromModern: session.IsModern, toModern: modern);
 
     /// <summary>The three members of an error, each once, whatever else the server wrote into it.</summary>
     private void WriteError(IBufferWriter<byte> output, UpstreamMessage message, UpstreamSession session)
     {
-        using var document = JsonDocument.Parse(message.Outline.Error.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        using var document = JsonDocument.Parse(message.Fields.Error.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         using var json = new Utf8JsonWriter(output, PlainJson.Writing);
         json.WriteStartObject();
         json.WriteNumber("code"u8, Code(message, session));
@@ -66,7 +66,7 @@ internal sealed class ResponseWriter(ReadOnlyMemory<byte> id, string method, boo
 
     private void WriteResult(IBufferWriter<byte> output, UpstreamMessage message, UpstreamSession session)
     {
-        var result = message.Outline.Result.Of(message.Bytes);
+        var result = message.Fields.Result.Of(message.Bytes);
         if (mapUris && ResourceUris.MayHold(result.Span, method))
         {
             var mapped = new ArrayBufferWriter<byte>(result.Length + 256);
@@ -89,7 +89,7 @@ internal sealed class ResponseWriter(ReadOnlyMemory<byte> id, string method, boo
                 output.Write(result.Span);
             }
         }
-        else if (method == Methods.ResourcesRead && message.Outline.ResultType is null or "complete")
+        else if (method == Methods.ResourcesRead && message.Fields.ResultType is null or "complete")
         {
             ResultEnvelope.WriteCacheable(output, result);
         }
@@ -99,7 +99,7 @@ internal sealed class ResponseWriter(ReadOnlyMemory<byte> id, string method, boo
         }
         else
         {
-            ResultEnvelope.WriteModern(output, result.Span, message.Outline.ResultType is not null);
+            ResultEnvelope.WriteModern(output, result.Span, message.Fields.ResultType is not null);
         }
     }
 }

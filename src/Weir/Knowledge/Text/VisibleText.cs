@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Weir.Catalog;
+using Weir.Definitions;
 
 namespace Weir.Knowledge.Text;
 

@@ -26,7 +26,7 @@ internal sealed class VectorCache(KnowledgeQueries queries, long maxBytes, TimeP
     /// <summary>A datastore that was too large is not read again before that, whatever changes in it.</summary>
     private static readonly TimeSpan TooLargePause = TimeSpan.FromMinutes(1);
 
-    private readonly FairShare _organizations = new(MostReadingsOfOrganization, MostWaiting, MaxWait, time);
+    private readonly PerCallerQueue _organizations = new(MostReadingsOfOrganization, MostWaiting, MaxWait, time);
     private readonly SemaphoreSlim _readings = new(MostReadings);
 
     private readonly ConcurrentDictionary<(Guid DatastoreId, string Model), Entry> _entries = new();

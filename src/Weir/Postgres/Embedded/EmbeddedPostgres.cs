@@ -15,7 +15,7 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
     private const string Superuser = "weir_superuser";
     internal const string Owner = "weir_owner";
 
-    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(60);
 
     private readonly EmbeddedPostgresOptions _options;
     private readonly ClusterUser _user;
@@ -86,7 +86,7 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         if (_server is { } server)
         {
             server.LetGo();
-            await server.Ended.WaitAsync(StopPatience, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await server.Ended.WaitAsync(StopTimeout, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             server.Dispose();
             _server = null;
         }

@@ -10,12 +10,12 @@ namespace Weir.Postgres.Embedded;
 /// </summary>
 internal static class StalePid
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);
 
     public static async Task RepairAsync(string cluster, TimeProvider time, CancellationToken cancellationToken)
     {
         var file = Path.Combine(cluster, "postmaster.pid");
-        var deadline = time.GetUtcNow() + Patience;
+        var deadline = time.GetUtcNow() + Timeout;
         var asked = false;
         while (Read(file) is { } pid)
         {

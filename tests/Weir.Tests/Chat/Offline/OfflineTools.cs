@@ -30,9 +30,9 @@ internal static class OfflineTools
     public static OfflineTool Tool(string server, string tool, string description, string schema = "{}") =>
         OfflineTool.Of(new Declared(server, tool, description, schema))!;
 
-    public static PastCall Answered(OfflineTool tool, string text) => new(tool.Name, new ToolOutput(tool.Server, tool.Tool, CallOutcomes.Ok, text));
+    public static PastCall Answered(OfflineTool tool, string text) => new(tool.Name, new ToolOutput(tool.Server, tool.Tool, ToolCallOutcomes.Ok, text));
 
-    public static PastCall Failed(OfflineTool tool) => new(tool.Name, new ToolOutput(tool.Server, tool.Tool, CallOutcomes.Failed, "It did not answer."));
+    public static PastCall Failed(OfflineTool tool) => new(tool.Name, new ToolOutput(tool.Server, tool.Tool, ToolCallOutcomes.Failed, "It did not answer."));
 
     /// <summary>A tool that is only declared: nothing here ever runs.</summary>
     internal sealed class Declared(string server, string tool, string description, string schema, bool announces = true, bool marked = true) : AIFunctionDeclaration

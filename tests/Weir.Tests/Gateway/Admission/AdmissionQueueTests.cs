@@ -11,7 +11,7 @@ namespace Weir.Tests.Gateway.Admission;
 
 public sealed class AdmissionQueueTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
     private static readonly Decision Yes = new(true, null, null, null, null, null, null, null, null, null);
 
     [Fact]
@@ -114,10 +114,10 @@ public sealed class AdmissionQueueTests
                 await gate.Task;
                 return calls.Any(c => c.Item == "lost") ? throw new WeirException(ErrorCode.Unavailable, "gone") : [.. calls.Select(_ => Yes)];
             },
-            (_, _) => Task.CompletedTask, new AdmissionConfig(), Patience, time, call => notMade.Enqueue(call.Item));
+            (_, _) => Task.CompletedTask, new AdmissionConfig(), Timeout, time, call => notMade.Enqueue(call.Item));
         var late = queue.DecideAsync(Call("a", "late"));
         await Infrastructure.Until.True(() => Volatile.Read(ref begun) == 1, "its statement runs");
-        time.Advance(Patience);
+        time.Advance(Timeout);
         await ShouldBeGivenUpAsync(late);
         notMade.ShouldBeEmpty("Its row is not there yet.");
         gate.SetResult();
@@ -163,7 +163,7 @@ public sealed class AdmissionQueueTests
             time: time);
         var first = queue.DecideAsync(Call("a", "first"));
         await Infrastructure.Until.True(() => asked.Count == 1, "the first statement");
-        time.Advance(Patience / 2);
+        time.Advance(Timeout / 2);
         // The second connection takes this one, and hangs as well.
         var second = queue.DecideAsync(Call("a", "second"));
         time.Advance(TimeSpan.FromMilliseconds(10));
@@ -171,10 +171,10 @@ public sealed class AdmissionQueueTests
         await Infrastructure.Until.True(() => asked.Contains("second"), "the second statement");
         var late = queue.DecideAsync(Call("a", "late"));
 
-        time.Advance(Patience / 2);
+        time.Advance(Timeout / 2);
         await ShouldBeGivenUpAsync(first);
         late.IsCompleted.ShouldBeFalse("it has waited only half of its time");
-        time.Advance(Patience / 2);
+        time.Advance(Timeout / 2);
         foreach (var call in (Task<Decision>[])[second, behind, late])
         {
             await ShouldBeGivenUpAsync(call);
@@ -232,11 +232,11 @@ public sealed class AdmissionQueueTests
                 denied.Add($"{call.Item}:{reason}");
                 return Task.CompletedTask;
             },
-            new AdmissionConfig { SecondConnectionMilliseconds = 1000 }, Patience, new FakeTimeProvider());
+            new AdmissionConfig { SecondConnectionMilliseconds = 1000 }, Timeout, new FakeTimeProvider());
         var opener = queue.DecideAsync(Call("opener"));
         await Infrastructure.Until.True(() => batches.Count == 1, "the first batch");
         // A large request is the first suspect; the small one that is slow is found by failing once more.
-        CallRequest[] asked =
+        AdmissionRequest[] asked =
             [Call("large", "good", 50_000), Call("quiet", "good"), Call("evil", "slow", 5_000), Call("evil", "good", 5_000), Call("other", "good")];
         var calls = asked.Select(queue.DecideAsync).ToArray();
         gate.SetResult();
@@ -299,13 +299,13 @@ public sealed class AdmissionQueueTests
         (await Should.ThrowAsync<WeirException>(() => call.WaitAsync(TimeSpan.FromSeconds(10)))).Code.ShouldBe(ErrorCode.Unavailable);
 
     private static AdmissionQueue Queue(
-        Func<CallRequest[], Task<Decision[]>> admit, AdmissionQueue.RecordDenial? deny = null, TimeProvider? time = null) =>
-        new((calls, _) => admit(calls), deny ?? ((_, _) => Task.CompletedTask), new AdmissionConfig(), Patience, time ?? TimeProvider.System);
+        Func<AdmissionRequest[], Task<Decision[]>> admit, AdmissionQueue.RecordDenial? deny = null, TimeProvider? time = null) =>
+        new((calls, _) => admit(calls), deny ?? ((_, _) => Task.CompletedTask), new AdmissionConfig(), Timeout, time ?? TimeProvider.System);
 
     private static WeirException TimedOut() => DatabaseErrors.Map(
         new PostgresException("canceling statement due to statement timeout", "ERROR", "ERROR", PostgresErrorCodes.QueryCanceled));
 
-    internal static CallRequest Call(string organization, string item = "tool", long bytes = 0) => new(
+    internal static AdmissionRequest Call(string organization, string item = "tool", long bytes = 0) => new(
         CallKey.At(TimeProvider.System.GetUtcNow()), Organization(organization), Principal.OfPerson(default, default), CallKinds.Tool, null, item,
         null, "1", 1, bytes, [], "");
 

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Weir.Configuration;
 using Weir.Postgres;
-using Weir.Tests.Catalog;
+using Weir.Tests.Definitions;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Gateway.Endpoint;

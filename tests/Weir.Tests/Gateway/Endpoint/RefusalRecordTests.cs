@@ -105,10 +105,10 @@ public sealed class RefusalRecordTests(TestDatabase database) : IClassFixture<Te
         written.Distinct().Count().ShouldBe(19);
     }
 
-    private static RefusedRequest Refused(CallRequest call, string item = "bad") => new(
+    private static RefusedRequest Refused(AdmissionRequest call, string item = "bad") => new(
         call with { Key = CallKey.At(TimeProvider.System.GetUtcNow()), Kind = CallKinds.Error, InstanceId = null, Item = item, Arguments = null }, "invalid_request");
 
-    private static CallRequest Call(int principal) => new(
+    private static AdmissionRequest Call(int principal) => new(
         default, OrganizationId: null, Principal.OfPerson(new Guid(principal, 0, 0, new byte[8]), Guid.Empty), CallKinds.Error, InstanceId: null, "", Arguments: null, "1", 1, 2, new byte[32], "");
 
     private Task<long> WaitingAsync() => database.Superuser.ScalarAsync<long>(

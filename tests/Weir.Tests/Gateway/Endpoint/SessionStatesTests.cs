@@ -1,7 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Time.Testing;
 using Weir.Gateway.Endpoint;
-using Weir.Gateway.Streams;
+using Weir.Gateway.Watching;
 
 namespace Weir.Tests.Gateway.Endpoint;
 

@@ -66,17 +66,17 @@ public sealed class ForwardedBodyTests
     private static string Build(string parameters, bool modern, string method = "tools/call", string kind = CallKinds.Tool, InputForServer input = default)
     {
         var body = Encoding.UTF8.GetBytes("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" + method + "\",\"params\":" + parameters + "}");
-        var envelope = EnvelopeReader.Read(body);
+        var message = ClientMessageReader.Read(body);
         var call = new GovernedCall
         {
             Principal = Principal.OfPerson(Guid.Empty, Guid.Empty),
             Kind = kind,
             ExposedName = "",
             Body = body,
-            Envelope = envelope,
+            Message = message,
             RequestId = "1",
-            Affinity = "",
-            Offered = ClientCapabilities.Read(envelope.ClientCapabilities.Of(body)),
+            SessionAffinity = "",
+            Offered = ClientCapabilities.Read(message.ClientCapabilities.Of(body)),
         };
         return Encoding.UTF8.GetString(ForwardedBody.Build(call, "read", modern, 42, input).Span);
     }

@@ -13,7 +13,7 @@ public sealed class FaultTrialTests(FaultyWeir weir, ITestOutputHelper output) :
     /// <summary>Of the calls that are made while all parts are up.</summary>
     private const double Succeed = 0.999;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(9.5);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(9.5);
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(10);
 
     public async ValueTask InitializeAsync() => await weir.StartMissingAsync();
@@ -73,7 +73,7 @@ public sealed class FaultTrialTests(FaultyWeir weir, ITestOutputHelper output) :
         {
             var restart = trial.Struck[i];
             // Under 1.5 s on a machine that does nothing else (docs/performance.md). Ten seconds are where a stop gives up on what does not end.
-            restart.Down.ShouldBeLessThan(Patience, restart.Note);
+            restart.Down.ShouldBeLessThan(Timeout, restart.Note);
             foreach (var stream in load.Streams.Where(s => s.NeedsIt(weir.Replicas[i])))
             {
                 stream.Ends.Where(e => e.At >= restart.From && e.At <= restart.To).ShouldHaveSingleItem().IsTold.ShouldBeTrue();

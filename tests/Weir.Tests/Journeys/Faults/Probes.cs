@@ -7,7 +7,7 @@ namespace Weir.Tests.Journeys.Faults;
 internal sealed class Probes : IDisposable
 {
     /// <summary>For a machine that does other work.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(2);
 
     private readonly FaultyWeir _weir;
     private readonly Load _load;
@@ -43,7 +43,7 @@ internal sealed class Probes : IDisposable
         var recovery = begun.Elapsed;
         foreach (var instance in _weir.Instances.Keys)
         {
-            await Until.AsyncTrue(async () => await _weir.StatusAsync(instance) == "running", $"{instance} answers, and is said to run", Patience);
+            await Until.AsyncTrue(async () => await _weir.StatusAsync(instance) == "running", $"{instance} answers, and is said to run", Timeout);
         }
 
         return (recovery, last.Item1, begun.Elapsed - recovery);
@@ -55,7 +55,7 @@ internal sealed class Probes : IDisposable
             {
                 await Until.AsyncTrue(
                     async () => (outcome = await _load.TryAsync($"probe-{Interlocked.Increment(ref _made)}", path.Replica, path.Caller)).Ending == Ending.Done,
-                    path.Path, Patience);
+                    path.Path, Timeout);
             }
             catch (TimeoutException e)
             {
@@ -67,7 +67,7 @@ internal sealed class Probes : IDisposable
 
         async Task ListenAsync(TrialStream stream)
         {
-            await Until.True(() => stream.IsOpen, "a stream is open again", Patience);
+            await Until.True(() => stream.IsOpen, "a stream is open again", Timeout);
             Finish("a stream");
         }
 

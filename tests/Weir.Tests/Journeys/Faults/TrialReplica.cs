@@ -7,7 +7,7 @@ namespace Weir.Tests.Journeys.Faults;
 /// <summary>A replica as its operator runs it: <c>weir serve</c> on one port, started again after each end.</summary>
 internal sealed class TrialReplica(int port, IReadOnlyDictionary<string, string> environment) : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
     private readonly List<string> _log = [];
     private Process? _process;
@@ -67,7 +67,7 @@ internal sealed class TrialReplica(int port, IReadOnlyDictionary<string, string>
                 }
             },
             "the replica is ready",
-            Patience);
+            Timeout);
     }
 
     /// <summary>SIGKILL.</summary>
@@ -82,7 +82,7 @@ internal sealed class TrialReplica(int port, IReadOnlyDictionary<string, string>
     {
         var asked = TimeProvider.System.GetTimestamp();
         await Tool.SignalAsync(_process!.Id, "TERM", CancellationToken.None);
-        await _process.WaitForExitAsync().WaitAsync(Patience, TimeProvider.System);
+        await _process.WaitForExitAsync().WaitAsync(Timeout, TimeProvider.System);
         var took = TimeProvider.System.GetElapsedTime(asked);
         _process.ExitCode.ShouldBe(0, Log);
         return took;
