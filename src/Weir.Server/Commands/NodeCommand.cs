@@ -32,7 +32,7 @@ internal static class NodeCommand
             }
         });
         var command = new Command("register", """
-            Print a token with which a node registers once: WEIR_DTMA_TOKEN of weir-dtma. Needs WEIR_ENGINE_DATABASE_URL
+            Print a token with which a node registers once: WEIR_NODE_TOKEN of weir-node. Needs WEIR_ENGINE_DATABASE_URL
             only. A name that a node has already is refused; before that node has registered it gets another token, and the newest is good.
             """)
         {

@@ -111,7 +111,7 @@ internal static class RestoreCommand
         yield return "All sign-ins have ended; replicas, leases and unused node tokens are gone. Calls without an outcome at the time of the backup stay without one.";
         if (report.KeyringIsLost)
         {
-            yield return "The keyring is another one: each node must be registered again (weir node register NAME, then start weir-dtma with the token).";
+            yield return "The keyring is another one: each node must be registered again (weir node register NAME, then start weir-node with the token).";
         }
 
         foreach (var line in Danger(report))

@@ -86,11 +86,11 @@ internal sealed class NodeProcess : IAsyncDisposable
         var here = AppContext.BaseDirectory;
         string[] places =
         [
-            Path.Combine(here, "weir-dtma.dll"),
-            Path.Combine(here, "../../Weir.Dtma/", Path.GetFileName(Path.TrimEndingDirectorySeparator(here)), "weir-dtma.dll"),
+            Path.Combine(here, "weir-node.dll"),
+            Path.Combine(here, "../../Weir.NodeAgent/", Path.GetFileName(Path.TrimEndingDirectorySeparator(here)), "weir-node.dll"),
         ];
         return places.FirstOrDefault(File.Exists)
-            ?? throw new WeirException(ErrorCode.NotFound, "weir-dtma.dll is not beside weir.", "Build src/Weir.Dtma too.");
+            ?? throw new WeirException(ErrorCode.NotFound, "weir-node.dll is not beside weir.", "Build src/Weir.NodeAgent too.");
     }
 
     /// <summary>A process that is ready; where that fails, none is left.</summary>
@@ -106,14 +106,14 @@ internal sealed class NodeProcess : IAsyncDisposable
         };
         // The database's addresses and the project's secret are none of the node's business.
         foreach (var name in start.Environment.Keys.Where(name =>
-            name.StartsWith("WEIR_", StringComparison.Ordinal) && !name.StartsWith("WEIR_DTMA_", StringComparison.Ordinal)).ToArray())
+            name.StartsWith("WEIR_", StringComparison.Ordinal) && !name.StartsWith("WEIR_NODE_", StringComparison.Ordinal)).ToArray())
         {
             start.Environment.Remove(name);
         }
 
         if (token is not null)
         {
-            start.Environment["WEIR_DTMA_TOKEN"] = token;
+            start.Environment["WEIR_NODE_TOKEN"] = token;
         }
 
         var process = Process.Start(start)!;

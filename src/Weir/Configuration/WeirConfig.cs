@@ -10,7 +10,7 @@ namespace Weir.Configuration;
 internal sealed record WeirConfig
 {
     /// <summary>What other programs and our own tests put into the environment under our prefix.</summary>
-    private static readonly string[] ForeignPrefixes = ["WEIR_DTMA_", "WEIR_TEST_", "WEIR_BENCH_", "WEIR_NEWER_DATABASE_URL"];
+    private static readonly string[] ForeignPrefixes = ["WEIR_NODE_", "WEIR_TEST_", "WEIR_BENCH_", "WEIR_NEWER_DATABASE_URL"];
 
     private static readonly JsonDocumentOptions Lenient = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
 

@@ -9,7 +9,7 @@ namespace Weir.Nodes;
 /// <summary>Asks each registered node at the address that it gave, as Weir does for each call. Changes nothing.</summary>
 internal static class NodeDoctor
 {
-    private const string Fix = "Check from this host that the address can be reached (advertise of weir-dtma, a firewall, the certificate), and that the node runs there.";
+    private const string Fix = "Check from this host that the address can be reached (advertise of weir-node, a firewall, the certificate), and that the node runs there.";
 
     /// <param name="keyring">That the nodes' keys were sealed with; null: there is none here, and nobody is asked.</param>
     /// <returns>Nothing where the database does not answer, which <see cref="DatabaseDoctor"/> says.</returns>

@@ -158,7 +158,7 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
 
         output.ShouldContain($"ok    node answers: {url}: answers, version ");
         output.ShouldContain("WRONG node closed: http://127.0.0.1:9: Node closed does not answer. (Connection refused");
-        output.ShouldContain("advertise of weir-dtma");
+        output.ShouldContain("advertise of weir-node");
         output.ShouldContain($"WRONG node foreign: {url}: its key does not open with this keyring");
         await database.Superuser.ExecuteAsync("delete from weir.dtma_nodes; update weir.installation set keyring_fingerprint = null", [], Token);
     }

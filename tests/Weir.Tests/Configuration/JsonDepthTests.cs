@@ -7,7 +7,7 @@ public sealed partial class JsonDepthTests
 {
     /// <summary>Where messages of clients, servers and models are read.</summary>
     private static readonly string[] Folders =
-        ["src/Weir/Mcp", "src/Weir/Upstream", "src/Weir/Catalog", "src/Weir/Gateway", "src/Weir/Chat", "src/Weir/Audit", "src/Weir/Models", "src/Weir.Dtma/Bridge"];
+        ["src/Weir/Mcp", "src/Weir/Upstream", "src/Weir/Catalog", "src/Weir/Gateway", "src/Weir/Chat", "src/Weir/Audit", "src/Weir/Models", "src/Weir.NodeAgent/Bridge"];
 
     /// <summary>No messages: a text of a result that may be JSON, the body of a provider's refusal; both may fail. What another reader has accepted. And bodies of Weir's own endpoints.</summary>
     private static readonly string[] Others = ["Candidates.cs", "ModelWire.cs", "NumberBounds.cs", "RequestJson.cs"];

@@ -56,7 +56,7 @@ public sealed class WeirConfigTests
               "auth": { "jwtSecret": "short", "jwksUrl": "http://keys.example" }, "egress": { "allow": ["a/b"] } }
             """;
 
-        var error = Should.Throw<ConfigException>(() => WeirConfig.Parse(Json, new Dictionary<string, string> { ["WEIR_TYPO"] = "1", ["WEIR_DTMA_DATA"] = "x" }));
+        var error = Should.Throw<ConfigException>(() => WeirConfig.Parse(Json, new Dictionary<string, string> { ["WEIR_TYPO"] = "1", ["WEIR_NODE_DATA"] = "x" }));
 
         error.Errors.ShouldBe(
         [

@@ -23,6 +23,6 @@ internal sealed partial record BodyRow(string Program, string Pattern, int Befor
         _ => throw new FormatException($"{text} is no number of bytes."),
     };
 
-    [GeneratedRegex(@"^\| (?<program>weir|weir-dtma) \| `(?<pattern>[^`]+)` \| (?<before>[^|]+) \| (?<after>[^|]+) \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^\| (?<program>weir|weir-node) \| `(?<pattern>[^`]+)` \| (?<before>[^|]+) \| (?<after>[^|]+) \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Form();
 }

@@ -1,4 +1,4 @@
-extern alias Dtma;
+extern alias NodeAgent;
 
 using System.Diagnostics;
 using System.Net.Http.Headers;
@@ -63,7 +63,7 @@ internal sealed class NodeHost : IAsyncDisposable
             (await Run("chown", "-R", $"{user}:{user}", data)).ShouldBe(0);
         }
 
-        var assembly = typeof(Dtma::Weir.Dtma.NodeApp).Assembly.Location;
+        var assembly = typeof(NodeAgent::Weir.NodeAgent.NodeApp).Assembly.Location;
         string[] command = ["dotnet", assembly, "--data", data, "--lifeline", .. options ?? []];
         if (asUser is { } u)
         {

@@ -13,9 +13,9 @@ internal sealed class LongestFirst : ITestCollectionOrderer
 {
     private static readonly string[] Long =
     [
-        "Journeys.Faults.FaultTrialTests", "Database.WorldTests", "Rest.RestArgumentTests", "Isolation.IsolationAttackTests", "Dtma.LifecycleTests",
+        "Journeys.Faults.FaultTrialTests", "Database.WorldTests", "Rest.RestArgumentTests", "Isolation.IsolationAttackTests", "NodeAgent.LifecycleTests",
         "Nodes.NodeOperationsTests",
-        "Journeys.EnvelopeFuzzTests", "Database.PgTap", "Dtma.ProcessTests", "Journeys.StdioServersTests",
+        "Journeys.ClientMessageFuzzTests", "Database.PgTap", "NodeAgent.ProcessTests", "Journeys.StdioServersTests",
     ];
 
     public IReadOnlyCollection<TTestCollection> OrderTestCollections<TTestCollection>(IReadOnlyCollection<TTestCollection> testCollections)

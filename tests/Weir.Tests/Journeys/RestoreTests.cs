@@ -46,7 +46,7 @@ public sealed class RestoreTests(TestCluster cluster) : IAsyncLifetime
             {"slug":"fixture","display_name":"Fixture","transport":"stdio","runtime":"process","package":"weir-fixture","version":"1.0.0","bin":"weir-fixture",
              "args":["${config.vice}"],"env":{"VICE":"${config.vice}"},"configuration_schema":{"type":"object","properties":{"vice":{"type":"string"}}}}
             """)], Token);
-        _node = await NodeHost.StartAsync(["--weir-url", _url.ToString()], environment: new() { ["WEIR_DTMA_TOKEN"] = await NodeTokenAsync() });
+        _node = await NodeHost.StartAsync(["--weir-url", _url.ToString()], environment: new() { ["WEIR_NODE_TOKEN"] = await NodeTokenAsync() });
         _node.NodeId.ShouldNotBeNull(_node.Errors);
     }
 
@@ -124,7 +124,7 @@ public sealed class RestoreTests(TestCluster cluster) : IAsyncLifetime
         await Until.True(() => _node.Errors.Contains("the registration token is unknown, used or expired; issue another one.", StringComparison.Ordinal), "the node says that it is not known");
         await _node.KillAsync();
         var data = _node.Data;
-        _node = await NodeHost.StartAsync(["--weir-url", _url.ToString()], data: data, environment: new() { ["WEIR_DTMA_TOKEN"] = await NodeTokenAsync() });
+        _node = await NodeHost.StartAsync(["--weir-url", _url.ToString()], data: data, environment: new() { ["WEIR_NODE_TOKEN"] = await NodeTokenAsync() });
 
         _node.NodeId.ShouldBe(id, _node.Errors);
         await Until.AsyncTrue(async () => await GenerationAsync(kept) > known, "it is adopted");

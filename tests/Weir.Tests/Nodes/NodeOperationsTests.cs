@@ -366,7 +366,7 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         // Of this test class's nodes, the one that serves is the one that was started last: the others' nodes are gone.
         await database.Superuser.ExecuteAsync("update weir.dtma_nodes set is_online = false", [], Token);
         var token = await _registry.IssueTokenAsync(name, null, TimeSpan.FromMinutes(5), Token);
-        var node = await NodeHost.StartAsync(["--weir-url", _weir.Urls.Single(), .. options], environment: new() { ["WEIR_DTMA_TOKEN"] = token });
+        var node = await NodeHost.StartAsync(["--weir-url", _weir.Urls.Single(), .. options], environment: new() { ["WEIR_NODE_TOKEN"] = token });
         node.NodeId.ShouldNotBeNull(node.Errors);
         return node;
     }

@@ -121,7 +121,7 @@ public sealed class FaultyWeir : IAsyncLifetime
             "--session-children", $"{SessionsAtNode}", "--session-idle", "60", "--session-spare", "60",
         ],
         data: _node?.Data,
-        environment: token is null ? [] : new() { ["WEIR_DTMA_TOKEN"] = token });
+        environment: token is null ? [] : new() { ["WEIR_NODE_TOKEN"] = token });
 
     public async Task<TimeSpan> StopNodeAsync()
     {
