@@ -195,7 +195,7 @@ internal sealed class BenchWorld : IAsyncDisposable
         Upstream = new Uri($"http://127.0.0.1:{upstreamPort}/mcp");
         Weir = new Uri($"http://127.0.0.1:{weirPort}/mcp");
         UpstreamUsage = Start("the bare server", "dotnet", [typeof(BenchWorld).Assembly.Location, "upstream", $"{upstreamPort}"], []);
-        WeirUsage = Start("weir", "dotnet", [typeof(Server.WeirHost).Assembly.Location, "serve"], new Dictionary<string, string>(settings, StringComparer.Ordinal)
+        WeirUsage = Start("weir", "dotnet", [typeof(Server.Hosting.WeirHost).Assembly.Location, "serve"], new Dictionary<string, string>(settings, StringComparer.Ordinal)
         {
             ["WEIR_DATABASE_URL"] = _database.Postgres.GatewayUrl,
             ["WEIR_ENGINE_DATABASE_URL"] = _database.Postgres.EngineUrl,

@@ -4,6 +4,7 @@ using Npgsql;
 using Weir.Configuration;
 using Weir.Identity;
 using Weir.Knowledge;
+using Weir.Knowledge.Store;
 using Weir.Knowledge.Vectors;
 using Weir.Postgres;
 

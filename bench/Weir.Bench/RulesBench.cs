@@ -4,6 +4,7 @@ using System.Text;
 using Weir.Configuration;
 using Weir.Gateway;
 using Weir.Gateway.Admission;
+using Weir.Gateway.Calls;
 using Weir.Identity;
 using Weir.Postgres;
 
@@ -18,7 +19,7 @@ internal sealed class RulesBench(BenchDatabase world, Databases databases)
     private const string Usual = """{"path": {"type": "string", "under": "/data"}}""";
     private const int Attacking = 48;
 
-    private readonly GatewayQueries _queries = new(databases, Guid.CreateVersion7(TimeProvider.System.GetUtcNow()));
+    private readonly AdmissionQueries _queries = new(databases, Guid.CreateVersion7(TimeProvider.System.GetUtcNow()));
 
     public static async Task<int> RunAsync(BenchOptions options)
     {

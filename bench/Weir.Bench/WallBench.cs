@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Text;
 using Npgsql;
-using Weir.Gateway;
+using Weir.Gateway.Admission;
+using Weir.Gateway.Calls;
 using Weir.Identity;
 using Weir.Postgres;
 
@@ -18,7 +19,7 @@ internal sealed class WallBench(Databases databases)
     private const int Agents = 20;
     private const int Servers = 10;
 
-    private readonly GatewayQueries _queries = new(databases, Guid.CreateVersion7(TimeProvider.System.GetUtcNow()));
+    private readonly AdmissionQueries _queries = new(databases, Guid.CreateVersion7(TimeProvider.System.GetUtcNow()));
     private readonly UserSession _users = new(databases.Gateway);
     private readonly byte[] _hash = new byte[32];
 

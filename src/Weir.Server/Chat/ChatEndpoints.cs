@@ -1,8 +1,8 @@
 using Weir.Chat;
 using Weir.Errors;
-using Weir.Gateway.Forwarding;
+using Weir.Http;
 using Weir.Identity;
-using Weir.Input;
+using Weir.Limits;
 using Weir.Server.Http;
 
 namespace Weir.Server.Chat;

@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Weir.Chat;
 using Weir.Errors;
-using Weir.Gateway.Forwarding;
+using Weir.Http;
 using Weir.Server.Http;
 
 namespace Weir.Server.Chat;

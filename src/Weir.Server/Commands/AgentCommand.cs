@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Weir.Configuration;
 using Weir.Identity;
+using Weir.Server.Hosting;
 
 namespace Weir.Server.Commands;
 

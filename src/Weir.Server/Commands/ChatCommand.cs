@@ -3,6 +3,7 @@ using System.Text.Json;
 using Weir.Chat;
 using Weir.Configuration;
 using Weir.Errors;
+using Weir.Server.Hosting;
 using Weir.Server.Up;
 
 namespace Weir.Server.Commands;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Weir.Server.Hosting;
 
 namespace Weir.Server.Commands;
 
@@ -43,11 +44,4 @@ internal static class CommandLine
         // Signals are each command's own: a stop may take longer than the two seconds that the library would give it.
         return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
     }
-}
-
-internal static class ExitCode
-{
-    public const int Done = 0;
-    public const int Failed = 1;
-    public const int Usage = 2;
 }

@@ -5,6 +5,8 @@ using Weir.Egress;
 using Weir.Keys;
 using Weir.Nodes;
 using Weir.Postgres;
+using Weir.Postgres.Doctor;
+using Weir.Server.Hosting;
 
 namespace Weir.Server.Commands;
 

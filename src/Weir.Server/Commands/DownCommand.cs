@@ -2,6 +2,7 @@ using System.CommandLine;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Postgres.Embedded;
+using Weir.Server.Hosting;
 
 namespace Weir.Server.Commands;
 

@@ -3,6 +3,7 @@ using Weir.Configuration;
 using Weir.Isolation;
 using Weir.Isolation.Attack;
 using Weir.Postgres;
+using Weir.Server.Hosting;
 
 namespace Weir.Server.Commands;
 
@@ -30,7 +31,12 @@ internal static class IsolationCommand
         {
             await using var rehearsal = await Rehearsal.BeginAsync(Resolve(parsed.GetValue(database), parsed.GetValue(CommandRun.Config)), stop);
             var report = await IsolationInspection.RunAsync(rehearsal, stop);
-            report = parsed.GetValue(attack) ? report.With(await IsolationAttack.RunAsync(rehearsal, stop)) : report;
+            if (parsed.GetValue(attack))
+            {
+                var found = await IsolationAttack.RunAsync(rehearsal, stop);
+                report = report.With(found.Attempts, found.Findings, found.Notes);
+            }
+
             await Console.Out.WriteLineAsync(parsed.GetValue(json) ? report.AsJson() : report.AsText());
             return report.Findings.Count == 0 ? ExitCode.Done : ExitCode.Failed;
         });

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Weir.Configuration;
 using Weir.Postgres;
 using Weir.Postgres.Migrations;
+using Weir.Server.Hosting;
 
 namespace Weir.Server.Commands;
 

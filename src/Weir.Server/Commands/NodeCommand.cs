@@ -2,6 +2,7 @@ using System.CommandLine;
 using Weir.Configuration;
 using Weir.Nodes;
 using Weir.Postgres;
+using Weir.Server.Hosting;
 
 namespace Weir.Server.Commands;
 

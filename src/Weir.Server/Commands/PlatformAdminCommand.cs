@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Weir.Configuration;
 using Weir.Postgres;
+using Weir.Server.Hosting;
 
 namespace Weir.Server.Commands;
 

@@ -5,6 +5,7 @@ using Weir.Keys;
 using Weir.Postgres;
 using Weir.Postgres.Backups;
 using Weir.Postgres.Migrations;
+using Weir.Server.Hosting;
 
 namespace Weir.Server.Commands;
 

@@ -1,7 +1,9 @@
 using System.CommandLine;
 using Weir.Configuration;
 using Weir.Postgres;
+using Weir.Postgres.Doctor;
 using Weir.Replicas;
+using Weir.Server.Hosting;
 
 namespace Weir.Server.Commands;
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Weir.Configuration;
 using Weir.Errors;
+using Weir.Server.Hosting;
 using Weir.Server.Up;
 
 namespace Weir.Server.Commands;

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Weir.Configuration;
+using Weir.Server.Hosting;
 using Weir.Server.Up;
 
 namespace Weir.Server.Commands;

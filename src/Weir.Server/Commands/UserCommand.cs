@@ -3,6 +3,7 @@ using Weir.Configuration;
 using Weir.Errors;
 using Weir.Identity;
 using Weir.Postgres;
+using Weir.Server.Hosting;
 
 namespace Weir.Server.Commands;
 

@@ -1,7 +1,7 @@
 using Weir.Audit;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway.Endpoint;
+using Weir.Gateway.Http;
 
 namespace Weir.Server.Http;
 

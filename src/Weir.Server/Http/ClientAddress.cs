@@ -1,7 +1,7 @@
 using System.Net;
 using Microsoft.AspNetCore.HttpOverrides;
 using Weir.Configuration;
-using Weir.Identity;
+using Weir.Limits;
 using IPNetwork = System.Net.IPNetwork;
 
 namespace Weir.Server.Http;

@@ -1,4 +1,4 @@
-using Weir.Identity;
+using Weir.Limits;
 
 namespace Weir.Server.Http;
 

@@ -1,5 +1,5 @@
 using Weir.Errors;
-using Weir.Identity;
+using Weir.Limits;
 
 namespace Weir.Server.Http;
 

@@ -2,8 +2,8 @@ using System.Text.Json;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Identity;
-using Weir.Input;
 using Weir.Knowledge;
+using Weir.Limits;
 using Weir.Server.Http;
 
 namespace Weir.Server.Knowledge;

@@ -1,5 +1,6 @@
 using Weir.Errors;
 using Weir.Gateway.Endpoint;
+using Weir.Gateway.Http;
 using Weir.Identity;
 using Weir.Server.Http;
 

@@ -1,7 +1,7 @@
 using System.Text.Json.Serialization.Metadata;
 using Weir.Errors;
-using Weir.Identity;
 using Weir.Input;
+using Weir.Limits;
 using Weir.Nodes;
 using Weir.Server.Http;
 

@@ -2,7 +2,7 @@ using Weir.Audit;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Identity;
-using Weir.Input;
+using Weir.Limits;
 using Weir.Rest;
 using Weir.Server.Http;
 

@@ -4,7 +4,7 @@ using System.Text.Json;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Postgres.Embedded;
-using Weir.Server.Commands;
+using Weir.Server.Hosting;
 using Weir.Telemetry;
 
 namespace Weir.Server.Up;

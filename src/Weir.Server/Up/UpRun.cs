@@ -5,7 +5,7 @@ using Weir.Nodes;
 using Weir.Postgres;
 using Weir.Postgres.Embedded;
 using Weir.Postgres.Migrations;
-using Weir.Server.Commands;
+using Weir.Server.Hosting;
 using Weir.Telemetry;
 
 namespace Weir.Server.Up;

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using NpgsqlTypes;
 using Weir.Errors;
-using Weir.Identity;
+using Weir.Limits;
 using Weir.Postgres;
 
 namespace Weir.Audit;

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Weir.Errors;
-using Weir.Gateway;
+using Weir.Http;
 
 namespace Weir.Chat;
 

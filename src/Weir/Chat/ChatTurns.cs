@@ -1,9 +1,13 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.AI;
+using Weir.Chat.Tools;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway;
+using Weir.Gateway.Admission;
+using Weir.Gateway.Calls;
 using Weir.Identity;
+using Weir.Limits;
 
 namespace Weir.Chat;
 
@@ -37,7 +41,7 @@ internal sealed class ChatTurns(
     /// <summary>How often a replica looks whether the other one has answered.</summary>
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
 
-    private readonly ChatDatabaseBulkhead _door = new(database.PoolSize, time);
+    private readonly DatabaseBulkhead _door = new(database.PoolSize, time);
 
     private readonly ConcurrentDictionary<(Guid Message, Guid Agent), Lazy<Task<ChatAnswer>>> _running = new();
 

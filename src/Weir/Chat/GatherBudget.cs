@@ -1,3 +1,4 @@
+using Weir.Chat.Tools;
 using Weir.Configuration;
 using Weir.Errors;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.Extensions.AI;
+using Weir.Chat.Tools;
 using Weir.Configuration;
 
 namespace Weir.Chat;

@@ -1,5 +1,6 @@
 using System.Text;
 using Microsoft.Extensions.AI;
+using Weir.Chat.Tools;
 using Weir.Configuration;
 using Weir.Models;
 

@@ -2,8 +2,8 @@ using System.Collections.Frozen;
 using System.Text.Json;
 using Weir.Chat.Gathering;
 using Weir.Errors;
-using Weir.Gateway;
 using Weir.Gateway.AgentTools;
+using Weir.Http;
 
 namespace Weir.Chat;
 

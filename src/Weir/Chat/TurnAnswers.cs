@@ -1,7 +1,8 @@
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Weir.Chat.Tools;
 using Weir.Errors;
-using Weir.Gateway;
+using Weir.Gateway.Calls;
 using Weir.Identity;
 
 namespace Weir.Chat;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Weir.Chat.Tools;
 using Weir.Errors;
 
 namespace Weir.Chat;

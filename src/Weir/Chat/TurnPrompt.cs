@@ -1,5 +1,6 @@
 using Microsoft.Extensions.AI;
 using Weir.Chat.Aggregation;
+using Weir.Chat.Tools;
 using Weir.Configuration;
 
 namespace Weir.Chat;

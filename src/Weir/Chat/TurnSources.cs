@@ -1,10 +1,13 @@
 using Weir.Chat.Aggregation;
 using Weir.Chat.Gathering;
+using Weir.Chat.Tools;
 using Weir.Configuration;
 using Weir.Definitions;
 using Weir.Gateway.AgentTools;
 using Weir.Identity;
 using Weir.Knowledge;
+using Weir.Knowledge.Store;
+using Weir.Limits;
 using Weir.Mcp;
 
 namespace Weir.Chat;
@@ -27,7 +30,7 @@ internal sealed class TurnSources(
 {
     private const int MaxDocuments = 8;
 
-    private readonly ChatDatabaseBulkhead _door = new(database.PoolSize, time);
+    private readonly DatabaseBulkhead _door = new(database.PoolSize, time);
 
     private sealed record Found(AgentToolSet Catalog, TurnSettings Settings, IReadOnlyList<GovernedTool> Tools);
 

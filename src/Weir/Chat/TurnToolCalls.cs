@@ -1,8 +1,10 @@
 using System.Buffers;
 using System.Text.Json;
 using Weir.Chat.Aggregation;
+using Weir.Chat.Tools;
 using Weir.Errors;
 using Weir.Gateway;
+using Weir.Gateway.Calls;
 using Weir.Identity;
 using Weir.Mcp;
 

@@ -23,7 +23,7 @@ internal sealed record Announcement(
     public ListRoom? Room { get; init; }
 
     public static Announcement Of(
-        IReadOnlyList<ListedKind> listed, IEnumerable<(ListedKind Kind, ServerList? List)> lists,
+        IReadOnlyList<ListedKind> listed, IEnumerable<(ListedKind Kind, ListedItems? List)> lists,
         UpstreamSession session, IReadOnlyList<UpstreamException> failures)
     {
         var items = new List<AnnouncedItem>();

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Weir.Configuration;
 using Weir.Errors;
+using Weir.Limits;
 using Weir.Mcp;
 using Weir.Postgres;
 using Weir.Upstream;
@@ -144,7 +145,7 @@ internal sealed class DefinitionRefresh(
         return Announcement.Of([.. listed], declared.Zip(lists.Select(l => l.List)), session, failures) with { Room = room };
     }
 
-    private async Task<(ServerList? List, UpstreamException? Failure)> TryListAsync(
+    private async Task<(ListedItems? List, UpstreamException? Failure)> TryListAsync(
         UpstreamSession session, ListedKind kind, ListRoom room, CancellationToken deadline, CancellationToken ct)
     {
         try

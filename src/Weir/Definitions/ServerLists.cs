@@ -7,7 +7,7 @@ namespace Weir.Definitions;
 
 /// <summary>The whole of one of a server's lists.</summary>
 /// <param name="Ttl">How long the server says that it is good, of its pages the shortest; null: it says nothing.</param>
-internal sealed record ServerList(IReadOnlyList<JsonElement> Items, TimeSpan? Ttl);
+internal sealed record ListedItems(IReadOnlyList<JsonElement> Items, TimeSpan? Ttl);
 
 /// <summary>The room for what a server announces: one for all of its lists together, and of its organization's bytes for as long as they are kept.</summary>
 internal sealed class ListRoom(ByteAccount account) : IDisposable
@@ -54,7 +54,7 @@ internal sealed class ServerLists(UpstreamClient client)
     /// </summary>
     /// <exception cref="UpstreamException">The server refused, broke the protocol, or announced more than 5,000 items, 100 pages, or 16 MiB in all of its lists.</exception>
     /// <param name="room">For this and the server's other lists. A page for which there is none is not kept.</param>
-    public async Task<ServerList> ListAsync(UpstreamSession session, ListedKind kind, ListRoom room, CancellationToken ct)
+    public async Task<ListedItems> ListAsync(UpstreamSession session, ListedKind kind, ListRoom room, CancellationToken ct)
     {
         var items = new List<JsonElement>();
         var known = new HashSet<string>(StringComparer.Ordinal);
@@ -66,7 +66,7 @@ internal sealed class ServerLists(UpstreamClient client)
         {
             if (await AskAsync(session, kind, cursor, room, ct) is not { } result)
             {
-                return new ServerList([], ttl);
+                return new ListedItems([], ttl);
             }
 
             var listed = ItemsOf(kind, result);
@@ -83,7 +83,7 @@ internal sealed class ServerLists(UpstreamClient client)
             var advances = emptyPages > 0 ? emptyPages < MaxEmptyPages : isNew;
             if (cursor is null || !cursors.Add(cursor) || !advances)
             {
-                return items.Count <= MaxItems ? new ServerList(items, ttl) : throw TooMuch(kind);
+                return items.Count <= MaxItems ? new ListedItems(items, ttl) : throw TooMuch(kind);
             }
         }
 

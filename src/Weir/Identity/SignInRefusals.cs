@@ -1,4 +1,5 @@
 using System.Net;
+using Weir.Limits;
 
 namespace Weir.Identity;
 

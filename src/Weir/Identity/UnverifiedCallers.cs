@@ -1,5 +1,6 @@
 using System.Net;
 using Weir.Errors;
+using Weir.Limits;
 
 namespace Weir.Identity;
 

@@ -1,7 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Weir.Isolation.Attack;
 
 namespace Weir.Isolation;
 
@@ -17,8 +16,9 @@ internal sealed record IsolationReport(int Checks, int? Attempts, IReadOnlyList<
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     };
 
-    public IsolationReport With(Ledger attack) =>
-        this with { Attempts = attack.Attempts, Findings = [.. Findings, .. attack.Findings], Notes = [.. Notes, .. attack.Notes] };
+    /// <summary>With what an attack tried and found.</summary>
+    public IsolationReport With(int attempts, IEnumerable<Finding> findings, IEnumerable<Finding> notes) =>
+        this with { Attempts = attempts, Findings = [.. Findings, .. findings], Notes = [.. Notes, .. notes] };
 
     public string AsJson() => JsonSerializer.Serialize(this, Json);
 

@@ -1,6 +1,6 @@
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway.Admission;
+using Weir.Limits;
 
 namespace Weir.Knowledge;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Weir.Errors;
-using Weir.Gateway;
+using Weir.Http;
 using Weir.Knowledge.Text;
 
 namespace Weir.Knowledge;

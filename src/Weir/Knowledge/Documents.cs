@@ -1,16 +1,10 @@
 using System.Text.Json;
 using Weir.Configuration;
 using Weir.Errors;
+using Weir.Knowledge.Store;
 using Weir.Knowledge.Text;
 
 namespace Weir.Knowledge;
-
-/// <summary>
-/// What became of a document. <paramref name="Status"/> is <c>indexed</c> (found by its words), <c>embedded</c> (by its meaning
-/// too) or <c>embedding_failed</c>.
-/// </summary>
-/// <param name="Created">False: the same content was there already, under this id.</param>
-internal sealed record IngestedDocument(Guid Id, bool Created, int Chunks, string Status);
 
 /// <summary>Takes documents in: read and cut here, written by the database as the person, in one transaction. Embedding comes after.</summary>
 internal sealed class Documents(KnowledgeQueries queries, KnowledgeConfig config, Action wake)

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Weir.Configuration;
 using Weir.Errors;
+using Weir.Knowledge.Store;
 using Weir.Knowledge.Vectors;
 using Weir.Postgres;
 

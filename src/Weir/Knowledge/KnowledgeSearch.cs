@@ -4,6 +4,7 @@ using Microsoft.Extensions.AI;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Identity;
+using Weir.Knowledge.Store;
 using Weir.Knowledge.Vectors;
 
 namespace Weir.Knowledge;

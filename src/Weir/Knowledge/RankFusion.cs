@@ -1,3 +1,5 @@
+using Weir.Knowledge.Store;
+
 namespace Weir.Knowledge;
 
 /// <summary>

@@ -3,6 +3,7 @@ using Weir.Configuration;
 using Weir.Errors;
 using Weir.Keys;
 using Weir.Postgres;
+using Weir.Postgres.Doctor;
 
 namespace Weir.Nodes;
 

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Weir.Errors;
 using Weir.Keys;
+using Weir.Limits;
 using Weir.Postgres;
 using Weir.Upstream;
 

@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Postgres;
+using Weir.Limits;
 
 namespace Weir.Nodes;
 

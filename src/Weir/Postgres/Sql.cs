@@ -27,6 +27,18 @@ internal static class Sql
 
     public static NpgsqlParameter Array<T>(NpgsqlDbType element, T[]? values) => Of(NpgsqlDbType.Array | element, values);
 
+    /// <summary>One column of many rows.</summary>
+    public static NpgsqlParameter Column<TItem, TValue>(NpgsqlDbType type, IReadOnlyList<TItem> items, Func<TItem, TValue> value)
+    {
+        var values = new TValue[items.Count];
+        for (var i = 0; i < values.Length; i++)
+        {
+            values[i] = value(items[i]);
+        }
+
+        return Array(type, values);
+    }
+
     /// <summary>A literal whose type follows from where it stands, as one in quotes would: what it is compared with says how it is read.</summary>
     public static NpgsqlParameter Literal(string value) => Of(NpgsqlDbType.Unknown, value);
 

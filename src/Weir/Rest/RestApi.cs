@@ -2,6 +2,7 @@ using System.Text.Json;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Identity;
+using Weir.Limits;
 using Weir.Nodes;
 using Weir.Postgres;
 

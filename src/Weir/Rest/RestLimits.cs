@@ -1,5 +1,5 @@
 using Weir.Configuration;
-using Weir.Identity;
+using Weir.Limits;
 
 namespace Weir.Rest;
 

@@ -3,8 +3,8 @@ using System.Text.Json;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 using Weir.Chat;
+using Weir.Chat.Tools;
 using Weir.Identity;
-using Weir.Postgres;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Chat;

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Weir.Chat;
+using Weir.Chat.Tools;
 
 namespace Weir.Tests.Chat;
 

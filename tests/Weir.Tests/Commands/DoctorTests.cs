@@ -3,6 +3,7 @@ using Weir.Configuration;
 using Weir.Keys;
 using Weir.Nodes;
 using Weir.Postgres;
+using Weir.Postgres.Doctor;
 using Weir.Postgres.Migrations;
 using Weir.Tests.Fixtures;
 using Weir.Tests.Infrastructure;

@@ -1,4 +1,6 @@
+using Weir.Gateway.Admission;
 using Weir.Gateway;
+using Weir.Gateway.Calls;
 using Weir.Identity;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;
@@ -62,7 +64,7 @@ public sealed class DenialRaceTests(TestDatabase database) : IClassFixture<TestD
 
     private static async Task DenyAsync(Databases databases, AdmissionRequest[] batch)
     {
-        var queries = new GatewayQueries(databases, Guid.Empty);
+        var queries = new AdmissionQueries(databases, Guid.Empty);
         for (var round = 0; round < Rounds; round++)
         {
             (await queries.AdmitAsync([.. batch.Select(c => c with { Key = CallKey.At(TimeProvider.System.GetUtcNow()) })])).ShouldAllBe(d => d.Reason == "item_not_granted");

@@ -1,6 +1,7 @@
 using Weir.Configuration;
 using Weir.Gateway;
 using Weir.Gateway.Admission;
+using Weir.Gateway.Calls;
 using Weir.Identity;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;
@@ -67,7 +68,7 @@ public sealed class LimitRaceTests(TestDatabase database) : IClassFixture<TestDa
 
     private static AdmissionQueue Queue(Databases databases)
     {
-        var queries = new GatewayQueries(databases, Guid.Empty);
+        var queries = new AdmissionQueries(databases, Guid.Empty);
         // Small batches, so that many of them meet.
         return new AdmissionQueue(queries.AdmitAsync, queries.RecordDenialAsync, new AdmissionConfig { MaxBatch = 3 }, TimeSpan.FromSeconds(30), TimeProvider.System);
     }
@@ -77,7 +78,7 @@ public sealed class LimitRaceTests(TestDatabase database) : IClassFixture<TestDa
     /// <summary>Each batch again and again on a connection of its own. One that met a deadlock would raise.</summary>
     private async Task AdmitAllAsync(int rounds, params AdmissionRequest[][] batches) => await Task.WhenAll(batches.Select(async (batch, i) =>
     {
-        var queries = new GatewayQueries(i == 0 ? _first : _second, Guid.Empty);
+        var queries = new AdmissionQueries(i == 0 ? _first : _second, Guid.Empty);
         for (var round = 0; round < rounds; round++)
         {
             (await queries.AdmitAsync([.. batch.Select(Anew)])).ShouldAllBe(d => d.Admitted);

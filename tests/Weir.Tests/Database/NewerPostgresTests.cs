@@ -2,6 +2,7 @@ using Weir.Configuration;
 using Weir.Isolation;
 using Weir.Isolation.Attack;
 using Weir.Postgres;
+using Weir.Postgres.Doctor;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Database;

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 using Npgsql;
-using Weir.Gateway;
+using Weir.Gateway.Calls;
 using Weir.Identity;
 using Weir.Postgres;
 

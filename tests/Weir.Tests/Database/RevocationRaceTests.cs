@@ -1,4 +1,5 @@
 using Npgsql;
+using Weir.Gateway.Admission;
 using Weir.Gateway;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;
@@ -234,7 +235,7 @@ public abstract class RevocationRaceSuite(TestDatabase database)
 
     private static async Task<string> DecideAsync(Databases replica, RaceWorld world, Revocation revocation)
     {
-        var decision = (await new GatewayQueries(replica, Guid.Empty).AdmitAsync([world.Call(revocation.ByPat)]))[0];
+        var decision = (await new AdmissionQueries(replica, Guid.Empty).AdmitAsync([world.Call(revocation.ByPat)]))[0];
         return decision.Admitted ? Admitted : decision.Reason!;
     }
 

@@ -1,5 +1,6 @@
 using Weir.Configuration;
 using Weir.Postgres;
+using Weir.Postgres.Doctor;
 using Weir.Postgres.Migrations;
 using Weir.Tests.Infrastructure;
 

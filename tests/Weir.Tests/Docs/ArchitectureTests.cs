@@ -3,30 +3,41 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Docs;
 
-/// <summary>The feature folders have an order, written once in docs/architecture.md: a folder names only folders above it in that list.</summary>
+/// <summary>The folders of each project have an order, written once in docs/architecture.md: a folder names only folders before it.</summary>
 public sealed partial class ArchitectureTests
 {
-    [Fact]
-    public void Every_feature_folder_has_its_place_in_the_order() =>
-        Order().Order(StringComparer.Ordinal).ShouldBe(Folders().Order(StringComparer.Ordinal));
+    private static readonly Lazy<SourceGraph> Engine = new(() => SourceGraph.Read("Weir"));
+    private static readonly Lazy<SourceGraph> Server = new(() => SourceGraph.Read("Weir.Server", "Weir"));
+    private static readonly Lazy<SourceGraph> NodeAgent = new(() => SourceGraph.Read("Weir.NodeAgent", "Weir"));
 
-    [Fact]
-    public void A_folder_names_types_only_of_folders_before_it()
+    [Theory]
+    [InlineData("Weir")]
+    [InlineData("Weir.Server")]
+    [InlineData("Weir.NodeAgent")]
+    public void Every_folder_has_its_place_in_the_order(string project) =>
+        Order(project).Order(StringComparer.Ordinal).ShouldBe(GraphOf(project).Folders.Where(f => f.Length > 0).Order(StringComparer.Ordinal));
+
+    [Theory]
+    [InlineData("Weir")]
+    [InlineData("Weir.Server")]
+    [InlineData("Weir.NodeAgent")]
+    public void A_folder_names_types_only_of_folders_before_it(string project)
     {
-        var order = Order();
-        var broken = new List<string>();
-        foreach (var folder in Folders())
-        {
-            foreach (var file in Directory.GetFiles(Repository.PathOf($"src/Weir/{folder}"), "*.cs", SearchOption.AllDirectories))
-            {
-                broken.AddRange(Named().Matches(File.ReadAllText(file)).Select(m => m.Groups["name"].Value)
-                    .Where(named => order.Contains(named) && order.IndexOf(named) > order.IndexOf(folder))
-                    .Select(named => $"{folder}/{Path.GetFileName(file)} names {named}"));
-            }
-        }
-
-        broken.Distinct(StringComparer.Ordinal).ShouldBeEmpty();
+        var graph = GraphOf(project);
+        graph.Edges.ShouldNotBeEmpty("the graph must be there to be judged");
+        graph.FirstClimbing(Order(project))?.ToString().ShouldBeNull();
     }
+
+    [Fact]
+    public void An_edge_that_climbs_is_found() =>
+        Engine.Value.FirstClimbing(["Postgres", "Errors"]).ShouldNotBeNull().To.ShouldBe("Errors");
+
+    [Theory]
+    [InlineData("Weir")]
+    [InlineData("Weir.Server")]
+    [InlineData("Weir.NodeAgent")]
+    public void No_type_name_is_declared_twice_in_a_project(string project) =>
+        GraphOf(project).Types.GroupBy(t => t, StringComparer.Ordinal).Where(g => g.Count() > 1).Select(g => g.Key).ShouldBeEmpty();
 
     [Fact]
     public void Only_the_postgres_folder_catches_what_postgresql_raises() =>
@@ -41,28 +52,38 @@ public sealed partial class ArchitectureTests
         broken.ShouldBeEmpty();
     }
 
-    [Fact]
-    public void F03_only_the_bounded_reader_reads_a_body() =>
-        Sources("src").Where(f => !f.EndsWith("/Input/RequestBody.cs", StringComparison.Ordinal) && BodyOfRequest().IsMatch(File.ReadAllText(f))).ShouldBeEmpty();
-
-    private static List<string> Order()
+    [Theory]
+    [InlineData("Weir", "Input/RequestBody.cs")]
+    [InlineData("Weir.Server", null)]
+    [InlineData("Weir.NodeAgent", null)]
+    public void F03_only_the_bounded_reader_reads_a_body(string project, string? reader)
     {
-        var section = File.ReadAllText(Repository.PathOf("docs/architecture.md")).Split("## The order of the feature folders")[1].Split("\n## ")[0];
-        return [.. Entry().Matches(section).Select(m => m.Groups["name"].Value)];
+        var reads = GraphOf(project).BodyReads;
+        reads.Where(r => reader is null || !r.StartsWith(reader + ":", StringComparison.Ordinal)).ShouldBeEmpty();
+        reads.Any().ShouldBe(reader is not null, "the bounded reader's own read is seen");
     }
 
-    private static IEnumerable<string> Folders() => Directory.GetDirectories(Repository.PathOf("src/Weir")).Select(d => Path.GetFileName(d)!).Where(d => d is not ("obj" or "bin"));
+    private static SourceGraph GraphOf(string project) => project switch
+    {
+        "Weir" => Engine.Value,
+        "Weir.Server" => Server.Value,
+        _ => NodeAgent.Value,
+    };
+
+    /// <summary>The folders of a project from the bottom up, as docs/architecture.md lists them.</summary>
+    private static List<string> Order(string project)
+    {
+        var section = File.ReadAllText(Repository.PathOf("docs/architecture.md")).Split($"### `src/{project}`\n")[1];
+        return [.. Entry().Matches(NextHeading().Split(section)[0]).Select(m => m.Groups["name"].Value)];
+    }
 
     private static IEnumerable<string> Sources(string folder) => Directory.GetFiles(Repository.PathOf(folder), "*.cs", SearchOption.AllDirectories);
 
-    [GeneratedRegex(@"\bWeir\.(?<name>\w+)\b", RegexOptions.ExplicitCapture, 1000)]
-    private static partial Regex Named();
-
-    [GeneratedRegex(@"[Rr]equest\.(Body|BodyReader|Form)\b|ReadFormAsync|ReadFromJsonAsync", RegexOptions.ExplicitCapture, 1000)]
-    private static partial Regex BodyOfRequest();
-
-    [GeneratedRegex(@"^\d+\. `(?<name>\w+)`", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^ *(\d+\.|-) `(?<name>[\w/]+)`", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Entry();
+
+    [GeneratedRegex("^##", RegexOptions.Multiline, 1000)]
+    private static partial Regex NextHeading();
 
     [GeneratedRegex(@"\b(from|join|into|update)\s+(weir|public)\.\w+(?!\w*\()", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex TableName();

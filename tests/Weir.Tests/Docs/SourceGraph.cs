@@ -32,16 +32,19 @@ internal sealed class SourceGraph
 
     private readonly string _root;
 
-    private SourceGraph(string root, IReadOnlyList<SourceEdge> edges, IReadOnlyList<string> types)
+    private SourceGraph(string root, IReadOnlyList<SourceEdge> edges, IReadOnlyList<string> types, IReadOnlyList<string> bodies)
     {
-        (_root, Edges, Types) = (root, edges, types);
+        (_root, Edges, Types, BodyReads) = (root, edges, types, bodies);
     }
 
     /// <summary>Edges between different folders of the project.</summary>
     public IReadOnlyList<SourceEdge> Edges { get; }
 
-    /// <summary>Full names of the types that the project declares, one entry for each declaration that is not <c>partial</c>.</summary>
+    /// <summary>Names of the types that other files of the project can see, one entry for each declaration that is not <c>partial</c>.</summary>
     public IReadOnlyList<string> Types { get; }
+
+    /// <summary>Files and lines in which the body of a request is read.</summary>
+    public IReadOnlyList<string> BodyReads { get; }
 
     /// <summary>All folders with C# files, relative to the project.</summary>
     public IReadOnlyList<string> Folders =>
@@ -60,20 +63,25 @@ internal sealed class SourceGraph
             "source", [.. trees, usings], References(), new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true));
         List<SourceEdge> edges = [];
         List<string> types = [];
+        List<string> bodies = [];
         foreach (var tree in trees.Where(t => IsUnder(root, t.FilePath)))
         {
             var model = compilation.GetSemanticModel(tree);
             edges.AddRange(EdgesOf(root, model));
-            types.AddRange(tree.GetRoot().DescendantNodes().OfType<BaseTypeDeclarationSyntax>().Where(t => !t.Modifiers.Any(SyntaxKind.PartialKeyword))
-                .Select(t => model.GetDeclaredSymbol(t)!.ToDisplayString()));
+            types.AddRange(tree.GetRoot().DescendantNodes().OfType<BaseTypeDeclarationSyntax>()
+                .Where(t => !t.Modifiers.Any(SyntaxKind.PartialKeyword) && !t.Modifiers.Any(SyntaxKind.PrivateKeyword))
+                .Select(t => model.GetDeclaredSymbol(t)!.Name));
+            bodies.AddRange(BodiesIn(root, model));
         }
 
-        return new SourceGraph(root, edges, types);
+        return new SourceGraph(root, edges, types, bodies);
     }
 
     /// <summary>The first edge, in the order of files, from a folder to one that the order has after it.</summary>
     /// <param name="order">Folders from the bottom up. One that is missing has the place of the nearest folder above it in the tree.</param>
-    public SourceEdge? FirstClimbing(IReadOnlyList<string> order) => Edges.FirstOrDefault(e => PlaceOf(order, e.To) > PlaceOf(order, e.From));
+    public SourceEdge? FirstClimbing(IReadOnlyList<string> order) => Climbing(order).FirstOrDefault();
+
+    private IEnumerable<SourceEdge> Climbing(IReadOnlyList<string> order) => Edges.Where(e => PlaceOf(order, e.To) > PlaceOf(order, e.From));
 
     private static int PlaceOf(IReadOnlyList<string> order, string folder)
     {
@@ -112,6 +120,14 @@ internal sealed class SourceGraph
             }
         }
     }
+
+    private static IEnumerable<string> BodiesIn(string root, SemanticModel model) =>
+        from name in model.SyntaxTree.GetRoot().DescendantNodes().OfType<SimpleNameSyntax>()
+        where name.Identifier.Text is "Body" or "BodyReader" or "Form" or "ReadFormAsync" or "ReadFromJsonAsync"
+        let symbol = model.GetSymbolInfo(name).Symbol
+        where symbol?.ContainingType?.Name is "HttpRequest" or "HttpRequestJsonExtensions" or "RequestFormReaderExtensions"
+        let line = name.GetLocation().GetLineSpan().StartLinePosition.Line + 1
+        select $"{Path.GetRelativePath(root, model.SyntaxTree.FilePath)}:{line}";
 
     private static INamedTypeSymbol? OutermostOf(ISymbol symbol)
     {

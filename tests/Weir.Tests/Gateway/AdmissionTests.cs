@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Weir.Errors;
 using Weir.Gateway;
 using Weir.Gateway.Admission;
+using Weir.Gateway.Calls;
 using Weir.Identity;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;
@@ -16,7 +17,7 @@ public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir
     {
         await using var server = await OddServer.StartAsync();
         var (_, instance) = await weir.AddReadyAsync(server.Url, """{"tools": {"echo": {}}}""");
-        var queries = weir.Services.GetRequiredService<GatewayQueries>();
+        var queries = weir.Services.GetRequiredService<AdmissionQueries>();
         var calls = Enumerable.Range(0, 64).Select(i => Call(instance, poisoned: i == 40)).ToArray();
 
         (await Should.ThrowAsync<WeirException>(() => queries.AdmitAsync(calls))).Code.ShouldNotBe(ErrorCode.Unavailable);
@@ -34,7 +35,7 @@ public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir
     {
         await using var server = await OddServer.StartAsync();
         var (_, instance) = await weir.AddReadyAsync(server.Url, """{"tools": {"echo": {"args": {"path": {"type": "string", "under": "/data"}}}}}""");
-        var queries = weir.Services.GetRequiredService<GatewayQueries>();
+        var queries = weir.Services.GetRequiredService<AdmissionQueries>();
         var decisions = await queries.AdmitAsync(
         [
             Call(instance) with { Arguments = "{" },
@@ -52,7 +53,7 @@ public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir
     {
         await using var server = await OddServer.StartAsync();
         var (_, instance) = await weir.AddReadyAsync(server.Url, """{"tools": {"echo": {}}}""");
-        var queries = weir.Services.GetRequiredService<GatewayQueries>();
+        var queries = weir.Services.GetRequiredService<AdmissionQueries>();
         var wrong = await queries.AdmitAsync([Call(instance) with { OrganizationId = Guid.CreateVersion7(TimeProvider.System.GetUtcNow()) }]);
         wrong[0].Reason.ShouldBe("changing");
         wrong[0].EndpointUrl.ShouldBeNull();

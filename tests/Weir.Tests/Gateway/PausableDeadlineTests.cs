@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
-using Weir.Gateway;
+using Weir.Gateway.Calls;
 
 namespace Weir.Tests.Gateway;
 

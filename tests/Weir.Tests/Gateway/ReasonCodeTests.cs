@@ -1,5 +1,5 @@
 using Weir.Errors;
-using Weir.Gateway;
+using Weir.Gateway.Calls;
 using Weir.Identity;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Weir.Gateway.AgentTools;
 using Weir.Gateway.Forwarding;
+using Weir.Http;
 using Weir.Mcp;
 
 namespace Weir.Tests.Gateway;

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Weir.Errors;
-using Weir.Gateway;
+using Weir.Gateway.Admission;
 using Weir.Tests.Fixtures;
 using Weir.Tests.Infrastructure;
 

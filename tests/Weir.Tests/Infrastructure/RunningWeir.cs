@@ -7,7 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Weir.Configuration;
 using Weir.Postgres;
-using Weir.Server;
+using Weir.Server.Hosting;
 
 namespace Weir.Tests.Infrastructure;
 

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Weir.Configuration;
-using Weir.Gateway.ServerRequests;
+using Weir.Gateway.Parking;
 using Weir.Gateway.Watching;
 using Weir.Tests.Infrastructure;
 using Weir.Upstream;

@@ -5,9 +5,9 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Weir.Configuration;
-using Weir.Gateway.ServerRequests;
+using Weir.Gateway.Parking;
 using Weir.Gateway.Watching;
-using Weir.Server;
+using Weir.Server.Hosting;
 using Weir.Tests.Fixtures.Conformance;
 using Weir.Tests.Infrastructure;
 

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Weir.Configuration;
-using Weir.Server;
+using Weir.Server.Hosting;
 using Weir.Tests.Chat;
 using Weir.Tests.Infrastructure;
 

@@ -8,7 +8,7 @@ using Weir.Configuration;
 using Weir.Errors;
 using Weir.Identity;
 using Weir.Postgres;
-using Weir.Server;
+using Weir.Server.Hosting;
 using Weir.Tests.Chat;
 using Weir.Tests.Infrastructure;
 

@@ -10,7 +10,7 @@ using Weir.Nodes;
 using Weir.Postgres;
 using Weir.Postgres.Backups;
 using Weir.Postgres.Migrations;
-using Weir.Server;
+using Weir.Server.Hosting;
 using Weir.Tests.Fixtures;
 using Weir.Tests.Infrastructure;
 

@@ -10,8 +10,8 @@ using Weir.Chat;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway.Watching;
-using Weir.Server;
 using Weir.Server.Chat;
+using Weir.Server.Hosting;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Journeys;

@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Weir.Configuration;
 using Weir.Identity;
+using Weir.Limits;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;
 using Weir.Tests.Rest;

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Knowledge;
+using Weir.Knowledge.Store;
 using Weir.Knowledge.Vectors;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;

@@ -3,6 +3,7 @@ using Weir.Configuration;
 using Weir.Egress;
 using Weir.Errors;
 using Weir.Knowledge;
+using Weir.Knowledge.Store;
 using Weir.Knowledge.Vectors;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;

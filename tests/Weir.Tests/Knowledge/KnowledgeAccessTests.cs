@@ -2,7 +2,6 @@ using System.Net;
 using System.Text.Json;
 using Weir.Errors;
 using Weir.Identity;
-using Weir.Knowledge;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;
 

@@ -3,7 +3,7 @@ using System.Globalization;
 using Npgsql;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Knowledge;
+using Weir.Knowledge.Store;
 using Weir.Knowledge.Vectors;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;

@@ -5,6 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Weir.Configuration;
 using Weir.Identity;
 using Weir.Knowledge;
+using Weir.Knowledge.Store;
 using Weir.Postgres;
 using Weir.Tests.Infrastructure;
 

@@ -1,4 +1,5 @@
 using Weir.Knowledge;
+using Weir.Knowledge.Store;
 using Weir.Knowledge.Vectors;
 
 namespace Weir.Tests.Knowledge;

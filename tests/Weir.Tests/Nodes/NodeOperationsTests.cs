@@ -10,6 +10,7 @@ using Weir.Egress;
 using Weir.Errors;
 using Weir.Identity;
 using Weir.Keys;
+using Weir.Limits;
 using Weir.Nodes;
 using Weir.Postgres;
 using Weir.Server.Http;

@@ -1,6 +1,7 @@
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Postgres;
+using Weir.Postgres.Doctor;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Postgres;

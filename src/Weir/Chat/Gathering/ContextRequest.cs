@@ -1,8 +1,9 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
-using Weir.Gateway;
+using Weir.Chat.Tools;
 using Weir.Gateway.AgentTools;
+using Weir.Gateway.Calls;
 using Weir.Identity;
 using Weir.Mcp;
 
@@ -14,8 +15,6 @@ namespace Weir.Chat.Gathering;
 /// <param name="ExposedName">As on <c>/mcp</c>, by which the call finds its server.</param>
 internal sealed record ContextRequest(ServerSettings Server, string Kind, string Item, string ExposedName, IReadOnlyDictionary<string, string> Arguments)
 {
-    public const string Resource = "resource";
-    public const string Prompt = "prompt";
     private const string Placeholder = "{message}";
 
     /// <summary>Longest text that takes the place of <c>{message}</c> in a URI. Characters.</summary>
@@ -29,12 +28,12 @@ internal sealed record ContextRequest(ServerSettings Server, string Kind, string
     public static ContextRequest OfResource(ServerSettings server, string template, string message)
     {
         var uri = template.Replace(Placeholder, Words(message), StringComparison.Ordinal);
-        return new ContextRequest(server, Resource, uri, ResourceUris.Map(server.Name, uri), NoArguments);
+        return new ContextRequest(server, ContextKinds.Resource, uri, ResourceUris.Map(server.Name, uri), NoArguments);
     }
 
     /// <param name="arguments">Of the definition; a prompt that takes a <c>message</c> gets the person's.</param>
     public static ContextRequest OfPrompt(ServerSettings server, string name, string exposedName, IEnumerable<string> arguments, string message) => new(
-        server, Prompt, name, exposedName,
+        server, ContextKinds.Prompt, name, exposedName,
         arguments.Contains("message", StringComparer.Ordinal) ? new Dictionary<string, string>(StringComparer.Ordinal) { ["message"] = message } : NoArguments);
 
     public GovernedCall Call(Principal principal, Guid turnId, TimeSpan deadline)
@@ -43,7 +42,7 @@ internal sealed record ContextRequest(ServerSettings Server, string Kind, string
         return new GovernedCall
         {
             Principal = principal,
-            Kind = Kind == Resource ? CallKinds.Resource : CallKinds.Prompt,
+            Kind = Kind == ContextKinds.Resource ? CallKinds.Resource : CallKinds.Prompt,
             IsContext = true,
             ExposedName = ExposedName,
             Body = body,
@@ -82,9 +81,9 @@ internal sealed record ContextRequest(ServerSettings Server, string Kind, string
             json.WriteStartObject();
             json.WriteString("jsonrpc"u8, "2.0"u8);
             json.WriteString("id"u8, turnId.ToString());
-            json.WriteString("method"u8, Kind == Resource ? Methods.ResourcesRead : Methods.PromptsGet);
+            json.WriteString("method"u8, Kind == ContextKinds.Resource ? Methods.ResourcesRead : Methods.PromptsGet);
             json.WriteStartObject("params"u8);
-            json.WriteString(Kind == Resource ? "uri"u8 : "name"u8, ExposedName);
+            json.WriteString(Kind == ContextKinds.Resource ? "uri"u8 : "name"u8, ExposedName);
             if (Arguments.Count > 0)
             {
                 json.WriteStartObject("arguments"u8);

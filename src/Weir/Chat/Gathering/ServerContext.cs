@@ -1,10 +1,12 @@
 using System.Text.Json;
 using Weir.Chat.Aggregation;
+using Weir.Chat.Tools;
 using Weir.Configuration;
 using Weir.Definitions;
 using Weir.Errors;
 using Weir.Gateway;
 using Weir.Gateway.AgentTools;
+using Weir.Gateway.Calls;
 using Weir.Identity;
 using Weir.Mcp;
 using Weir.Upstream;
@@ -138,7 +140,7 @@ internal sealed class ServerContext(GovernedCaller caller, DefinitionCache defin
         _ = running.ContinueWith(static t => t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
         await running.WaitAsync(ct);
         var text = responder.ReadContext(request.Server.Name, request.Kind);
-        var key = request.Kind == ContextRequest.Resource ? request.Item : "prompt:" + request.Item;
+        var key = request.Kind == ContextKinds.Resource ? request.Item : "prompt:" + request.Item;
         return new ContextItem(new ContextSource("server", request.Server.Name), request.Kind, key, text, request.Server.Priority);
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.AI;
+using Weir.Chat.Tools;
 using Weir.Configuration;
 
 namespace Weir.Chat.Offline;

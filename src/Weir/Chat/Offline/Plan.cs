@@ -1,3 +1,5 @@
+using Weir.Chat.Tools;
+
 namespace Weir.Chat.Offline;
 
 /// <summary>A call that the plan wants made now.</summary>

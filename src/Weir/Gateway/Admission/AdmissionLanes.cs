@@ -1,3 +1,5 @@
+using Weir.Gateway.Calls;
+
 namespace Weir.Gateway.Admission;
 
 /// <summary>

@@ -1,5 +1,6 @@
 using Weir.Configuration;
 using Weir.Errors;
+using Weir.Gateway.Calls;
 using Weir.Postgres;
 
 namespace Weir.Gateway.Admission;

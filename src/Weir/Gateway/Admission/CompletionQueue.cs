@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Weir.Errors;
+using Weir.Gateway.Calls;
 
 namespace Weir.Gateway.Admission;
 

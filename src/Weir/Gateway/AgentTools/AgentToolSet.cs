@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using Weir.Definitions;
 using Weir.Errors;
+using Weir.Gateway.Calls;
 using Weir.Identity;
 using Weir.Mcp;
 using Weir.Upstream;
@@ -72,7 +73,7 @@ internal sealed record AgentToolSet(
 /// The last catalog of each agent that this replica serves, swapped whole. Dropped when the database says that something
 /// changed; a name that is not found is looked up anew, so a stale one costs a statement and never a wrong permission.
 /// </summary>
-internal sealed class AgentToolsCache(GatewayQueries queries, AgentToolsReadLimiter turns, int maxNameLength)
+internal sealed class AgentToolsCache(AgentToolsQueries queries, AgentToolsReadLimiter turns, int maxNameLength)
 {
     /// <summary>Beyond this an organization's own are dropped, and beyond <see cref="MaxBytes"/> all: they are loaded again when they are used.</summary>
     private const long MaxBytesOfOrganization = 64 * 1024 * 1024;
@@ -161,7 +162,7 @@ internal sealed class AgentToolsCache(GatewayQueries queries, AgentToolsReadLimi
         }
     }
 
-    private AgentToolSet Build(IReadOnlyList<GatewayQueries.AgentToolsRow> rows, bool exposeAll)
+    private AgentToolSet Build(IReadOnlyList<AgentToolsQueries.AgentToolsRow> rows, bool exposeAll)
     {
         var agent = rows[0];
         var instances = rows.Where(r => r.Kind == "instance")
@@ -189,7 +190,7 @@ internal sealed class AgentToolsCache(GatewayQueries queries, AgentToolsReadLimi
         };
     }
 
-    private string Expose(GatewayQueries.AgentToolsRow row) => row.Kind is ItemKinds.Tool or ItemKinds.Prompt
+    private string Expose(AgentToolsQueries.AgentToolsRow row) => row.Kind is ItemKinds.Tool or ItemKinds.Prompt
         ? ExposedNames.Make(row.InstanceName!, row.InstanceId!.Value, row.Item!, maxNameLength)
         : ResourceUris.Map(row.InstanceName!, row.Item!);
 

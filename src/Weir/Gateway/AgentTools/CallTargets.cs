@@ -1,4 +1,5 @@
 using Weir.Definitions;
+using Weir.Gateway.Calls;
 using Weir.Mcp;
 
 namespace Weir.Gateway.AgentTools;

@@ -64,7 +64,7 @@ internal sealed class Definition
 /// <param name="load">Reads definitions from the database; leaves out those that it no longer has.</param>
 /// <param name="maxBytes">Beyond this many the whole set is dropped: it refills by use.</param>
 internal sealed class DefinitionCache(
-    Func<IReadOnlyList<AgentItem>, CancellationToken, Task<IReadOnlyList<GatewayQueries.DefinitionRow>>> load, long maxBytes = DefinitionCache.MaxBytes)
+    Func<IReadOnlyList<AgentItem>, CancellationToken, Task<IReadOnlyList<AgentToolsQueries.DefinitionRow>>> load, long maxBytes = DefinitionCache.MaxBytes)
 {
     private const long MaxBytes = 128 * 1024 * 1024;
 

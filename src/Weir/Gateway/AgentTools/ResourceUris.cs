@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Weir.Configuration;
@@ -13,8 +12,6 @@ namespace Weir.Gateway.AgentTools;
 /// </summary>
 internal static class ResourceUris
 {
-    private static readonly SearchValues<char> SchemeCharacters =
-        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+.-");
 
     private const string Scheme = "weir://";
     private const string UiScheme = "ui://";
@@ -22,13 +19,6 @@ internal static class ResourceUris
     /// <summary>Most results hold no URI at all; those are passed on without being parsed again.</summary>
     public static bool MayHold(ReadOnlySpan<byte> result, string method) =>
         method == Methods.ResourcesRead || result.IndexOf("\"resource"u8) >= 0 || result.IndexOf("\\u"u8) >= 0 || result.IndexOf("ui:"u8) >= 0;
-
-    /// <summary>As <c>weir.is_uri</c>: it begins with a scheme.</summary>
-    public static bool IsUri(string item)
-    {
-        var colon = item.IndexOf(':', StringComparison.Ordinal);
-        return colon > 0 && char.IsAsciiLetter(item[0]) && item.AsSpan(0, colon).IndexOfAnyExcept(SchemeCharacters) < 0;
-    }
 
     public static bool IsUi(string uri) => uri.StartsWith(UiScheme, StringComparison.OrdinalIgnoreCase);
 

@@ -4,8 +4,11 @@ using Microsoft.Extensions.Logging;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway.AgentTools;
-using Weir.Gateway.Forwarding;
+using Weir.Gateway.Calls;
+using Weir.Gateway.Http;
+using Weir.Gateway.Parking;
 using Weir.Gateway.ServerRequests;
+using Weir.Http;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Endpoint;

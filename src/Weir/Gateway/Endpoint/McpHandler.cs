@@ -3,9 +3,11 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway.Forwarding;
+using Weir.Gateway.Http;
 using Weir.Gateway.ServerRequests;
+using Weir.Http;
 using Weir.Identity;
+using Weir.Limits;
 using Weir.Mcp;
 using Weir.Upstream;
 
@@ -30,7 +32,7 @@ internal sealed class McpHandler(
     McpErrors errors,
     SeenKeys seenKeys,
     UnverifiedCallers callers,
-    GatewayQueries queries,
+    KeyQueries queries,
     CallerBytes held,
     McpConfig config)
 {

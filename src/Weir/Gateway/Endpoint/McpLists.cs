@@ -4,6 +4,9 @@ using System.Text;
 using System.Text.Json;
 using Weir.Definitions;
 using Weir.Gateway.AgentTools;
+using Weir.Gateway.Calls;
+using Weir.Gateway.Http;
+using Weir.Gateway.Limits;
 using Weir.Keys;
 using Weir.Mcp;
 using Weir.Upstream;
@@ -77,7 +80,7 @@ internal sealed class McpLists(AgentToolsCache toolsCache, DefinitionCache defin
         using var account = budget.Open(tools.OrganizationId, long.MaxValue);
         if (account.TryTake(known.Sum(d => d?.Bytes ?? 0)) is null)
         {
-            throw Admission.CallConcurrencyLimiter.Full();
+            throw Denials.LimitReached();
         }
 
         await AnswerAsync(request, output => Write(output, request, member, page, known, next));
@@ -173,11 +176,11 @@ internal sealed class McpLists(AgentToolsCache toolsCache, DefinitionCache defin
     }
 
     private string Seal(McpRequest request, ListCursor cursor) => Base64Url.EncodeToString(
-        keyring.Seal(Purpose, JsonSerializer.SerializeToUtf8Bytes(cursor, GatewayJson.Default.ListCursor), Binding(request)));
+        keyring.Seal(Purpose, JsonSerializer.SerializeToUtf8Bytes(cursor, CursorJson.Default.ListCursor), Binding(request)));
 
     private ListCursor? Open(McpRequest request, string text) =>
         Base64Url.IsValid(text) && keyring.TryOpen(Purpose, Base64Url.DecodeFromChars(text), Binding(request), out var plain)
-            ? JsonSerializer.Deserialize(plain, GatewayJson.Default.ListCursor)
+            ? JsonSerializer.Deserialize(plain, CursorJson.Default.ListCursor)
             : null;
 
     private static byte[] Binding(McpRequest request) =>

@@ -1,13 +1,16 @@
 using System.Text.Json;
 using Weir.Errors;
 using Weir.Gateway.AgentTools;
+using Weir.Gateway.Calls;
+using Weir.Gateway.Http;
+using Weir.Limits;
 using Weir.Identity;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Endpoint;
 
 /// <summary>What opens and keeps a conversation, in both eras. Each proves the key.</summary>
-internal sealed class McpMethods(AgentToolsCache toolsCache, SessionTokens sessions, SessionStates states, ReplicaForwarder forwarder, GatewayQueries queries, TimeProvider time)
+internal sealed class McpMethods(AgentToolsCache toolsCache, SessionTokens sessions, SessionStates states, ReplicaForwarder forwarder, KeyQueries queries, TimeProvider time)
 {
     /// <summary>Proofs of one key that run at once, that wait, and how long: a key that floods waits for its own.</summary>
     private readonly PerCallerQueue _proofs = new(running: 2, waiting: 256, TimeSpan.FromSeconds(5), time);

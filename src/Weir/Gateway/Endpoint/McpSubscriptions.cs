@@ -2,6 +2,8 @@ using System.Text.Json;
 using Weir.Configuration;
 using Weir.Errors;
 using Weir.Gateway.AgentTools;
+using Weir.Gateway.Calls;
+using Weir.Gateway.Http;
 using Weir.Gateway.Watching;
 using Weir.Mcp;
 
@@ -13,7 +15,7 @@ namespace Weir.Gateway.Endpoint;
 /// </summary>
 internal sealed class McpSubscriptions(
     AgentToolsCache toolsCache, ChangeStreams streams, McpCalls calls, GovernedCaller caller, InstanceWatches watches,
-    SessionStates states, GatewayQueries queries, RefusedRequests refused)
+    SessionStates states, WatchQueries queries, RefusedRequests refused)
 {
     /// <summary>Each costs its server something for as long as it lasts.</summary>
     private const int MaxPerSession = 100;

@@ -5,6 +5,7 @@ using System.Text.Json;
 using Weir.Configuration;
 using Weir.Definitions;
 using Weir.Gateway.AgentTools;
+using Weir.Gateway.Http;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Endpoint;
@@ -13,7 +14,7 @@ namespace Weir.Gateway.Endpoint;
 /// <c>/mcp?tools=search</c>: two tools in the place of many. <c>find_tools</c> answers with the definitions of what the agent may call and
 /// the query means; <c>call_tool</c> is the call itself, decided, recorded and answered as if it had been made by its name.
 /// </summary>
-internal sealed class ToolSearch(GatewayQueries queries, AgentToolsReadLimiter turns, DefinitionCache definitions, McpConfig config)
+internal sealed class ToolSearch(AgentToolsQueries queries, AgentToolsReadLimiter turns, DefinitionCache definitions, McpConfig config)
 {
     public const string FindTools = "find_tools";
     public const string CallTool = "call_tool";
@@ -53,7 +54,7 @@ internal sealed class ToolSearch(GatewayQueries queries, AgentToolsReadLimiter t
     }
 
     /// <summary>In a turn, as a list is read: the statement matches the same globs with the same names.</summary>
-    private async Task<IReadOnlyList<GatewayQueries.FoundTool>> FindAsync(McpRequest request, string words, int limit)
+    private async Task<IReadOnlyList<AgentToolsQueries.FoundTool>> FindAsync(McpRequest request, string words, int limit)
     {
         var principal = request.Scope.Principal;
         using var turn = await turns.EnterAsync(principal, request.Aborted);
@@ -135,7 +136,7 @@ internal sealed class ToolSearch(GatewayQueries queries, AgentToolsReadLimiter t
     }
 
     private static ReadOnlyMemory<byte> Describe(
-        McpRequest request, AgentItem[] items, IReadOnlyList<GatewayQueries.FoundTool> found, IReadOnlyList<Definition?> definitions)
+        McpRequest request, AgentItem[] items, IReadOnlyList<AgentToolsQueries.FoundTool> found, IReadOnlyList<Definition?> definitions)
     {
         var output = new ArrayBufferWriter<byte>(1024);
         output.Write("{\"tools\":["u8);

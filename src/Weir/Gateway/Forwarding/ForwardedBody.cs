@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Weir.Configuration;
+using Weir.Gateway.Calls;
 using Weir.Mcp;
 using Weir.Upstream;
 
@@ -44,7 +45,7 @@ internal static class ForwardedBody
     /// <summary>The server's own name where the caller's stood.</summary>
     private static void WriteSubject(ArrayBufferWriter<byte> output, GovernedCall call, string item)
     {
-        var name = JsonSerializer.SerializeToUtf8Bytes(item, GatewayJson.Default.String);
+        var name = JsonSerializer.SerializeToUtf8Bytes(item, CallJson.Default.String);
         switch (call.Message.Method)
         {
             case Methods.Complete:
@@ -95,7 +96,7 @@ internal static class ForwardedBody
         if (input.State is { } state)
         {
             output.Write(",\"requestState\":"u8);
-            output.Write(JsonSerializer.SerializeToUtf8Bytes(state, GatewayJson.Default.String));
+            output.Write(JsonSerializer.SerializeToUtf8Bytes(state, CallJson.Default.String));
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using Weir.Configuration;
+using Weir.Gateway.Calls;
 using Weir.Gateway.ServerRequests;
 using Weir.Upstream;
 
@@ -69,7 +70,7 @@ internal readonly record struct InputForServer(ReadOnlyMemory<byte> Responses, s
         }
 
         ReadOnlyMemory<byte> parameters = request.Value.TryGetProperty("params", out var given)
-            ? JsonSerializer.SerializeToUtf8Bytes(given, GatewayJson.Default.JsonElement)
+            ? JsonSerializer.SerializeToUtf8Bytes(given, CallJson.Default.JsonElement)
             : "{}"u8.ToArray();
         ClientResponse answer;
         try

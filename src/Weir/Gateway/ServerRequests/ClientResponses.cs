@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Weir.Gateway.Calls;
 using Weir.Mcp;
 
 namespace Weir.Gateway.ServerRequests;

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Weir.Configuration;
+using Weir.Gateway.Calls;
 using Weir.Mcp;
 using Weir.Upstream;
 

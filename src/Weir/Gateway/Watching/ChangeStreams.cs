@@ -7,9 +7,10 @@ using Microsoft.Extensions.Hosting;
 using Weir.Configuration;
 using Weir.Definitions;
 using Weir.Errors;
-using Weir.Gateway.Admission;
 using Weir.Gateway.AgentTools;
-using Weir.Gateway.Forwarding;
+using Weir.Gateway.Calls;
+using Weir.Gateway.Limits;
+using Weir.Http;
 using Weir.Mcp;
 
 namespace Weir.Gateway.Watching;
@@ -81,7 +82,7 @@ internal sealed class ChangeStreams(CallConcurrencyLimiter connections, ServerWa
             // Heard first, looked at second: a change in between is not missed.
             var tools = await load(ct);
             listener.OrganizationId = tools.OrganizationId;
-            using var open = connections.TryAcquire(tools) ?? throw CallConcurrencyLimiter.Full();
+            using var open = connections.TryAcquire(tools) ?? throw Denials.LimitReached();
             using var held = servers.Hold();
             await held.KeepAsync(tools, ct);
             using var subscribed = await begin(listener.Changes.Add, ct);

@@ -12,7 +12,7 @@ namespace Weir.Gateway.Watching;
 /// says how often the instance was reset.
 /// </summary>
 internal sealed class InstanceResets(
-    GatewayQueries queries, UpstreamSessions sessions, InstanceWatches watches, Func<Guid, string?> nodeKey, Action nodesMoved,
+    WatchQueries queries, UpstreamSessions sessions, InstanceWatches watches, Func<Guid, string?> nodeKey, Action nodesMoved,
     TimeProvider time, ILogger<InstanceResets> logger) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);

@@ -6,7 +6,7 @@ using Weir.Upstream;
 namespace Weir.Gateway.Watching;
 
 /// <summary>Keeps the servers of an agent in sight while one of its streams is open, so that what they change is looked at soon.</summary>
-internal sealed class ServerWatch(InstanceWatches watches, GatewayQueries queries, Func<Guid, string?> nodeKey)
+internal sealed class ServerWatch(InstanceWatches watches, WatchQueries queries, Func<Guid, string?> nodeKey)
 {
     /// <summary>An agent with more servers hears of the others' changes when their catalogs are refreshed anyhow.</summary>
     private const int MostServers = 64;

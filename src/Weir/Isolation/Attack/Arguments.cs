@@ -17,13 +17,13 @@ internal static class Arguments
     /// <summary>The values of one action parameter: a function with one is a function for each.</summary>
     public static IReadOnlyList<string> Actions { get; } = ["create", "update", "delete", "deploy", "start", "stop", "restart"];
 
-    public static string? KindOf(Parameter parameter) => Kinds.FirstOrDefault(k => parameter.Name.Contains(k.Part, StringComparison.Ordinal)).Kind;
+    public static string? KindOf(AttackedParameter parameter) => Kinds.FirstOrDefault(k => parameter.Name.Contains(k.Part, StringComparison.Ordinal)).Kind;
 
     /// <summary>Whether a parameter names something; a key's public part does, and what a request document holds.</summary>
-    public static bool IsId(Parameter parameter) =>
+    public static bool IsId(AttackedParameter parameter) =>
         parameter.Type == "uuid" || parameter is { Type: "text", Name: "key_id" } or { Type: "jsonb", Name: "request" };
 
-    public static string IdFor(Parameter parameter, IReadOnlyDictionary<string, string> ids)
+    public static string IdFor(AttackedParameter parameter, IReadOnlyDictionary<string, string> ids)
     {
         var id = KindOf(parameter) is { } kind
             && ids.TryGetValue(kind == "request" && parameter.Type == "jsonb" ? "server" : kind, out var known)
@@ -32,7 +32,7 @@ internal static class Arguments
     }
 
     /// <summary>What is no id. Null where the parameter is left to its default.</summary>
-    public static string? Plausible(Parameter parameter, string action) => parameter.Name switch
+    public static string? Plausible(AttackedParameter parameter, string action) => parameter.Name switch
     {
         "action" => action,
         "server_config" => """{"instance_name":"probe","url":"https://probe.example/mcp"}""",

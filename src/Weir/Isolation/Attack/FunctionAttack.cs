@@ -117,11 +117,11 @@ internal sealed partial class FunctionAttack(Rehearsal database, Victim victim, 
         }
     }
 
-    private IEnumerable<string> Candidates(Parameter parameter) => Arguments.KindOf(parameter) is null
+    private IEnumerable<string> Candidates(AttackedParameter parameter) => Arguments.KindOf(parameter) is null
         ? victim.Tenant.Ids.Values.Where(id => Guid.TryParse(id, out _))
         : [Arguments.IdFor(parameter, victim.Tenant.Ids)];
 
-    private Call Make(Function function, string action, Func<Parameter, string?> idOf)
+    private Call Make(Function function, string action, Func<AttackedParameter, string?> idOf)
     {
         var (values, twins) = (new Dictionary<string, string?>(StringComparer.Ordinal), new Dictionary<string, string?>(StringComparer.Ordinal));
         foreach (var parameter in function.Parameters)

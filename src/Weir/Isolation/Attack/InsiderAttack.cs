@@ -47,7 +47,7 @@ internal sealed partial class InsiderAttack(Rehearsal database, Tenant attacker,
     }
 
     /// <summary>Who may call it must be refused for the number: for anything else only after the value was looked at.</summary>
-    private async Task ExpandAsync(Function function, Parameter parameter)
+    private async Task ExpandAsync(Function function, AttackedParameter parameter)
     {
         var values = function.Parameters.ToDictionary(
             p => p.Name, p => p == parameter ? Expanding : Arguments.IsId(p) ? Arguments.IdFor(p, attacker.Ids) : Arguments.Plausible(p, "create"), StringComparer.Ordinal);

@@ -13,10 +13,10 @@ internal sealed record Table(string Schema, string Object, string Name, string C
     public bool IsOwned => Class is "tenant" or "user";
 }
 
-internal sealed record Parameter(string Name, string Type, bool IsOptional);
+internal sealed record AttackedParameter(string Name, string Type, bool IsOptional);
 
 /// <param name="Object">With its parameters, as a finding names it.</param>
-internal sealed record Function(string Schema, string Name, string Object, IReadOnlyList<Parameter> Parameters)
+internal sealed record Function(string Schema, string Name, string Object, IReadOnlyList<AttackedParameter> Parameters)
 {
     public bool IsPublished => Schema == "public";
 }
@@ -36,9 +36,9 @@ internal sealed record Surface(IReadOnlyList<Table> Tables, IReadOnlyList<Functi
         await database.QueryAsync(FunctionsSql, [Sql.Jsonb(Definers.Json)], row => new Function(
             row.GetString(0), row.GetString(1), row.GetString(2), Parameters(row)), cancellationToken));
 
-    private static Parameter[] Parameters(NpgsqlDataReader row)
+    private static AttackedParameter[] Parameters(NpgsqlDataReader row)
     {
         var (names, required) = (row.GetFieldValue<string[]>(3), row.GetInt32(5));
-        return [.. row.GetFieldValue<string[]>(4).Select((type, i) => new Parameter(i < names.Length ? names[i] : "", type, i >= required))];
+        return [.. row.GetFieldValue<string[]>(4).Select((type, i) => new AttackedParameter(i < names.Length ? names[i] : "", type, i >= required))];
     }
 }

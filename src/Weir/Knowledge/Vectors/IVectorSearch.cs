@@ -1,3 +1,5 @@
+using Weir.Knowledge.Store;
+
 namespace Weir.Knowledge.Vectors;
 
 /// <summary>A question to the vectors of an agent's datastores.</summary>

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Weir.Configuration;
 using Weir.Egress;
 using Weir.Errors;
+using Weir.Knowledge.Store;
 
 namespace Weir.Knowledge.Vectors;
 

@@ -1,7 +1,8 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Weir.Errors;
-using Weir.Identity;
+using Weir.Knowledge.Store;
+using Weir.Limits;
 
 namespace Weir.Knowledge.Vectors;
 

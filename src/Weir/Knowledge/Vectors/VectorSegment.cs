@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Weir.Knowledge.Store;
 
 namespace Weir.Knowledge.Vectors;
 

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.AI;
-using Weir.Chat;
 using Weir.Chat.Offline;
+using Weir.Chat.Tools;
 using static Weir.Tests.Chat.Offline.OfflineTools;
 
 namespace Weir.Tests.Chat.Offline;

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Microsoft.Extensions.AI;
-using Weir.Chat;
 using Weir.Chat.Offline;
+using Weir.Chat.Tools;
 
 namespace Weir.Tests.Chat.Offline;
 

@@ -2,8 +2,8 @@ using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 using Weir.Configuration;
 using Weir.Errors;
-using Weir.Gateway;
 using Weir.Gateway.Admission;
+using Weir.Gateway.Calls;
 using Weir.Identity;
 using Weir.Postgres;
 

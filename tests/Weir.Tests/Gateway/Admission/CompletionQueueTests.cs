@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Weir.Errors;
-using Weir.Gateway;
 using Weir.Gateway.Admission;
+using Weir.Gateway.Calls;
 using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Gateway.Admission;

@@ -77,7 +77,7 @@ public sealed class DefinitionCacheTests
         return new AgentItem(Guid.Empty, "server", ItemKinds.Tool, name, name, SHA256.HashData(Encoding.UTF8.GetBytes(name)), ChatOffline: false);
     })];
 
-    private static Task<IReadOnlyList<GatewayQueries.DefinitionRow>> Rows(IReadOnlyList<AgentItem> items) => Task.FromResult<IReadOnlyList<GatewayQueries.DefinitionRow>>(
-        [.. items.Select(i => new GatewayQueries.DefinitionRow(
+    private static Task<IReadOnlyList<AgentToolsQueries.DefinitionRow>> Rows(IReadOnlyList<AgentItem> items) => Task.FromResult<IReadOnlyList<AgentToolsQueries.DefinitionRow>>(
+        [.. items.Select(i => new AgentToolsQueries.DefinitionRow(
             i.InstanceId, i.Kind, i.Name, i.Hash, $$"""{"name":"{{i.Name}}","description":"{{new string('d', Size - 100)}}","inputSchema":{"type":"object"} }"""))]);
 }

@@ -1,5 +1,5 @@
 using System.Text;
-using Weir.Gateway.Endpoint;
+using Weir.Gateway.Http;
 
 namespace Weir.Tests.Gateway.Endpoint;
 

@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging.Abstractions;
 using Weir.Errors;
+using Weir.Gateway.Admission;
 using Weir.Gateway;
-using Weir.Gateway.Endpoint;
+using Weir.Gateway.Calls;
+using Weir.Gateway.Http;
 using Weir.Identity;
 using Weir.Postgres;
 using Weir.Tests.Database;
@@ -22,7 +24,7 @@ public sealed class RefusalRecordTests(TestDatabase database) : IClassFixture<Te
     {
         var world = await RaceWorld.CreateAsync(database.Superuser);
         var record = new RefusalRecord(
-            refused => new GatewayQueries(database.Pools, Guid.Empty).RecordDenialsAsync([.. refused.Select(r => (r.Request, r.Reason))]), NullLogger.Instance);
+            refused => new AdmissionQueries(database.Pools, Guid.Empty).RecordDenialsAsync([.. refused.Select(r => (r.Request, r.Reason))]), NullLogger.Instance);
         Task[] waiting;
         await using (var held = await HeldTransaction.BeginAsync(database.Superuser))
         {

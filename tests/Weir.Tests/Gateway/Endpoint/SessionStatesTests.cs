@@ -1,6 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Time.Testing;
-using Weir.Gateway.Endpoint;
+using Weir.Gateway.Http;
 using Weir.Gateway.Watching;
 
 namespace Weir.Tests.Gateway.Endpoint;

@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
-using Weir.Gateway.Endpoint;
+using Weir.Gateway.Http;
 using Weir.Identity;
 using Weir.Keys;
 using Weir.Mcp;

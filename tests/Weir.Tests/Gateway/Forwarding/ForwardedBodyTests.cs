@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Weir.Gateway;
+using Weir.Gateway.Calls;
 using Weir.Gateway.Forwarding;
 using Weir.Identity;
 using Weir.Mcp;

@@ -1,5 +1,5 @@
 using System.Text;
-using Weir.Gateway.ServerRequests;
+using Weir.Gateway.Parking;
 using Weir.Mcp;
 using Weir.Upstream;
 
