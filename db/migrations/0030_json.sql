@@ -1,12 +1,12 @@
 -- Limits and checks for JSON that comes from outside.
 
 -- Which bound a value exceeds, as the end of a sentence; null if it is within all of them. Everything that /mcp and /rest/v1 accept (64
--- levels, numbers of 400 characters, exponents up to 400) is within them, also after Weir has wrapped it.
+-- levels, numbers of 400 characters, exponents up to 400) is within the bounds, also after Weir has wrapped it.
 -- The order of the checks matters: size first, because it costs nothing; then nesting; then numbers.
---   pg_column_size   of the value as it is, which may be compressed if it comes from a table, and then of `#> '{}'`,
---                    which is the value decompressed. Each member and element takes at least four bytes, so the size
---                    bounds their number too.
+--   pg_column_size   of the value as it is, which may be compressed if it comes from a table, and then of `#> '{}'`, which is the value
+--                    decompressed. Each member and element takes at least four bytes, so the size bounds their number too.
 --   strict $.**      walks the value in place and copies only what it finds; with a level it stops at that level
+--   ::numeric        extracts a number; comparing it and reading its scale do not print it
 --   ::numeric        takes a number out of the value; comparing it and reading its scale print nothing
 create function weir.bounds_error(p_value jsonb, p_max_bytes integer) returns text
 language plpgsql immutable parallel safe
@@ -17,19 +17,18 @@ begin
     return format('is larger than %s KiB', p_max_bytes / 1024);
   elsif jsonb_path_exists(p_value, 'strict $.**{257}') then
     return 'is nested deeper than 256 levels';
-  -- All numbers are collected in one array first: as a set, the results of jsonb_path_query take time quadratic in their
-  -- number.
+  -- All numbers are first collected in one array: returned as a set, the results of jsonb_path_query take time quadratic in their number.
   elsif exists (select from jsonb_array_elements(jsonb_path_query_array(p_value, 'strict $.** ? (@.type() == "number")')) n
                 where abs(n::numeric) >= 1e800 or scale(n::numeric) > 800) then
-    return 'has a number of more than 800 digits before or behind its point';
+    return 'has a number of more than 800 digits before or after the decimal point';
   end if;
   return null;
 end;
 $$;
 
--- Where a value violates a JSON Schema, or null. Only a subset of JSON Schema is supported, and an unknown keyword is an error, so a
--- catalog entry cannot rely on a check that nobody makes. Properties that are not declared are refused. A pattern must match the whole
--- value and is held to the closed grammar of patterns (weir.pattern_error), whose cost is bounded.
+-- Where a value violates a JSON Schema, or null. Only a subset of JSON Schema is supported. An unknown keyword is an error, so a catalog
+-- entry cannot rely on a check that is never made. Properties that are not declared are refused. A pattern must match the whole value and
+-- belong to the closed grammar of patterns (weir.pattern_error), whose cost is bounded.
 create function weir.schema_error(p_schema jsonb, p_value jsonb, p_path text) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp

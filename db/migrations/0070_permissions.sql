@@ -1,24 +1,25 @@
--- How a published function asks whether the caller may, and how it refuses.
+-- How a published function checks the caller's permission, and how it refuses.
 --
 -- A published function is a wrapper in `public` around a definer of weir_writer, because API roles may only select. Row-level security
 -- still decides inside: the policies of weir_writer test the caller's claims as those of `authenticated` do. A function that writes has
 -- these steps, of which 2 and 3 return null or the refusal that it must return:
---   1. weir.act         names what it does and who may; the function looks up the organization under the caller's policies
---   2. weir.authorize   refuses a caller who is not signed in, does not see the object, or may not do this
---   3. weir.lock_for    refuses a wrong argument, takes the organization's lock, and asks for the permission again; only in functions
---                       whose change must not run beside a call or another change
---   4. weir.refuse      for what is refused while the work is done; weir.refuse_violation turns an error that was caught into a refusal
+--   1. weir.act         names the act and the permission that it needs; the function looks up the organization under the caller's policies
+--   2. weir.authorize   refuses a caller who is not signed in, does not see the object, or lacks the permission
+--   3. weir.lock_for    refuses a wrong argument, takes the organization's lock, and checks the permission again; only in functions
+--                       whose change must not run concurrently with a call or another change
+--   4. weir.refuse      for refusals while the work is done; weir.refuse_violation turns an error that was caught into a refusal
 --   5. weir.record_act  writes the row of the audit log
 -- A caller who may not see an object gets WR004, as for one that does not exist, so that nobody learns what other organizations have. A
 -- refusal is returned, not raised, because an exception would roll back its row in the audit log. The comment of a published function
 -- begins with who may call it.
 
--- What a published function does, who may do it, and on what. Its refusals and its success are recorded with it.
---   kind, item        how the audit log names it: a weir.log_kind, and mostly the function's name
---   permission        one of those that weir.may knows; null where weir.authorize is not asked
+-- What a published function does, which permission it needs, and what it acts on. Its refusals and its success are recorded with these
+-- values.
+--   kind, item        how the audit log names it: a weir.log_kind, and usually the function's name
+--   permission        one of those that weir.may knows; null where weir.authorize is not called
 --   denial            the message for a caller without the permission
---   organization_id   whose audit log it is; null until the function has found it, and then a refusal is only counted
---   agent_id, instance_id   what it is about, filled in as the function finds it
+--   organization_id   whose audit log it belongs to; null until the function has found it, and until then a refusal is only counted
+--   agent_id, instance_id   what it acts on, filled in as the function finds it
 --   workspace_id      for the permission add_to_workspace; not recorded
 create type weir.act as (
   kind text, item text, permission text, denial text, organization_id uuid, agent_id uuid, instance_id uuid, workspace_id uuid
@@ -26,15 +27,15 @@ create type weir.act as (
 revoke all on type weir.act from public;
 grant usage on type weir.act to weir_writer, weir_system;
 
--- Makes an act by named arguments, since most acts lack most of them.
+-- Creates an act with named arguments, because most acts use few of them.
 create function weir.act(
   p_kind text, p_item text, p_permission text default null, p_denial text default null, p_organization_id uuid default null,
   p_agent_id uuid default null, p_instance_id uuid default null, p_workspace_id uuid default null) returns weir.act
 language sql immutable parallel safe
   return row(p_kind, p_item, p_permission, p_denial, p_organization_id, p_agent_id, p_instance_id, p_workspace_id)::weir.act;
 
--- Whether the caller has a permission on what the act is about. The permissions are a closed set, so that a misspelt one is an error.
--- One `if` for each, because PostgreSQL checks the privileges of all functions in an expression, even of those that it does not call, and
+-- Whether the caller has a permission on what the act is about. The set of permissions is closed, so a misspelled one is an error. Each has
+-- its own `if`, because PostgreSQL checks the privileges of all functions in an expression, even of those that it does not call, and
 -- weir_system may not execute all of these.
 create function weir.may(p_act weir.act, p_permission text) returns boolean
 language plpgsql stable
@@ -62,16 +63,16 @@ begin
   elsif p_permission = 'choose_model' then
     return weir.may_choose_model(p_act.organization_id, p_act.agent_id);
   end if;
-  raise exception 'there is no permission %', p_permission;
+  raise exception 'weir.may knows no permission %', p_permission;
 end;
 $$;
 
--- Returns null if the caller may do the act, else the refusal to return. Every published function that writes asks this before it looks at
--- arguments that may be large. The order of the answers tells a caller nothing about what they do not see:
---   WR002  nobody is signed in
+-- Returns null if the caller may do the act, else the refusal to return. Every published function that writes calls this before it looks at
+-- arguments that may be large. The order of the checks tells a caller nothing about what they do not see:
+--   WR002  the caller is not signed in
 --   WR004  the caller does not see the organization, or p_found is false because they do not see an object; p_missing is the message
 --   WR003  the caller does not have the act's permission; its denial is the message. For an act of the platform this comes before
---          WR004, because what it is about may be of any organization
+--          WR004, because its object may belong to any organization
 create function weir.authorize(
   p_act weir.act, p_missing text default 'there is no such organization', p_found boolean default true) returns jsonb
 language plpgsql volatile
@@ -87,7 +88,7 @@ begin
   if p_act.permission = 'platform_admin' and not v_may then
     return weir.refuse(p_act, 'WR003', p_act.denial);
   end if;
-  -- Every permission on an organization includes that the caller sees it. That there is a platform is no secret.
+  -- Every permission on an organization implies that the caller sees the organization. The existence of the platform is not secret.
   if p_found is not true or not (v_may or p_act.permission is not distinct from 'platform_admin' or weir.may(p_act, 'viewer')) then
     return weir.refuse(p_act, 'WR004', p_missing);
   elsif not v_may then
@@ -98,9 +99,9 @@ end;
 $$;
 
 -- Takes the organization's lock for an act that weir.authorize has permitted. Returns null, or the refusal to return. The lock blocks
--- calls, so a caller without the permission, or with a wrong argument (p_error, WR001), does not take it. The caller may lose the
--- permission while they wait for the lock, and somebody may delete the act's agent or workspace, so both are checked again under it. For
--- the permission `see` that check proves nothing: a function with it looks its object up again, as does one that is about a server.
+-- calls, so a caller without the permission, or with a wrong argument (p_error, WR001), does not take it. While the caller waits for the
+-- lock, they may lose the permission, and the act's agent or workspace may be deleted, so both are checked again under the lock. For the
+-- permission `see` that check proves nothing: a function that uses it looks its object up again, as does one that acts on a server.
 create function weir.lock_for(p_act weir.act, p_error text default null) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -138,10 +139,10 @@ $$;
 
 set local role weir_system;
 
--- Records a denial and returns it as an error. A member's denial is a row in the audit log of the organization that they named, even
--- while the member is suspended, and a platform admin's is one of the platform's. Anybody else's is only counted, so that an outsider
--- cannot fill another organization's audit log. Definer: no person may write the audit log. The actor is the verified token's and never a
--- parameter.
+-- Records a denial and returns it as an error. A member's denial becomes a row in the audit log of the organization that they named, even
+-- while the member is suspended. A platform admin's denial becomes a row of the platform's audit log. All other denials are only counted,
+-- so that an outsider cannot fill another organization's audit log. Definer: no person may write the audit log. The actor is the subject of
+-- the verified token and never a parameter.
 create function weir.refuse(p_act weir.act, p_code text, p_message text, p_hint text default null) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -167,8 +168,8 @@ grant execute on function weir.refuse to weir_writer;
 
 reset role;
 
--- What is there already where a unique constraint refuses a row: the kind of thing, and the member whose value is taken, or null where that
--- is not named by a value. A test compares this list with the constraints that a published function can meet.
+-- What a unique constraint protects: the kind of thing that already exists, and the argument whose value is taken, or null if no single
+-- value names it. A test compares this list with the constraints that a published function can violate.
 create function weir.conflict(p_constraint text) returns text[]
 language sql immutable parallel safe
   return case p_constraint
@@ -200,7 +201,8 @@ language sql immutable parallel safe
     when 'documents_content_is_there_once' then '{a document with this content in the datastore,null}'
     when 'document_chunks_ordinal_key' then '{a passage at this place of the document,null}' end::text[];
 
--- Returns null if the caller signed in recently, else the refusal to return. Asked after weir.authorize, so that nobody else hears of it.
+-- Returns null if the caller signed in recently, else the refusal to return. Called after weir.authorize, so that a caller without the
+-- permission gets that error first.
 create function weir.refuse_old_sign_in(p_act weir.act) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -214,8 +216,8 @@ end;
 $$;
 
 -- Turns an error that a writing function has caught into a refusal. The names of constraints state their rule, so they can be shown to the
--- caller. Every other error that these functions catch is a refusal of row-level security, hence WR003. p_name: the value that may be taken
--- already, for the message; the caller gave it, so it tells nothing new.
+-- caller. Every other error that these functions catch is a refusal by row-level security, hence WR003. p_name is the value that may be
+-- taken already, for the message; the caller sent it, so it reveals nothing new.
 create function weir.refuse_violation(p_act weir.act, p_sqlstate text, p_constraint text, p_name text default null) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -238,7 +240,7 @@ begin
 end;
 $$;
 
--- For published functions that only read. They are stable, so they cannot record a refusal, and raise it.
+-- For published functions that only read. They are stable and cannot record a refusal, so they raise it.
 create function weir.require_sign_in() returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp

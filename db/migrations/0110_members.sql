@@ -2,10 +2,10 @@
 
 set local role weir_writer;
 
--- One change of one member; the published functions of this file all call it. Admins change members, owners change owners, and
--- everybody may leave. Null p_role or p_status: it stays. The last active owner stays (WR005; weir.guard_last_owner refuses it too). A
--- person who is removed leaves the workspaces, and the keys of their agents are revoked. So none of their old access works if they come
--- back, by an invitation that they accept. A change that changes nothing leaves no row in the audit log.
+-- One change of one member; all published functions of this file call it. Admins change members, owners change owners, and everybody may
+-- leave. A null p_role or p_status stays unchanged. The last active owner cannot be changed (WR005; weir.guard_last_owner refuses it too).
+-- A person who is removed leaves the workspaces, and the keys of their agents are revoked. So if they accept an invitation later, they have
+-- none of their earlier access. A call that changes nothing leaves no row in the audit log.
 create function weir.change_member(p_act text, p_organization_id uuid, p_user_id uuid, p_role text, p_status text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -29,9 +29,9 @@ begin
       then 'status must be active, suspended or removed'
     when p_act = 'transfer_ownership' and p_role = 'owner' and p_user_id = v_actor then 'user_id must be another member'
   end;
-  -- Every member may leave, and every member is told of a wrong argument, whatever their role.
+  -- Every member may leave, and every member gets the error for a wrong argument, whatever their role.
   v_act := weir.act('lifecycle', p_act, case when v_leaves or v_error is not null then 'see' else 'admin' end,
-                    'members are changed by an owner or admin', p_organization_id);
+                    'only an owner or admin changes members', p_organization_id);
   v_refusal := weir.authorize(v_act, p_found => weir.may(v_act, 'viewer'));
   if v_refusal is null then
     v_refusal := weir.lock_for(v_act, v_error);
@@ -46,17 +46,17 @@ begin
   if v_member.user_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such member');
   elsif 'owner' in (v_member.role, v_role) and not weir.may(v_act, 'owner') then
-    return weir.refuse(v_act, 'WR003', 'owners are made and changed by an owner');
+    return weir.refuse(v_act, 'WR003', 'only an owner makes or changes an owner');
   elsif p_role = 'owner' and v_status <> 'active' then
     return weir.refuse(v_act, 'WR005', 'user_id is not active: reactivate the member first');
   elsif v_member.role = 'owner' and v_member.status = 'active' and (v_role, v_status) <> ('owner', 'active')
         and not exists (select from public.organization_members m where m.organization_id = p_organization_id
                           and m.role = 'owner' and m.status = 'active' and m.user_id <> p_user_id) then
-    return weir.refuse(v_act, 'WR005', 'the organization keeps an active owner: hand it over first');
+    return weir.refuse(v_act, 'WR005', 'this is the last active owner: transfer the ownership first');
   end if;
   if (v_role, v_status) <> (v_member.role, v_member.status) then
     if v_status = 'removed' then
-      -- A member who comes back by an invitation has no access left from before.
+      -- A member who is invited again has no earlier access.
       delete from public.workspace_members w where w.organization_id = p_organization_id and w.user_id = p_user_id;
       update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = v_actor
       where k.organization_id = p_organization_id and k.revoked_at is null
@@ -75,7 +75,7 @@ end;
 $$;
 grant execute on function weir.change_member to authenticated;
 
--- An owner makes another member an owner and becomes an admin, in this order, so that there is always an owner.
+-- An owner makes another member an owner and then becomes an admin. The order guarantees that there is always an owner.
 create function weir.transfer_ownership(p_organization_id uuid, p_user_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

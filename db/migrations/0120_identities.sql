@@ -1,7 +1,7 @@
 -- People of other issuers, and which e-mail addresses an issuer has confirmed.
 
--- Who a subject of another issuer is here. A subject means something only together with its issuer: the pair is the person. The same
--- subject or e-mail address at another issuer is another person.
+-- Which user a subject of another issuer is here. A person is the pair of issuer and subject. The same subject or e-mail address at another
+-- issuer is another person.
 create table weir.identities (
   issuer text not null,
   subject text not null,
@@ -20,7 +20,7 @@ create table weir.identities (
 );
 alter table weir.identities enable row level security, force row level security;
 revoke all on weir.identities from public, anon, authenticated, service_role;
-comment on table weir.identities is 'user: who a subject of another issuer is here';
+comment on table weir.identities is 'user: which user a subject of another issuer is';
 -- For the foreign key, and for weir.accept_invitation.
 create index identities_user_id_idx on weir.identities (user_id);
 
@@ -33,8 +33,8 @@ grant select,
 set local role weir_system;
 
 -- The user of a verified token of another issuer. A person who is seen for the first time becomes a user only if the operator's setting
--- identity_issuers lists the issuer, and only where users are Weir's to make (the embedded issuer). Otherwise null, as for a person who is
--- banned. The issuer's word about the address is kept with the identity. Definer, for the engine only: nobody is signed in yet.
+-- identity_issuers lists the issuer and Weir manages the users (the embedded issuer). Otherwise the result is null, as for a person who is
+-- banned. The address that the issuer states is stored with the identity. Definer, for the engine only: nobody is signed in yet.
 create function weir.resolve_identity(p_issuer text, p_subject text, p_email text, p_email_verified boolean) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -49,7 +49,7 @@ begin
   elsif p_subject is null or length(p_subject) not between 1 and 255 then
     raise exception using errcode = 'WR001', message = 'subject must be 1 to 255 characters';
   end if;
-  -- Two replicas may see a person for the first time at once.
+  -- Two replicas may see a person for the first time at the same moment.
   perform pg_advisory_xact_lock(hashtextextended(p_issuer || ' ' || p_subject, 440));
   update weir.identities d set email = v_email, email_verified = v_verified, updated_at = now()
   where d.issuer = p_issuer and d.subject = p_subject and (d.email, d.email_verified) is distinct from (v_email, v_verified);
@@ -59,7 +59,7 @@ begin
      and exists (select from weir.settings s where s.name = 'identity_issuers' and jsonb_typeof(s.value) = 'array'
                    and s.value ? p_issuer) then
     v_user_id := weir.uuid_v7();
-    -- Without the address, which is only another issuer's word and could be somebody else's login here.
+    -- Without the address: another issuer stated it, and it could be another person's login here.
     insert into auth.users (id) values (v_user_id);
     insert into weir.identities (issuer, subject, user_id, email, email_verified)
     values (p_issuer, p_subject, v_user_id, v_email, v_verified);
@@ -69,9 +69,9 @@ end;
 $$;
 grant execute on function weir.resolve_identity to weir_engine;
 
--- The user of a verified token of the configured issuer, whose keys are published. If the users are a Supabase project's and the issuer
--- has the form of one, the subject is the user; for every other issuer the pair of issuer and subject decides. Null: nobody here, or
--- banned. Definer, for the engine only. A replica keeps the answer for a minute.
+-- The user of a verified token of the configured issuer, whose keys are published. If the users are a Supabase project's and the issuer has
+-- the form of one, the subject is the user; for every other issuer the pair of issuer and subject decides. Null if there is no such user,
+-- or the user is banned. Definer, for the engine only. A replica keeps the answer for a minute.
 create function weir.user_of_token(p_issuer text, p_subject text, p_email text, p_email_verified boolean) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -88,7 +88,7 @@ grant execute on function weir.user_of_token to weir_engine;
 
 reset role;
 
--- Whether a user is banned. Owned by the migrator, because on Supabase nobody else may read auth.users.
+-- Whether a user is banned. Owned by the migrator, because on Supabase no other role of Weir may read auth.users.
 create function weir.is_banned(p_user_id uuid) returns boolean
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
