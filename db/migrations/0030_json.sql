@@ -7,7 +7,6 @@
 --                    decompressed. Each member and element takes at least four bytes, so the size bounds their number too.
 --   strict $.**      walks the value in place and copies only what it finds; with a level it stops at that level
 --   ::numeric        extracts a number; comparing it and reading its scale do not print it
---   ::numeric        takes a number out of the value; comparing it and reading its scale print nothing
 create function weir.bounds_error(p_value jsonb, p_max_bytes integer) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp

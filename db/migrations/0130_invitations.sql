@@ -1,7 +1,7 @@
--- Invitations: by e-mail address, with a token that is shown once to the person who invites, and is good for one use.
+-- Invitations: by e-mail address, with a token that is shown once to the person who invites and can be used once.
 
--- Only the token's hash is kept, so reading this table lets nobody in. Where the invited address has an account, the token alone does not
--- either: the issuer must have confirmed the address for the person who accepts. Where it has none, the token makes one
+-- Only the token's hash is stored, so nobody can use what this table holds. If the invited address has an account, the token alone is not
+-- enough: the issuer must have confirmed the address for the person who accepts. If it has none, the token creates an account
 -- (weir.verify_invitation).
 create table public.organization_invitations (
   id uuid not null default weir.uuid_v7(),
@@ -9,8 +9,8 @@ create table public.organization_invitations (
   email text not null,
   role text not null,
   token_hash bytea not null,
-  -- Null after that member's row was deleted. Then the invitation cannot be accepted, because the person who invited must still be allowed
-  -- to.
+  -- Null after that member's row was deleted. Then nobody can accept the invitation, because the person who invited must still be permitted
+  -- to invite.
   invited_by uuid,
   created_at timestamptz not null default now(),
   expires_at timestamptz not null,
@@ -24,33 +24,33 @@ create table public.organization_invitations (
   constraint organization_invitations_accepted_or_revoked check (accepted_at is null or revoked_at is null),
   constraint organization_invitations_organization
     foreign key (organization_id) references public.organizations (id) on delete cascade,
-  -- Composite, so that it names a member of this organization; only the person's column becomes null.
+  -- Composite, so that it names a member of this organization; a deletion sets only this column to null.
   constraint organization_invitations_invited_by
     foreign key (organization_id, invited_by) references public.organization_members (organization_id, user_id)
     on delete set null (invited_by)
 );
 alter table public.organization_invitations enable row level security, force row level security;
 revoke all on public.organization_invitations from public, anon, authenticated, service_role;
-comment on table public.organization_invitations is 'tenant: who was asked to join, by e-mail';
+comment on table public.organization_invitations is 'tenant: people who were invited by e-mail';
 create index organization_invitations_invited_by_idx on public.organization_invitations (organization_id, invited_by);
--- One open invitation for an address. Accepted and revoked ones are history. One that has expired counts as open here;
--- inviting the address again revokes it first.
+-- One open invitation for each address. Accepted and revoked ones are history. An expired one counts as open here; inviting the address
+-- again revokes it first.
 create unique index organization_invitations_open_key on public.organization_invitations (organization_id, email)
   where accepted_at is null and revoked_at is null;
 
--- Admins see invitations without the token's hash, which no API role and not even the writer can read.
+-- Admins see invitations without the token's hash, which neither API roles nor the writer may read.
 create policy invitations_are_seen_by_admins on public.organization_invitations for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin'))));
--- An admin invites, in their own name. Only an owner invites owners, as only an owner makes a member one.
+-- An admin invites in their own name. Only an owner invites an owner, as only an owner makes a member one.
 create policy invitations_are_made_by_admins on public.organization_invitations for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin'))) and invited_by = (select weir.actor_id())
               and (role <> 'owner' or organization_id = any(array(select weir.my_organizations('owner')))));
--- Revoking is the only change that a person makes to an invitation.
+-- Revoking is the only change that a person may make to an invitation.
 create policy invitations_are_revoked_by_admins on public.organization_invitations for update to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin')))
          and (role <> 'owner' or organization_id = any(array(select weir.my_organizations('owner')))))
   with check (revoked_at is not null);
--- For weir.accept_invitation: the invited person is not a member yet and sees nothing.
+-- For weir.accept_invitation: the invited person is not a member yet and sees no row.
 create policy invitations_are_accepted_by_the_engine on public.organization_invitations for all to weir_system
   using (true) with check (true);
 grant select (id, organization_id, email, role, invited_by, created_at, expires_at, accepted_at, revoked_at)
@@ -60,8 +60,8 @@ grant select (id, organization_id, email, role, invited_by, created_at, expires_
       update (revoked_at) on public.organization_invitations to weir_writer;
 grant select, update (accepted_at), delete on public.organization_invitations to weir_system;
 
--- An invitation is accepted or revoked once, and nothing else in it changes, no matter who writes. Otherwise a token that somebody already
--- has could get another address or role.
+-- An invitation is accepted or revoked once, and nothing else in it changes, whether a function or direct SQL writes. Otherwise a token
+-- that is already out could get another address or role.
 create function weir.guard_invitation() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -73,7 +73,7 @@ begin
      or (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
      -- Null: that member's row was deleted.
      or (new.invited_by is not null and new.invited_by is distinct from old.invited_by) then
-    raise exception using errcode = 'WR005', message = 'an invitation is not changed: revoke it and make a new one';
+    raise exception using errcode = 'WR005', message = 'an invitation cannot be changed: revoke it and make a new one';
   end if;
   return new;
 end;
@@ -86,11 +86,11 @@ create trigger a_guard_invitation before update on public.organization_invitatio
 
 set local role weir_writer;
 
--- For admins; only an owner invites an owner; other members get WR003, and outsiders WR004. The caller generates the token at random,
--- and only its hash is kept. Null p_expires_at: 7 days. An address has one open invitation (WR005). An invited person takes a place of
--- max_members until the invitation expires, so that the person who accepts has one; the organization's lock makes that exact. An invitation
--- that has expired is revoked first, because the unique index of open ones does not know the time. The audit log gets the invitation's id
--- and role, and no address.
+-- For admins; only an owner invites an owner; other members get WR003, and outsiders WR004. The caller generates the token at random, and
+-- only its hash is stored. If p_expires_at is null, the invitation is valid for 7 days. An address has one open invitation (WR005). An
+-- invitation counts towards max_members until it expires, so that the person who accepts can join; the organization's lock makes the count
+-- exact. An expired invitation to the address is revoked first, because the unique index of open ones does not know the time. The audit log
+-- gets the invitation's id and role, and no address.
 create function weir.invite_member(p_organization_id uuid, p_email text, p_role text, p_token text, p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -103,7 +103,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('lifecycle', 'invite_member', 'admin', 'members are invited by an owner or admin', p_organization_id);
+  v_act := weir.act('lifecycle', 'invite_member', 'admin', 'only an owner or admin invites members', p_organization_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is not null then
     return v_refusal;
@@ -119,9 +119,9 @@ begin
   if v_refusal is not null then
     return v_refusal;
   elsif p_role = 'owner' and not weir.may(v_act, 'owner') then
-    return weir.refuse(v_act, 'WR003', 'owners are invited by an owner');
+    return weir.refuse(v_act, 'WR003', 'only an owner invites an owner');
   end if;
-  -- An invitation that has expired makes room for the new one.
+  -- An expired invitation to the address must not block the new one.
   update public.organization_invitations i set revoked_at = now()
   where i.organization_id = p_organization_id and i.email = v_email and i.accepted_at is null and i.revoked_at is null
     and i.expires_at <= now();
@@ -130,7 +130,7 @@ begin
     return weir.refuse(v_act, 'WR005', 'email has an open invitation: revoke it first');
   elsif weir.count_of('members', p_organization_id)
         >= (select o.max_members from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of members');
+    return weir.refuse(v_act, 'WR006', 'max_members is reached: remove a member or revoke an invitation first');
   end if;
   insert into public.organization_invitations (id, organization_id, email, role, token_hash, invited_by, expires_at)
   values (v_id, p_organization_id, v_email, p_role, sha256(convert_to(p_token, 'UTF8')), weir.actor_id(), v_expires_at);
@@ -145,9 +145,9 @@ end;
 $$;
 grant execute on function weir.invite_member to authenticated;
 
--- For admins; for an invitation that makes an owner, only an owner. Only admins see invitations (policy invitations_are_seen_by_admins),
--- so everybody else gets WR004. The lock keeps it apart from accept_invitation: one of the two comes first. A repeated call leaves no row
--- in the audit log.
+-- For admins; an invitation of an owner is revoked by owners only. Only admins see invitations (policy invitations_are_seen_by_admins), so
+-- everybody else gets WR004. The lock orders it with accept_invitation: one of the two comes first. A repeated call leaves no row in the
+-- audit log.
 create function weir.revoke_invitation(p_invitation_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -165,19 +165,19 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- Again under the lock: the caller may not see it any more.
+  -- Read again under the lock: the caller may have lost sight of it.
   select i.organization_id into v_act.organization_id from public.organization_invitations i where i.id = p_invitation_id;
   if v_act.organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such invitation');
   elsif exists (select from public.organization_invitations i where i.id = p_invitation_id and i.accepted_at is not null) then
     return weir.refuse(v_act, 'WR005', 'the invitation was accepted');
   end if;
-  -- The policy lets only an owner revoke an invitation that makes an owner.
+  -- The policy lets only an owner revoke the invitation of an owner.
   update public.organization_invitations i set revoked_at = now() where i.id = p_invitation_id and i.revoked_at is null;
   if found then
     perform weir.record_act(v_act, p_invitation_id::text);
   elsif exists (select from public.organization_invitations i where i.id = p_invitation_id and i.revoked_at is null) then
-    return weir.refuse(v_act, 'WR003', 'an owner''s invitation is revoked by an owner');
+    return weir.refuse(v_act, 'WR003', 'only an owner revokes the invitation of an owner');
   end if;
   return jsonb_build_object('id', p_invitation_id, 'revoked', true);
 end;
@@ -187,7 +187,7 @@ grant execute on function weir.revoke_invitation to authenticated;
 reset role;
 
 -- The invitation of a token, if it can be accepted now: it is open, the organization is active, and the person who invited may still invite
--- to that role. Whoever takes it locks the organization first, so that of two callers with one token the second finds it used.
+-- to that role. A caller that accepts it locks the organization first, so that of two callers with one token the second finds it used.
 create function weir.open_invitation(p_token_hash bytea) returns public.organization_invitations
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -205,7 +205,7 @@ begin
 end;
 $$;
 
--- Whether the organization of an invitation has no place left for who accepts it. The invitation was counted when it was made; the maximum
+-- Whether the organization is over its max_members when this invitation is accepted. The invitation was counted when it was made; the limit
 -- may be lower now.
 create function weir.is_full_for(p_invitation public.organization_invitations) returns boolean
 language sql stable
@@ -213,7 +213,7 @@ set search_path = pg_catalog, pg_temp
   return weir.count_of('members', (p_invitation).organization_id)
          > (select o.max_members from public.organizations o where o.id = (p_invitation).organization_id);
 
--- Uses an invitation up for the person who asks, and records it. A member who was removed comes back in the invitation's role.
+-- Accepts an invitation for the person who makes the request, and records it. A member who was removed comes back in the invitation's role.
 create function weir.join_by_invitation(p_act weir.act, p_invitation public.organization_invitations) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -233,8 +233,8 @@ grant execute on function weir.open_invitation, weir.is_full_for, weir.join_by_i
 
 set local role weir_system;
 
--- Whether an account of the embedded issuer has this address and the issuer has not confirmed it. Definer: nobody but the issuer's
--- functions reads auth.users. On Supabase false: its users are not read.
+-- Whether an account of the embedded issuer has this address without a confirmation. Definer: only the issuer's functions read auth.users.
+-- Always false on Supabase, whose users are not read here.
 create function weir.is_unconfirmed(p_user_id uuid, p_email text) returns boolean
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -248,10 +248,10 @@ end;
 $$;
 
 -- For everybody who is signed in, with the token and the invited address, which their issuer must have confirmed. The person who invited
--- must still be allowed to. There is one error for all that does not hold, so that a token that somebody found tells nothing; only a person
--- with the invited address itself, unconfirmed, is told that it is unconfirmed and who confirms it. A member who was removed comes back in
--- the invitation's role; one who is suspended stays suspended. Definer: the caller is not a member yet, and row-level security would show
--- them nothing.
+-- must still be permitted to invite. All failures have one error, so that a token that somebody found reveals nothing. The exception is a
+-- person whose own unconfirmed address was invited: they are told that it is unconfirmed and who confirms it. A member who was removed
+-- comes back in the invitation's role; one who is suspended stays suspended. Definer: the caller is not a member yet, and row-level
+-- security would show them no row.
 create function weir.accept_invitation(p_token text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -287,11 +287,11 @@ begin
   select m.status into v_status from public.organization_members m
   where m.organization_id = v_invitation.organization_id and m.user_id = v_actor;
   if v_status = 'active' then
-    return weir.refuse(v_act, 'WR005', 'you are a member already');
+    return weir.refuse(v_act, 'WR005', 'you are already a member of the organization');
   elsif v_status = 'suspended' then
-    return weir.refuse(v_act, 'WR003', 'your membership is suspended');
+    return weir.refuse(v_act, 'WR003', 'your membership is suspended: an admin of the organization reactivates it');
   elsif weir.is_full_for(v_invitation) then
-    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of members');
+    return weir.refuse(v_act, 'WR006', 'max_members of the organization is reached: ask its owner');
   end if;
   perform weir.join_by_invitation(v_act, v_invitation);
   return jsonb_build_object('organization_id', v_invitation.organization_id, 'role', v_invitation.role);

@@ -1,18 +1,18 @@
--- Keys of an organization for its own automation. They read and never act.
+-- Keys of an organization for its own automation. They can only read.
 
--- A key reads what its scopes name (weir.read_with_key). It is not a person, so no policy shows it anything.
+-- A key reads what its scopes name (weir.read_with_key). No policy shows a key any row, because it is not a person.
 create table public.organization_api_keys (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
   name text not null,
-  -- The public part, by which a key is found; only the secret's hash is kept. Unique over all organizations, because the
-  -- key arrives before its organization is known.
+  -- The public part, by which a key is found; of the secret only the hash is stored. Unique over all organizations, because the key arrives
+  -- before its organization is known.
   key_id text not null,
   secret_hash bytea not null,
   scopes text[] not null,
   created_by uuid,
   created_at timestamptz not null default now(),
-  -- Never null, unlike an agent's key: forgotten automation loses its access.
+  -- Never null, unlike that of an agent's key: forgotten automation loses its access.
   expires_at timestamptz not null,
   revoked_at timestamptz,
   revoked_by uuid,
@@ -21,7 +21,7 @@ create table public.organization_api_keys (
   constraint organization_api_keys_name_is_1_to_100_characters check (length(name) between 1 and 100),
   constraint organization_api_keys_key_id_is_random_text check (key_id ~ '^[a-z0-9]{16}$'),
   constraint organization_api_keys_secret_is_sha256 check (octet_length(secret_hash) = 32),
-  -- A closed list: a new scope is a new migration, so no key can gain a meaning later.
+  -- A closed list: a new scope needs a new migration, so no key can gain permissions later.
   constraint organization_api_keys_scopes_are_known
     check (scopes <@ array['audit.read', 'servers.read', 'usage.read'] and cardinality(scopes) > 0),
   constraint organization_api_keys_organization
@@ -56,17 +56,17 @@ grant select (id, organization_id, name, key_id, scopes, created_by, created_at,
       update (revoked_at, revoked_by) on public.organization_api_keys to weir_writer;
 grant select (organization_id, key_id, secret_hash, name, scopes, expires_at, revoked_at) on public.organization_api_keys to weir_system;
 
--- A revoked key stays revoked and nothing else of a key changes, no matter who writes: a key's scopes never grow.
+-- A revoked key stays revoked and nothing else of a key changes, whether a function or direct SQL writes: a key's scopes never grow.
 create function weir.guard_organization_key() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
-    raise exception using errcode = 'WR005', message = 'a revoked key stays revoked: make a new one';
+    raise exception using errcode = 'WR005', message = 'a revoked key cannot be reactivated: make a new one';
   elsif (old.organization_id, old.name, old.key_id, old.secret_hash, old.scopes, old.expires_at, old.created_at)
      is distinct from (new.organization_id, new.name, new.key_id, new.secret_hash, new.scopes, new.expires_at, new.created_at) then
-    raise exception using errcode = 'WR005', message = 'a key is not changed, only revoked: make a new one';
+    raise exception using errcode = 'WR005', message = 'a key cannot be changed, only revoked: make a new one';
   end if;
   return new;
 end;
@@ -79,9 +79,9 @@ create trigger a_guard_organization_key before update on public.organization_api
 
 set local role weir_writer;
 
--- For admins; other members get WR003, and outsiders WR004. The caller generates key id and secret at random, and only the secret's
--- hash is kept. It always expires: null p_expires_at is 90 days, and a year is the most, so that forgotten automation loses its access. An
--- organization has at most 100 keys that are valid, which its lock makes exact. The audit log gets the key id and never the secret.
+-- For admins; other members get WR003, and outsiders WR004. The caller generates key id and secret at random, and only the secret's hash is
+-- stored. A key always expires, so that forgotten automation loses its access: after 90 days if p_expires_at is null, and after a year at
+-- most. An organization has at most 100 valid keys; its lock makes the count exact. The audit log gets the key id and never the secret.
 create function weir.create_organization_api_key(
   p_organization_id uuid, p_name text, p_key_id text, p_secret text, p_scopes text[], p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer
@@ -93,7 +93,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('credential', 'create_organization_api_key', 'admin', 'keys of the organization are made by an owner or admin',
+  v_act := weir.act('credential', 'create_organization_api_key', 'admin', 'only an owner or admin makes keys of the organization',
                     p_organization_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is null then
@@ -103,14 +103,14 @@ begin
       when p_secret is null or octet_length(p_secret) <> 43 or p_secret !~ '^[A-Za-z0-9]{43}$' then 'secret must be 43 letters and digits'
       when p_scopes is null or cardinality(p_scopes) not between 1 and 3 or array_ndims(p_scopes) <> 1
            or array_position(p_scopes, null) is not null or not p_scopes <@ array['audit.read', 'servers.read', 'usage.read']
-        then 'scopes must be of audit.read, servers.read and usage.read'
+        then 'scopes must be one or more of audit.read, servers.read and usage.read'
       when not v_expires_at between now() and now() + interval '366 days' then 'expires_at must be within a year' end));
   end if;
   if v_refusal is not null then
     return v_refusal;
   elsif (select count(*) from public.organization_api_keys k
          where k.organization_id = p_organization_id and k.revoked_at is null and k.expires_at > now()) >= 100 then
-    return weir.refuse(v_act, 'WR006', 'an organization may have 100 keys');
+    return weir.refuse(v_act, 'WR006', 'an organization may have 100 valid keys: revoke one first');
   end if;
   insert into public.organization_api_keys (organization_id, name, key_id, secret_hash, scopes, created_by, expires_at)
   values (p_organization_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')),
@@ -145,7 +145,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- Again under the lock: the caller may not see it any more.
+  -- Read again under the lock: the caller may have lost sight of it.
   select k.organization_id into v_act.organization_id from public.organization_api_keys k where k.key_id = p_key_id;
   if v_act.organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such key');
@@ -164,8 +164,9 @@ reset role;
 
 set local role weir_system;
 
--- Finds the organization of a key and what the key may read. Definer, for the engine only: the organization is not known before. There is
--- no row for a key that is not valid, whatever the reason. Anybody can send a key, and each error would be written to PostgreSQL's log.
+-- Finds the organization of a key and what the key may read. Definer, for the engine only: the organization is not known before. A key that
+-- is not valid gets no row, whatever the reason. It is not an error, because anybody can send a key, and each error would be written to
+-- PostgreSQL's log.
 create function weir.authenticate_organization_key(p_key_id text, p_secret_hash bytea)
 returns table (organization_id uuid, name text, scopes text[], key_expires_at timestamptz)
 language plpgsql stable security definer rows 1

@@ -1,7 +1,7 @@
 -- Sign-ins of the embedded issuer: passwords, refresh tokens, and limits on attempts.
 
--- One row is a family of refresh tokens. A token is sealed and holds only the sign-in's id and a count. The row has the one count that is
--- valid. So nothing in the database can be used as a token, and every used token is known as used without being stored.
+-- One row is a family of refresh tokens. A token is sealed and holds only the sign-in's id and a count. The row stores the one count that
+-- is valid. So nothing in the database can be used as a token, and a used token is recognized without being stored.
 create table weir.sign_ins (
   id uuid not null default weir.uuid_v7(),
   user_id uuid not null,
@@ -11,7 +11,8 @@ create table weir.sign_ins (
   expires_at timestamptz not null,
   revoked_at timestamptz,
   revoked_by text,
-  -- Opened by the token of an invitation or of a recovery, and no password was set in it yet: it may set one, whenever that is.
+  -- True for a sign-in that the token of an invitation or a recovery opened, until a password is set in it. Such a sign-in may set a
+  -- password at any age.
   may_set_password boolean not null default false,
   constraint sign_ins_pkey primary key (id),
   constraint sign_ins_counter_is_not_negative check (counter >= 0),
@@ -21,7 +22,7 @@ create table weir.sign_ins (
 );
 alter table weir.sign_ins enable row level security, force row level security;
 revoke all on weir.sign_ins from public, anon, authenticated, service_role;
-comment on table weir.sign_ins is 'user: sign-ins of the embedded issuer; the count of the one refresh token that is good, never a token';
+comment on table weir.sign_ins is 'user: sign-ins of the embedded issuer; the count of the one valid refresh token, never a token';
 -- For open_sign_in, which keeps a person's newest fifty, and for the foreign key's cascade.
 create index sign_ins_user_id_idx on weir.sign_ins (user_id, created_at desc);
 -- For open_sign_in, which deletes families that have ended.
@@ -34,10 +35,10 @@ grant select,
       update (counter, used_at, expires_at, revoked_at, revoked_by, may_set_password),
       delete on weir.sign_ins to weir_system;
 
--- Attempts in the current window: by network address (`address`), by e-mail address from one network address (`pair`), and by
--- e-mail address from anywhere (`email`). `known` marks a pair that signed in successfully not long ago; its window is how long it
--- stays known. Subjects are hashed: a mistyped e-mail address may be a real person's. Rows of past windows are deleted when
--- others sign in.
+-- Attempts in the current window: by network address (`address`), by e-mail address from one network address (`pair`), and by e-mail
+-- address from all networks (`email`). `known` marks a pair that signed in successfully a short time ago; its window is how long it stays
+-- known. Subjects are hashed, because a mistyped e-mail address may be a real person's. Rows of past windows are deleted when others sign
+-- in.
 create table weir.sign_in_attempts (
   kind text not null,
   subject bytea not null,
@@ -50,7 +51,7 @@ create table weir.sign_in_attempts (
 );
 alter table weir.sign_in_attempts enable row level security, force row level security;
 revoke all on weir.sign_in_attempts from public, anon, authenticated, service_role;
-comment on table weir.sign_in_attempts is 'platform: how often was tried to sign in of late';
+comment on table weir.sign_in_attempts is 'platform: recent attempts to sign in';
 -- For begin_sign_in, which deletes past windows.
 create index sign_in_attempts_window_ends_idx on weir.sign_in_attempts (window_ends);
 
@@ -60,8 +61,8 @@ grant select, insert, update (window_ends, attempts), delete on weir.sign_in_att
 
 set local role weir_system;
 
--- The password hash for an address. Definer, called by begin_sign_in before anybody is signed in; the engine verifies the
--- password, so the hash never reaches a client. No row where the users are Supabase's: its own issuer knows them.
+-- The password hash of an address. Definer, called by begin_sign_in before anybody is signed in; the engine verifies the password, so the
+-- hash never reaches a client. No row where the users are Supabase's, whose own issuer signs them in.
 create function weir.find_login(p_email text) returns table (user_id uuid, password_hash text, disabled boolean)
 language plpgsql stable security definer rows 1
 set search_path = pg_catalog, pg_temp
@@ -76,7 +77,7 @@ end;
 $$;
 grant execute on function weir.find_login to weir_engine;
 
--- Makes a login of the embedded issuer. On Supabase its own issuer makes logins, and Weir may not.
+-- Creates a login of the embedded issuer. On Supabase only Supabase's issuer creates logins.
 create function weir.create_user(p_email text, p_password_hash text) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -96,9 +97,9 @@ exception
 end;
 $$;
 
--- Makes a login, where the operator lets people sign up. The address is unconfirmed, so it accepts no invitation. Null where the
--- address is taken: anybody can cause that, and an error would be written to PostgreSQL's log. Definer: it writes auth.users before
--- anybody is signed in.
+-- Creates a login, where the operator lets people sign up. The address is unconfirmed, so it accepts no invitation. Null if the address is
+-- taken; that is not an error, because anybody can cause it, and each error would be written to PostgreSQL's log. Definer: it writes
+-- auth.users before anybody is signed in.
 create function weir.sign_up(p_email text, p_password_hash text) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -120,11 +121,11 @@ grant execute on function weir.sign_up to weir_engine;
 
 reset role;
 
--- The migrator calls it, and is not its owner.
+-- The migrator calls it and does not own it.
 grant execute on function weir.create_user to current_user;
 
--- Counts one attempt. Returns 0 within the limit, else the seconds until the window ends. The count stops one above the limit,
--- where it no longer matters, so that a flood changes only one row. Not a definer: called by begin_sign_in as weir_system.
+-- Counts one attempt. Returns 0 within the limit, else the seconds until the window ends. The count stops one above the limit, so that a
+-- flood stops changing the value. Not a definer: begin_sign_in calls it as weir_system.
 create function weir.count_attempt(p_kind text, p_subject text, p_limit integer, p_window interval) returns integer
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -136,7 +137,7 @@ begin
   insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
   values (p_kind, sha256(convert_to(p_subject, 'UTF8')), clock_timestamp() + p_window, 1)
   on conflict (kind, subject) do update
-    -- A window that is over begins again with this attempt.
+    -- After the window has ended, this attempt begins a new one.
     set attempts = case when a.window_ends <= clock_timestamp() then 1 else least(a.attempts + 1, p_limit + 1) end,
         window_ends = case when a.window_ends <= clock_timestamp() then excluded.window_ends else a.window_ends end
   returning a.attempts, a.window_ends into v_attempts, v_window_ends;
@@ -144,8 +145,7 @@ begin
 end;
 $$;
 
--- The network that one subscriber has: an IPv4 address, or a /64 of IPv6. Else a flood from one subscriber would have 2^64
--- addresses.
+-- The network of one subscriber: an IPv4 address, or a /64 of IPv6. One subscriber can use all 2^64 addresses of a /64.
 create function weir.network_of(p_address inet) returns text
 language sql immutable parallel safe
   return host(network(set_masklen(p_address, case family(p_address) when 4 then 32 else 64 end)));
@@ -155,21 +155,21 @@ grant execute on function weir.count_attempt, weir.network_of to weir_system;
 
 set local role weir_system;
 
--- Begins a sign-in, before the password is verified: one statement returns whether it may be tried at all, and the hash. Three
--- limits, each counted only where the one before let the attempt through:
---   30 a minute from one network address, whomever it tries;
---   10 in five minutes for one e-mail address from one network address, which locks out nobody anywhere else;
---   100 in five minutes for one e-mail address from all places where nobody has signed in to it recently. This slows down guessing
---   from many addresses, and the person still signs in from where they usually do.
--- Without an e-mail address (to sign up) only the network address counts. A refusal says which limit it was and for how many
--- seconds, so that a replica need not ask again meanwhile. Definer: it reads a password hash before anybody is signed in.
--- Executed by weir_engine only.
+-- Begins a sign-in, before the password is verified: one statement returns whether the attempt is permitted, and the hash. There are three
+-- limits, and each is counted only if the one before permitted the attempt:
+--   30 a minute from one network address, for all e-mail addresses together;
+--   10 in five minutes for one e-mail address from one network address, which locks out nobody on another network;
+--   100 in five minutes for one e-mail address from all networks where nobody has signed in to it recently. This slows down guessing from
+--   many addresses, and the person still signs in from where they usually do.
+-- Without an e-mail address (to sign up) only the network address counts. A refusal says which limit it was and for how many seconds, so
+-- that a replica need not ask again during that time. Definer: it reads a password hash before anybody is signed in. Executed by
+-- weir_engine only.
 create function weir.begin_sign_in(p_email text, p_address inet)
 returns table (allowed boolean, user_id uuid, password_hash text, disabled boolean, limited_by text, retry_after integer)
 language plpgsql volatile security definer rows 1
 set search_path = pg_catalog, pg_temp
 as $$
--- Names like `user_id` are columns wherever a statement has them.
+-- In statements, a name like `user_id` means the column.
 #variable_conflict use_column
 declare
   v_network constant text := weir.network_of(p_address);
@@ -190,8 +190,7 @@ begin
   end if;
   allowed := retry_after = 0;
   limited_by := case when not allowed then limited_by end;
-  -- Past windows are deleted last, and rows that somebody holds are skipped. So this transaction waits for nobody while it holds
-  -- counters.
+  -- Past windows are deleted last, and locked rows are skipped. So this transaction waits for no other while it holds counters.
   delete from weir.sign_in_attempts a
   where (a.kind, a.subject) in (
     select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'
@@ -205,10 +204,10 @@ end;
 $$;
 grant execute on function weir.begin_sign_in to weir_engine;
 
--- Begins a family after the password or a token was verified; its first token has count 0. p_password_hash: the hash that the password was
--- verified against, if it was a password. Null is returned if the user has another hash by now, since whoever changes a password ends all
--- other sign-ins. The attempts from that place are forgotten, and the place is known for thirty days. Of a person's sign-ins only the
--- newest fifty stay. Definer: it is the issuer's; the caller has verified who it is.
+-- Begins a family after the password or a token was verified; its first token has count 0. p_password_hash is the hash that the password
+-- was verified against, if there was a password. Returns null if the user has another hash by now, because a change of the password ends
+-- all other sign-ins. The attempts from that network are forgotten, and the network is known for thirty days. A person keeps only their
+-- newest fifty sign-ins. Definer: it is the issuer's; the caller has verified the person.
 create function weir.open_sign_in(
   p_user_id uuid, p_address inet, p_password_hash text default null, p_may_set_password boolean default false) returns uuid
 language plpgsql volatile security definer
@@ -232,7 +231,7 @@ begin
   insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
   select 'known', v_pair, clock_timestamp() + interval '30 days', 1 where v_pair is not null
   on conflict (kind, subject) do update set window_ends = excluded.window_ends;
-  -- Ended families go a few at a time, so that no sign-in pays for many.
+  -- At most a few ended families are deleted at a time, so that no sign-in becomes slow.
   delete from weir.sign_ins s
   where s.id in (select o.id from weir.sign_ins o where o.expires_at < clock_timestamp() - interval '1 day' limit 20 for update skip locked)
      or s.id in (select o.id from weir.sign_ins o where o.user_id = p_user_id order by o.created_at desc offset 49);
@@ -243,10 +242,10 @@ end;
 $$;
 grant execute on function weir.open_sign_in to weir_engine;
 
--- Uses a refresh token once. The row's lock orders requests that come together. The first gets the next token. A request with the
--- previous token within ten seconds (its answer was lost, or two tabs refresh) gets that same next token. Any older token was
--- stolen or copied, and ends the family. A family also ends when it is unused for a week, or thirty days old. problem null:
--- counter is the count of the token to issue. Definer: it is the issuer's; the sign-in is the sealed token's.
+-- Uses a refresh token once. The row's lock orders concurrent requests. The first gets the next token. A request with the previous token
+-- within ten seconds (its answer was lost, or two tabs refresh) gets that same next token. Any older token was stolen or copied, and ends
+-- the family. A family also ends when it is unused for a week, or is thirty days old. If problem is null, counter is the count of the token
+-- to issue. Definer: it is the issuer's; the sign-in is that of the sealed token.
 create function weir.refresh_sign_in(p_id uuid, p_counter integer)
 returns table (problem text, counter integer, user_id uuid)
 language plpgsql volatile security definer rows 1
@@ -262,7 +261,7 @@ begin
   select s.* into v_sign_in from weir.sign_ins s where s.id = p_id for update;
   user_id := v_sign_in.user_id;
   counter := v_sign_in.counter;
-  -- The first problem that holds is the answer.
+  -- The first problem that applies is returned.
   problem := case
     when v_sign_in.id is null or v_sign_in.revoked_at is not null then 'session_not_found'
     when v_sign_in.expires_at <= clock_timestamp() then 'session_expired'
@@ -288,9 +287,8 @@ end;
 $$;
 grant execute on function weir.refresh_sign_in to weir_engine;
 
--- The person of a verified access token. No row: there is no such person, they are banned, or that sign-in has ended.
--- p_sign_in_id null: the token names no sign-in, and only the person is looked up. Definer: the issuer's functions read
--- auth.users; nobody else does.
+-- The person of a verified access token. No row if there is no such person, they are banned, or that sign-in has ended. If p_sign_in_id is
+-- null, the token names no sign-in, and only the person is looked up. Definer: only the issuer's functions read auth.users.
 create function weir.signed_in_user(p_user_id uuid, p_sign_in_id uuid)
 returns table (email text, email_confirmed_at timestamptz, created_at timestamptz, updated_at timestamptz, signed_in_at timestamptz)
 language plpgsql stable security definer rows 1
@@ -307,8 +305,8 @@ end;
 $$;
 grant execute on function weir.signed_in_user to weir_engine;
 
--- Signs out: this sign-in (`local`), all of the person (`global`), or all others (`others`). Returns how many ended; an unknown
--- scope ends none. Definer: it is the issuer's; the person is the verified token's.
+-- Signs out: this sign-in (`local`), all of the person (`global`), or all others (`others`). Returns how many ended; an unknown scope ends
+-- none. Definer: it is the issuer's; the person is that of the verified token.
 create function weir.close_sign_ins(p_user_id uuid, p_sign_in_id uuid, p_scope text) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -326,11 +324,11 @@ end;
 $$;
 grant execute on function weir.close_sign_ins to weir_engine;
 
--- Whether the person who asks signed in within the last 15 minutes, by the claims of the verified token. Functions that change what cannot
--- be undone, or what all organizations depend on, ask it, so that a token that was stolen later is of no use there. Weir's process writes
--- `auth_time`; a Supabase project's own API shows the token as it is, whose `amr` lists methods with timestamps. Without either the answer
--- is false. Of the embedded issuer the claims name the sign-in (`session_id`), and one that has ended counts no more. Definer: nobody else
--- reads sign-ins; the sign-in is the verified token's.
+-- Whether the caller signed in within the last 15 minutes, by the claims of the verified token. Functions whose changes cannot be undone,
+-- or that all organizations depend on, require it, so that a token that is stolen later cannot call them. Weir's process writes
+-- `auth_time`; a Supabase project's own API shows the token unchanged, whose `amr` lists methods with timestamps. Without either the answer
+-- is false. The embedded issuer's claims name the sign-in (`session_id`); after it has ended, the answer is false. Definer: no other role
+-- reads sign-ins; the sign-in is that of the verified token.
 create function weir.signed_in_recently() returns boolean
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -346,12 +344,12 @@ begin
   elsif v_claims ? 'auth_time' then
     v_seconds := case jsonb_typeof(v_claims -> 'auth_time') when 'number' then (v_claims ->> 'auth_time')::numeric end;
   else
-    -- A refresh is no sign-in.
+    -- A refresh does not count as a sign-in.
     select max((m.value ->> 'timestamp')::numeric) into v_seconds
     from jsonb_array_elements(case jsonb_typeof(v_claims -> 'amr') when 'array' then v_claims -> 'amr' else '[]' end) m
     where jsonb_typeof(m.value -> 'timestamp') = 'number' and m.value ->> 'method' is distinct from 'token_refresh';
   end if;
-  -- A minute of the future, for clocks that differ. A time farther away is no time of a sign-in.
+  -- Clocks may differ by a minute. A time further in the future is not valid.
   if v_seconds is null or v_seconds not between extract(epoch from now()) - 900 and extract(epoch from now()) + 60 then
     return false;
   end if;

@@ -1,6 +1,6 @@
--- What a person keeps for themselves: a profile, and the wrapped key that their private data is encrypted with.
+-- A person's own data: a profile, and the wrapped key that encrypts their private data.
 
--- What a person is called. It is a table of Weir's own, because API roles cannot read auth.users. Seen by fellow members, so that a list
+-- A person's display name. It is in a table of Weir's own, because API roles cannot read auth.users. Fellow members see it, so that a list
 -- of members has names.
 create table public.user_profiles (
   user_id uuid not null,
@@ -14,17 +14,17 @@ create table public.user_profiles (
 );
 alter table public.user_profiles enable row level security, force row level security;
 revoke all on public.user_profiles from public, anon, authenticated, service_role;
-comment on table public.user_profiles is 'user: what a person is called';
+comment on table public.user_profiles is 'user: a person''s display name';
 
 -- Seen by the person, and by active members of an organization that the person belongs to, suspended or not.
 create policy profiles_are_seen_by_the_person_and_fellow_members on public.user_profiles for select to authenticated, weir_writer
   using (user_id = (select weir.actor_id())
-         -- That table's own policy shows the members of the caller's organizations only.
+         -- The policy of organization_members shows the members of the caller's organizations only.
          or user_id = any(array(select m.user_id from public.organization_members m where m.status <> 'removed')));
--- Nobody names another person.
+-- A person creates only their own profile.
 create policy profiles_are_made_by_the_person on public.user_profiles for insert to weir_writer
   with check (user_id = (select weir.actor_id()));
--- Nobody changes another person's name.
+-- A person changes only their own profile.
 create policy profiles_are_changed_by_the_person on public.user_profiles for update to weir_writer
   using (user_id = (select weir.actor_id())) with check (user_id = (select weir.actor_id()));
 -- For lists of people with their addresses (weir.list_members, weir.list_users).
@@ -32,17 +32,17 @@ create policy profiles_are_read_by_the_engine on public.user_profiles for select
 grant select on public.user_profiles to authenticated, weir_system;
 grant select, insert (user_id, display_name), update (display_name, updated_at) on public.user_profiles to weir_writer;
 
--- A person's data key: 32 random bytes that the process seals with its keyring, so that the database never has the key in clear. The
--- person sees that there is one; only the engine sees its ciphertext.
+-- A person's data key: 32 random bytes that the process seals with its keyring, so that the database never holds the key in clear text. The
+-- person sees that the key exists; only the engine reads its ciphertext.
 create table public.user_secrets (
   user_id uuid not null,
   wrapped_key bytea not null,
-  -- Rises with each wrapping; a new one must name the version that it read.
+  -- Rises with each wrapping; a new wrapping must name the version that it replaces.
   version integer not null default 1,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint user_secrets_pkey primary key (user_id),
-  -- Sealing adds a nonce and a tag to the 32 bytes, so a bare key is too short to be stored.
+  -- Sealing adds a nonce and a tag to the 32 bytes, so a key in clear text is too short to be stored.
   constraint user_secrets_key_is_wrapped check (octet_length(wrapped_key) between 60 and 512),
   constraint user_secrets_version_is_positive check (version > 0),
   constraint user_secrets_user foreign key (user_id) references auth.users (id) on delete cascade
@@ -61,8 +61,8 @@ grant select, insert (user_id, wrapped_key), update (wrapped_key, version, updat
 
 set local role weir_system;
 
--- The person's wrapped key. If there is none yet, p_wrapped_key becomes it; of two processes that bring one at once, both get the first.
--- Null p_wrapped_key: only reads. Definer, for the engine only: nobody else reads a wrapped key.
+-- The person's wrapped key. If there is none yet, p_wrapped_key becomes it; if two processes bring one at once, both get the first. With a
+-- null p_wrapped_key it only reads. Definer, for the engine only: no other role reads a wrapped key.
 create function weir.user_data_key(p_user_id uuid, p_wrapped_key bytea) returns table (wrapped_key bytea, version integer)
 language plpgsql volatile security definer rows 1
 set search_path = pg_catalog, pg_temp
@@ -75,15 +75,15 @@ begin
   return query select s.wrapped_key, s.version from public.user_secrets s where s.user_id = p_user_id;
 exception
   when check_violation then
-    raise exception using errcode = 'WR001', message = 'wrapped_key is not a wrapped key';
+    raise exception using errcode = 'WR001', message = 'wrapped_key must be 60 to 512 bytes';
   when foreign_key_violation or not_null_violation then
     raise exception using errcode = 'WR004', message = 'there is no such user';
 end;
 $$;
 grant execute on function weir.user_data_key to weir_engine;
 
--- Stores the same key, wrapped again by a newer key of the keyring. False if another process was faster: only the version that was read is
--- replaced. Definer, for the engine only: the keyring is rotated for all people.
+-- Stores the same key, wrapped again by a newer key of the keyring. Returns false if another process was faster: only the version that was
+-- read is replaced. Definer, for the engine only: the keyring is rotated for all people.
 create function weir.rewrap_user_data_key(p_user_id uuid, p_version integer, p_wrapped_key bytea) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -94,7 +94,7 @@ begin
   return found;
 exception
   when check_violation or not_null_violation then
-    raise exception using errcode = 'WR001', message = 'wrapped_key is not a wrapped key';
+    raise exception using errcode = 'WR001', message = 'wrapped_key must be 60 to 512 bytes';
 end;
 $$;
 grant execute on function weir.rewrap_user_data_key to weir_engine;
@@ -103,8 +103,8 @@ reset role;
 
 set local role weir_writer;
 
--- Everybody who is signed in may name themselves; a repeated call replaces the name. No organization's audit log has a row of it, because
--- a profile belongs to none.
+-- For everybody who is signed in; sets the caller's display name. A repeated call replaces it. No audit log has a row of it, because a
+-- profile belongs to no organization.
 create function weir.set_user_profile(p_display_name text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

@@ -1,6 +1,6 @@
--- People of the embedded issuer: who joins by an invitation, who forgot the password, and what a platform admin does for them.
+-- People of the embedded issuer: joining by an invitation, recovering from a lost password, and what a platform admin does for them.
 
--- One recovery for each user: a newer one takes the place of an older one, and a used one is deleted. Only the hash of its token is kept.
+-- Each user has at most one recovery: a newer one replaces it, and a used one is deleted. Only the hash of its token is stored.
 create table weir.recoveries (
   user_id uuid not null,
   token_hash bytea not null,
@@ -21,8 +21,8 @@ create policy recoveries_are_kept_by_the_issuer on weir.recoveries for all to we
 grant select, insert (user_id, token_hash, created_at, expires_at), update (token_hash, created_at, expires_at), delete
   on weir.recoveries to weir_system;
 
--- For the rest of the transaction the claims are this person's, so that what follows is done and recorded in their name. Only for functions
--- of the issuer, which have verified who it is; the engine's sessions have no claims.
+-- Makes this person the actor for the rest of the transaction, so that what follows is done and recorded in their name. Only for functions
+-- of the issuer that have verified the person; the engine's sessions have no claims.
 create function weir.act_as(p_user_id uuid) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -38,7 +38,7 @@ language sql immutable parallel safe
   return case when p_token is null or octet_length(p_token) <> 43 or p_token !~ '^[A-Za-z0-9]{43}$'
               then 'token must be 43 letters and digits' end;
 
--- Keeps a recovery of 30 minutes, in the place of an older one. The caller has asked who may.
+-- Stores a recovery that is valid for 30 minutes, and replaces an older one. The caller has checked the permission.
 create function weir.keep_recovery(p_user_id uuid, p_token text) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -60,14 +60,14 @@ grant execute on function weir.act_as, weir.recovery_token_error, weir.keep_reco
 
 set local role weir_system;
 
--- Makes an account for the address that was invited, opens a sign-in, and accepts the invitation, all in this transaction, also where
--- people may not sign up. The token proves this one membership and not the address, so the address stays unconfirmed. It opens no sign-in
--- of an account that exists: whoever invites an address knows the token, and would take over the account. The sign-in may set a password,
--- which the account has none of. problem null: signed in.
---   otp_expired      one answer for a token that is unknown, used, expired or revoked, and where the inviter or the organization is not
---                    active or the inviter may not invite any more
+-- Creates an account for the address that was invited, opens a sign-in, and accepts the invitation, all in this transaction. It works also
+-- where people may not sign up. The token proves this one membership and not the address, so the address stays unconfirmed. It does not
+-- sign in to an existing account: the person who invited knows the token and could take over the account. The new account has no password,
+-- and the sign-in may set one. If problem is null, the person is signed in.
+--   otp_expired      one answer for a token that is unknown, used, expired or revoked, and if the inviter or the organization is not
+--                    active or the inviter may no longer invite
 --   user_exists      the address has an account
---   quota_exceeded   the organization has no place left
+--   quota_exceeded   max_members of the organization is reached
 -- Definer, for the engine only: nobody is signed in yet.
 create function weir.verify_invitation(p_token_hash bytea, p_address inet) returns table (problem text, user_id uuid, sign_in_id uuid)
 language plpgsql volatile security definer rows 1
@@ -81,7 +81,7 @@ begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
   end if;
-  -- Only of an invitation that is open, so that an old token blocks no calls of the organization.
+  -- Only for an open invitation, so that an old token blocks no calls of the organization.
   perform weir.lock_organization(i.organization_id) from public.organization_invitations i
   where i.token_hash = p_token_hash and i.accepted_at is null and i.revoked_at is null and i.expires_at > clock_timestamp();
   v_invitation := weir.open_invitation(p_token_hash);
@@ -91,7 +91,7 @@ begin
                   when weir.is_full_for(v_invitation) then 'quota_exceeded' end;
   if problem is null then
     user_id := weir.uuid_v7();
-    -- Somebody may sign up with the address at this moment, or be invited to it by another organization.
+    -- The address may sign up at the same moment, or accept another organization's invitation.
     insert into auth.users (id, email) values (user_id, v_invitation.email) on conflict do nothing;
     if not found then
       user_id := null;
@@ -108,10 +108,10 @@ end;
 $$;
 grant execute on function weir.verify_invitation to weir_engine;
 
--- Uses a recovery up and opens a sign-in of its person, who may set a password in it. The password and all other sign-ins end: they may be
--- somebody else's, who has made an account for an address that was not theirs. problem: otp_expired, one answer for a token that is
--- unknown, used or expired, and for a user who is banned. Deleting the row uses the token once: of two requests at once, the second finds
--- it gone. Definer, for the engine only: nobody is signed in yet.
+-- Uses a recovery and opens a sign-in of its person, in which they may set a password. The old password and all other sign-ins end, because
+-- another person may have created the account for an address that was not theirs. problem is otp_expired for a token that is unknown, used
+-- or expired, and for a user who is banned. Deleting the row uses the token once: of two requests at once, the second finds no row.
+-- Definer, for the engine only: nobody is signed in yet.
 create function weir.verify_recovery(p_token_hash bytea, p_address inet) returns table (problem text, user_id uuid, sign_in_id uuid)
 language plpgsql volatile security definer rows 1
 set search_path = pg_catalog, pg_temp
@@ -121,7 +121,7 @@ begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
   end if;
-  -- The user first, as weir.set_password does: both at once would wait for each other.
+  -- The user is locked first, as in weir.set_password; otherwise the two functions could deadlock.
   perform from auth.users u where u.id = (select r.user_id from weir.recoveries r where r.token_hash = p_token_hash) for update;
   delete from weir.recoveries r
   where r.token_hash = p_token_hash and r.expires_at > clock_timestamp() and not weir.is_banned(r.user_id)
@@ -141,10 +141,10 @@ end;
 $$;
 grant execute on function weir.verify_recovery to weir_engine;
 
--- Sets the password of who is signed in, and ends all their other sign-ins and an open recovery. It wants a sign-in that is younger than 15
--- minutes, or one that a token opened and that has set no password yet; so a token that is stolen later locks nobody out. Returns null, or
--- the problem. p_password_hash null: only asks, before a password is hashed. Definer: it is the issuer's; person and sign-in are the
--- verified token's.
+-- Sets the password of the person who is signed in, and ends all their other sign-ins and an open recovery. It requires a sign-in that is
+-- younger than 15 minutes, or one that a token opened and that has set no password yet. So a token that is stolen later cannot lock the
+-- person out. Returns null, or the problem. With a null p_password_hash it only checks, before a password is hashed. Definer: it is the
+-- issuer's; person and sign-in are those of the verified token.
 create function weir.set_password(p_user_id uuid, p_sign_in_id uuid, p_password_hash text) returns text
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -155,7 +155,7 @@ begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
   end if;
-  -- The user first: of two sign-ins that set a password at once, the second finds that it was ended.
+  -- The user is locked first: of two sign-ins that set a password at once, the second finds that it was ended.
   perform from auth.users u where u.id = p_user_id for update;
   select s.* into v_sign_in from weir.sign_ins s
   where s.id = p_sign_in_id and s.user_id = p_user_id and s.revoked_at is null and s.expires_at > clock_timestamp();
@@ -178,16 +178,16 @@ end;
 $$;
 grant execute on function weir.set_password to weir_engine;
 
--- For platform admins with a recent sign-in: makes an account without a password, and a recovery by which its person sets one. The operator
--- enters the address, so it counts as confirmed, as with `weir user create`. The caller generates the token at random, as for an invitation
--- and an agent's key: there is one rule for every secret, only its hash is kept, and a caller whose answer was lost still has it. Definer:
--- the account is nobody's yet.
+-- For platform admins with a recent sign-in: creates an account without a password, and a recovery by which its person sets one. The
+-- operator enters the address, so it counts as confirmed, as with `weir user create`. The caller generates the token at random, as for an
+-- invitation and an agent's key: only the hash of a secret is stored, and a caller whose answer was lost still has the secret. Definer:
+-- nobody is signed in to the account yet.
 create function weir.create_user_by_recovery(p_email text, p_token text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_act constant weir.act := weir.act('credential', 'create_user', 'platform_admin', 'users are made by a platform admin',
+  v_act constant weir.act := weir.act('credential', 'create_user', 'platform_admin', 'only a platform admin makes users',
                                       weir.platform_id());
   v_email text;
   v_id uuid;
@@ -227,7 +227,7 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_act constant weir.act := weir.act('credential', 'create_recovery', 'platform_admin', 'recoveries are made by a platform admin',
+  v_act constant weir.act := weir.act('credential', 'create_recovery', 'platform_admin', 'only a platform admin makes recoveries',
                                       weir.platform_id());
   v_refusal jsonb;
 begin
@@ -258,7 +258,7 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_act constant weir.act := weir.act('credential', 'confirm_user_email', 'platform_admin', 'addresses are confirmed by a platform admin',
+  v_act constant weir.act := weir.act('credential', 'confirm_user_email', 'platform_admin', 'only a platform admin confirms addresses',
                                       weir.platform_id());
   v_refusal jsonb;
 begin
@@ -281,14 +281,14 @@ $$;
 grant execute on function weir.confirm_user_email to authenticated;
 
 -- For platform admins: the users of the embedded issuer, newest first, with the id of the last one as `next`. p_email: only the user with
--- this address. p_before: the `next` of the page before. Null p_limit: 50, at most 200. It records the reading, since these are people of
--- all organizations. Definer: nobody else reads auth.users.
+-- this address. p_before: the `next` of the previous page. p_limit is 50 if null, and at most 200. The reading is recorded, because these
+-- are people of all organizations. Definer: no other role reads auth.users.
 create function weir.list_users(p_email text, p_before uuid, p_limit integer) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_act constant weir.act := weir.act('admin_read', 'list_users', 'platform_admin', 'users are listed for a platform admin',
+  v_act constant weir.act := weir.act('admin_read', 'list_users', 'platform_admin', 'only a platform admin lists users',
                                       weir.platform_id());
   v_limit integer;
   v_rows jsonb;
@@ -321,10 +321,10 @@ end;
 $$;
 grant execute on function weir.list_users to authenticated;
 
--- For every active member: who belongs to the organization, removed members left out. Addresses are shown to admins only, who know them
--- from their invitations or need them to tell people of one name apart; other members see names, as in user_profiles. Ordered by user id;
--- p_after is the last one of the page before. Null p_limit: 100, at most 500. Definer, because nobody reads the addresses of others; it
--- starts with who may ask.
+-- For every active member: the members of the organization, without those who were removed. Only admins see addresses: they know them from
+-- their invitations, and need them to distinguish people of one name. Other members see names, as in user_profiles. Ordered by user id;
+-- p_after is the last id of the previous page. p_limit is 100 if null, and at most 500. Definer, because no person reads the addresses of
+-- others; it begins with the permission check.
 create function weir.list_members(p_organization_id uuid, p_after uuid, p_limit integer)
 returns table (user_id uuid, display_name text, email text, email_confirmed boolean, role text, status text, joined_at timestamptz)
 language plpgsql stable security definer rows 100
@@ -350,7 +350,7 @@ begin
       where o.organization_id = p_organization_id and o.status <> 'removed' and (p_after is null or o.user_id > p_after)
       order by o.user_id limit coalesce(p_limit, 100)) m
     left join public.user_profiles p on p.user_id = m.user_id
-    -- A person of another issuer has the address that the issuer said last.
+    -- For a person of another issuer, the address is the one that their issuer stated last.
     left join lateral (
       select i.email, i.email_verified from weir.identities i
       where i.user_id = m.user_id and i.email is not null order by i.email_verified desc, i.updated_at desc limit 1) d on true

@@ -1,37 +1,35 @@
--- Nodes: the machines that run servers. A node registers with a token for one use, and proves itself by a key afterwards.
+-- Nodes: the machines that run servers. A node registers with a one-time token, and authenticates by a key afterwards.
 
--- A node registers with a one-time token and then presents a key of its own (weir.register_node). It may speak only of
--- instances that are placed on it. Rows are not deleted, because instances refer to them.
+-- A node registers with a one-time token and then presents a key of its own (weir.register_node). It may report only on instances that are
+-- placed on it. Rows are not deleted, because instances refer to them.
 create table weir.dtma_nodes (
   id uuid not null default weir.uuid_v7(),
   name text not null,
-  -- Placement prefers the instance's region and does not insist on it (weir.choose_node).
+  -- Placement prefers the instance's region but does not require it (weir.choose_node).
   region text not null default 'default',
-  -- Null once the token was used, and where a restore has taken it away.
+  -- Null after the token was used, or after a restore removed it.
   token_hash bytea,
   token_expires_at timestamptz,
-  -- Null until the node has registered, and while it must register again. Otherwise everything that a call to it needs is
-  -- set, except the address (dtma_nodes_registered_with_key).
+  -- Null until the node has registered, and while it must register again. Otherwise everything that a call to it needs is set, except the
+  -- address (dtma_nodes_registered_with_key).
   registered_at timestamptz,
-  -- Of the key by which the node speaks to Weir. Unique, so that a key names one node.
+  -- The hash of the key by which the node authenticates to Weir. Unique, so that a key names one node.
   key_hash bytea,
-  -- Null after a restore, until the node itself has said where it is (weir.begin_epoch): a copy of a database must not
-  -- command the original's nodes. Calls go to an address derived from this one (weir.endpoint_url), never to one from a
-  -- node's answer.
+  -- Null after a restore, until the node itself reports its address (weir.begin_epoch): a copy of a database must not command the
+  -- original's nodes. Calls go to an address derived from this one (weir.endpoint_url), never to one from a node's answer.
   api_url text,
-  -- The key by which Weir speaks to the node, sealed with the keyring and bound to the node's id. The database cannot open
-  -- it.
+  -- The key by which Weir authenticates to the node, sealed with the keyring and bound to the node's id. The database cannot open it.
   sealed_api_key bytea,
-  -- Of the contract between Weir and nodes: rises with each change that the other side can notice.
+  -- The version of the contract between Weir and nodes. It rises with each change that the other side can notice.
   capability_version integer,
   -- `none`: the node runs every server as one user, so it serves a single organization.
   isolation text,
   runtimes text[] not null default '{}',
-  -- What placement and the state of instances go by: true with each heartbeat, false when the node is silent for too long
+  -- What placement and the state of instances depend on: true with each heartbeat, false when the node is silent for too long
   -- (weir.sweep_nodes) or its port is closed (weir.report_closed_node).
   is_online boolean not null default false,
   heartbeat_at timestamptz,
-  -- The last heartbeat's report, for people; nothing is decided by it.
+  -- The last heartbeat's report, for people; no decision depends on it.
   status jsonb,
   created_at timestamptz not null default now(),
   closed_at timestamptz,
@@ -52,10 +50,10 @@ create table weir.dtma_nodes (
 alter table weir.dtma_nodes enable row level security, force row level security;
 revoke all on weir.dtma_nodes from public, anon, authenticated, service_role;
 comment on table weir.dtma_nodes is 'platform: hosts that run servers, with the sealed key of their API';
-comment on column weir.dtma_nodes.closed_at is 'when a replica last found its port closed and was believed';
+comment on column weir.dtma_nodes.closed_at is 'when a replica last reported its port as closed and the report was accepted';
 
--- Nodes belong to the platform, so only weir_system has privileges; the updated columns are those of registration and
--- heartbeats. The name is not among them.
+-- Nodes belong to the platform, so only weir_system has privileges. It updates the columns of registration and heartbeats. The name is not
+-- among them.
 create policy nodes_are_kept_by_the_engine on weir.dtma_nodes for all to weir_system using (true) with check (true);
 grant select,
       insert (id, name, region, token_hash, token_expires_at),
@@ -64,8 +62,8 @@ grant select,
 
 set local role weir_system;
 
--- Makes a node, or a new token for one that has not registered or that lost its key in a restore. The newest token counts. The id
--- stays, and with it what is placed there. A node that is registered keeps its name for itself (WR005). Only the token's hash is
+-- Creates a node, or a new token for one that has not registered or that lost its key in a restore. Only the newest token is valid. The id
+-- stays, and so does what is placed on the node. The name of a registered node cannot be used again (WR005). Only the token's hash is
 -- stored.
 create function weir.issue_node_token(p_name text, p_region text, p_token_hash bytea, p_expires_at timestamptz) returns uuid
 language plpgsql volatile security definer
@@ -81,20 +79,20 @@ begin
     where n.registered_at is null
   returning n.id into v_id;
   if v_id is null then
-    raise exception using errcode = 'WR005', message = 'a node of this name is already known';
+    raise exception using errcode = 'WR005', message = 'a node with this name is registered: choose another name';
   end if;
   return v_id;
 exception
-  -- The table's constraints are the validation; a caller gets an error of the closed list.
+  -- The table's constraints are the validation. The caller gets an error of the closed list.
   when check_violation or not_null_violation then
     raise exception using errcode = 'WR001', message = 'name, region, token hash or expiry is not valid';
 end;
 $$;
 grant execute on function weir.issue_node_token to weir_engine;
 
--- Registers a node with its one-time token. The statement that finds the token also uses it up, so of two nodes with one token
--- one registers. Null where the token is not valid: anybody can send one, and an error would be written to PostgreSQL's log. The
--- address is what the node says; the API's key is sealed by the replica.
+-- Registers a node with its one-time token. The statement that finds the token also uses it, so if two nodes send one token, one registers.
+-- Null if the token is not valid; that is not an error, because anybody can send a token, and each error would be written to PostgreSQL's
+-- log. The node states its address; the replica has sealed the key of its API.
 create function weir.register_node(
   p_token_hash bytea, p_node_key_hash bytea, p_api_url text, p_sealed_api_key bytea, p_capability_version integer,
   p_isolation text, p_runtimes text[]) returns uuid
@@ -115,7 +113,7 @@ end;
 $$;
 grant execute on function weir.register_node to weir_engine;
 
--- The node of a key, or null. A replica asks before it reads anything that the bearer sends, so an unknown key is no error.
+-- The node of a key, or null. A replica calls this before it reads anything that the bearer sends. An unknown key is not an error.
 create function weir.node_of_key(p_node_key_hash bytea) returns uuid
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -124,8 +122,8 @@ as $$
 $$;
 grant execute on function weir.node_of_key to weir_engine;
 
--- Registered nodes and how to reach them. api_url is null for a node that has not sent a heartbeat since a restore
--- (weir.begin_epoch). The API's keys are sealed; only a replica's keyring opens them.
+-- Registered nodes and how to reach them. api_url is null for a node that has not sent a heartbeat since a restore (weir.begin_epoch). The
+-- keys of their APIs are sealed; only a replica's keyring opens them.
 create function weir.node_connections()
 returns table (node_id uuid, name text, api_url text, sealed_api_key bytea, online boolean)
 language plpgsql stable security definer
@@ -138,9 +136,9 @@ end;
 $$;
 grant execute on function weir.node_connections to weir_engine;
 
--- Marks nodes offline that have been silent for longer than p_stale, and degrades what ran there, since it is not known to run.
--- Returns how many nodes were lost. It stops after half a second; instances that are still `running` on an offline node are found
--- by the next sweep.
+-- Marks nodes offline that have been silent for longer than p_stale, and sets what ran there to degraded, because its state is unknown.
+-- Returns how many nodes went offline. It stops after half a second; the next sweep finds instances that are still `running` on an offline
+-- node.
 create function weir.sweep_nodes(p_stale interval) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -155,7 +153,7 @@ begin
     where n.is_online and n.heartbeat_at < clock_timestamp() - p_stale
     returning n.id)
   select coalesce(array_agg(l.id), '{}') into v_nodes from lost l;
-  -- In the order of organizations, the order of their locks.
+  -- In the order of organizations, which is the order of their locks.
   for v_instance in
     select i.id, i.generation from public.mcp_server_instances i
     join weir.dtma_nodes n on n.id = i.node_id and not n.is_online
@@ -169,15 +167,15 @@ end;
 $$;
 grant execute on function weir.sweep_nodes to weir_engine;
 
--- Takes a replica's report that a node's port is closed. Returns whether it was believed. The report may be wrong, because a
--- firewall or a proxy may stand between that replica and the node. The node's heartbeat, which comes through any replica, is the
--- better evidence. So the report counts only if no heartbeat came since the replica looked, and if it looked at the address that
--- the node has now. The next heartbeat reverses it. For ten minutes after such a report another one alone is not enough: the node
--- must have missed a heartbeat too.
--- So a replica that cannot reach a healthy node marks it offline at most once in ten minutes, for five seconds at most, and a
--- node that really dies twice is found a few seconds later.
--- p_ago: how long ago the replica looked. p_quiet: longer than a heartbeat takes to arrive. Definer: nodes belong to the
--- platform, and their instances to any organization.
+-- Takes a replica's report that a node's port is closed. Returns whether the report was accepted. The report may be wrong, because a
+-- firewall or a proxy may stand between that replica and the node. The node's heartbeat, which comes through any replica, is better
+-- evidence. So the report counts only if no heartbeat came since the replica tried to connect, and if it tried the address that the node
+-- has now. The next heartbeat reverses it. For ten minutes after such a report another one alone is not enough: the node must have missed a
+-- heartbeat too.
+-- So a replica that cannot reach a healthy node marks it offline at most once in ten minutes, for five seconds at most, and a node that
+-- really dies twice is detected a few seconds later.
+-- p_ago: how long ago the replica tried. p_quiet: longer than a heartbeat takes to arrive. Definer: nodes belong to the platform, and their
+-- instances to any organization.
 create function weir.report_closed_node(p_node_id uuid, p_api_url text, p_ago interval, p_quiet interval) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -190,7 +188,7 @@ begin
   if not found then
     return false;
   end if;
-  -- Degrades what runs on offline nodes. No online node is silent for a day, so no other node is marked by this.
+  -- Sets what runs on offline nodes to degraded. No online node is silent for a day, so no other node is marked by this.
   perform weir.sweep_nodes('1 day');
   return true;
 end;

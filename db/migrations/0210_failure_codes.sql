@@ -1,7 +1,7 @@
 -- Why a server could not be deployed, does not run or could not be called.
 
--- The closed list of reasons, with the one sentence per code that members read; an admin reads the instance's last_error. The program
--- has the same list (FailureCodes), and docs/errors.md says what to do; a test compares the three.
+-- The closed list of reasons, with the one sentence per code that members read; an admin reads the instance's last_error. The program has
+-- the same list (FailureCodes), and docs/errors.md says what to do; a test compares the three.
 create table weir.failure_codes (
   code text not null,
   sentence text not null,
@@ -12,7 +12,7 @@ alter table weir.failure_codes enable row level security, force row level securi
 revoke all on weir.failure_codes from public, anon, authenticated, service_role;
 comment on table weir.failure_codes is 'global: the reasons that Weir gives for a server that fails';
 
--- Read by the functions that record or show a reason, written by nobody after this migration.
+-- Functions that record or show a reason read it. Nothing writes it after this migration.
 create policy failure_codes_are_read on weir.failure_codes for select to weir_writer, weir_system using (true);
 grant select on weir.failure_codes to weir_writer, weir_system;
 
@@ -88,8 +88,8 @@ insert into weir.failure_codes (code, sentence) values
   ('internal', 'Weir or its node failed. The log says why.');
 drop policy failure_codes_are_written_once on weir.failure_codes;
 
--- A node may be of another version than this database, or say what it likes: a code that is not of the list becomes `failed`. Null stays
--- null.
+-- A node may have another version than this database, or report an invalid code: a code that is not in the list becomes `failed`. Null
+-- stays null.
 create function weir.failure_code(p_code text) returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -98,7 +98,7 @@ begin atomic
     then coalesce((select c.code from weir.failure_codes c where c.code = p_code), 'failed') end;
 end;
 
--- What a member reads of a code of the list. Null of any other.
+-- The sentence that a member reads for a code of the list. Null for any other code.
 create function weir.failure_sentence(p_code text) returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -106,7 +106,7 @@ begin atomic
   select c.sentence from weir.failure_codes c where c.code = p_code;
 end;
 
--- What the audit log says of a failure: the code, and the words that fit into a row.
+-- The text of a failure in the audit log: the code, and as much of the error as fits into a row.
 create function weir.failure_detail(p_code text, p_error text) returns text
 language sql immutable parallel safe
   return weir.cut(concat_ws(': ', p_code, p_error), 500);

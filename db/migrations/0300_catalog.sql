@@ -1,4 +1,4 @@
--- The catalog: the servers that an organization may deploy. Operators publish entries; nobody else writes them.
+-- The catalog: the servers that an organization may deploy. Only platform admins and the operator publish entries.
 
 -- One row for each version. An instance stays on the row that it was created from until an admin updates it. Entries are
 -- withdrawn and never deleted, because instances refer to them.
@@ -6,31 +6,30 @@ create table public.mcp_server_catalog (
   id uuid not null default weir.uuid_v7(),
   slug text not null,
   version text not null,
-  -- The name in the registry that the publisher keeps, where there is one, else the slug.
+  -- The name in the publisher's registry if there is one, else the slug.
   name text not null,
   display_name text not null,
   description text not null default '',
   transport text not null,
   runtime text not null default 'process',
-  -- The npm package, its exact version above, and which of its executables runs. A node installs exactly this.
+  -- The npm package and which of its executables runs; the exact version is above. A node installs exactly this.
   package text not null,
   bin text not null,
   -- May hold the operator's tokens, as env may; API roles cannot read either.
   args jsonb not null default '[]',
   env jsonb not null default '{}',
-  -- What the publisher says that the server can do. What an instance announces is never written here: an entry is read by all
-  -- organizations, so that would be a channel between them.
+  -- What the publisher states that the server can do. What an instance announces is never written here: all organizations read an entry, so
+  -- it would be a channel between them.
   capabilities jsonb not null default '{}',
-  -- Of an entry that runs as a container. Null: it is no image.
+  -- For an entry that runs as a container. Null: it is not an image.
   docker_image text,
-  -- What an organization may configure, in the closed subset of JSON Schema that weir.schema_error checks. The default
-  -- permits nothing.
+  -- What an organization may configure, in the closed subset of JSON Schema that weir.schema_error checks. The default permits nothing.
   configuration_schema jsonb not null default '{"type": "object", "properties": {}}',
-  -- Of instances that do not choose one.
+  -- Used by instances that do not choose one.
   default_share text not null default 'instance',
-  -- How many calls an instance takes at one time, over all its processes; null: as many as come.
+  -- The concurrent calls of an instance, over all its processes; null: no limit.
   calls_at_once integer,
-  -- Withdrawn: nobody makes a new instance of it or moves one to it; instances that there are work as before. Publishing it again ends it.
+  -- Withdrawn: no new instance uses it and none is moved to it; existing instances work as before. Publishing it again ends this.
   withdrawn_at timestamptz,
   -- Blocked: no call of an instance is admitted (weir.decide), and none is started. Only weir.unblock_catalog_server ends it. The reason is
   -- for admins.
@@ -64,34 +63,34 @@ alter table public.mcp_server_catalog enable row level security, force row level
 revoke all on public.mcp_server_catalog from public, anon, authenticated, service_role;
 comment on table public.mcp_server_catalog is 'global: servers that an organization may instantiate; written by the platform only';
 
--- Everybody who is signed in sees what is published, whatever their organization. What was withdrawn or blocked is seen by who has to do
--- with it: admins, because their servers may be of it, and platform admins.
+-- Everybody who is signed in sees what is published, whatever their organization. Withdrawn and blocked entries are seen by admins, because
+-- their servers may use them, and by platform admins.
 create policy catalog_is_seen_where_published on public.mcp_server_catalog for select to authenticated
   using (state = 'published' or (select weir.is_platform_admin())
          or cardinality(array(select weir.my_organizations('admin'))) > 0);
--- Withdrawn entries too: a server of one may be updated to a version that is still published.
+-- Withdrawn entries too: a server that uses one may be updated to a version that is still published.
 create policy catalog_is_read_by_the_writer on public.mcp_server_catalog for select to weir_writer using (true);
--- What is published runs in all organizations, so who publishes it must have signed in recently.
+-- All organizations run what is published, so the publisher must have signed in recently.
 create policy catalog_is_published_by_platform_admins on public.mcp_server_catalog for insert to weir_writer
   with check ((select weir.is_platform_admin()) and (select weir.signed_in_recently()));
 create policy catalog_is_changed_by_platform_admins on public.mcp_server_catalog for update to weir_writer
   using ((select weir.is_platform_admin()) and (select weir.signed_in_recently()))
   with check ((select weir.is_platform_admin()) and (select weir.signed_in_recently()));
--- For the owner's functions (weir.publish_catalog_server and its like), and for what nodes are asked to run.
+-- For the owner's functions (weir.publish_catalog_server and the like), and for the operations that nodes are asked to do.
 create policy catalog_is_kept_by_the_engine on public.mcp_server_catalog for all to weir_system using (true) with check (true);
--- API roles read what describes an entry and never what runs: package, bin, args and env are left out. A caller who creates a server names
--- the entry by its slug.
+-- API roles read the description of an entry and never what runs: package, bin, args and env are left out. A caller who creates a server
+-- names the entry by its slug.
 grant select (id, slug, version, name, display_name, description, transport, runtime, capabilities, docker_image,
         configuration_schema, default_share, calls_at_once, state, block_reason, created_at, updated_at)
   on public.mcp_server_catalog to authenticated;
--- A published version does not change: of what it is, only the description may be updated.
+-- A published version does not change: of the columns that define it, only the description may be updated.
 grant select,
       insert (id, slug, version, name, display_name, description, transport, runtime, package, bin, args, env, capabilities, docker_image,
         configuration_schema, default_share, calls_at_once),
       update (description, withdrawn_at, blocked_at, block_reason, updated_at) on public.mcp_server_catalog to weir_writer, weir_system;
 
--- Keeps a version what it was published as, no matter who writes. Entries are never deleted: one that was published anew under the same
--- version could be something else.
+-- Keeps a version as it was published, whether a function or direct SQL writes. Entries are never deleted: a deleted version could be
+-- published again as something else.
 create function weir.guard_catalog_entry() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -100,9 +99,9 @@ declare
   v_may_change constant text[] := array['description', 'withdrawn_at', 'blocked_at', 'block_reason', 'state', 'updated_at'];
 begin
   if tg_op = 'DELETE' then
-    raise exception using errcode = 'WR005', message = 'a catalog entry is withdrawn and never deleted';
+    raise exception using errcode = 'WR005', message = 'a catalog entry cannot be deleted: withdraw it';
   elsif to_jsonb(new) - v_may_change <> to_jsonb(old) - v_may_change then
-    raise exception using errcode = 'WR005', message = 'a published version does not change but for its description';
+    raise exception using errcode = 'WR005', message = 'only the description of a published version can change: publish a new version';
   end if;
   return new;
 end;
