@@ -130,7 +130,9 @@ begin
     return weir.refuse(v_act, 'WR005', 'email has an open invitation: revoke it first');
   elsif weir.count_of('members', p_organization_id)
         >= (select o.max_members from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse(v_act, 'WR006', 'max_members is reached: remove a member or revoke an invitation first');
+    return weir.refuse(v_act, 'WR006', 'the organization has reached its limit of members (max_members = '
+                         || (select o.max_members from public.organizations o where o.id = p_organization_id) || ')',
+                       'Remove a member, revoke an invitation, or ask the operator to raise the limit.');
   end if;
   insert into public.organization_invitations (id, organization_id, email, role, token_hash, invited_by, expires_at)
   values (v_id, p_organization_id, v_email, p_role, sha256(convert_to(p_token, 'UTF8')), weir.actor_id(), v_expires_at);
@@ -291,7 +293,8 @@ begin
   elsif v_status = 'suspended' then
     return weir.refuse(v_act, 'WR003', 'your membership is suspended: an admin of the organization reactivates it');
   elsif weir.is_full_for(v_invitation) then
-    return weir.refuse(v_act, 'WR006', 'max_members of the organization is reached: ask its owner');
+    return weir.refuse(v_act, 'WR006', 'the organization has reached its limit of members (max_members)',
+                       'Ask an owner of the organization to remove a member.');
   end if;
   perform weir.join_by_invitation(v_act, v_invitation);
   return jsonb_build_object('organization_id', v_invitation.organization_id, 'role', v_invitation.role);

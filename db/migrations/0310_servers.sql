@@ -1,7 +1,7 @@
--- Server instances of organizations, and the moves that their state may make.
+-- Server instances of organizations, and the transitions between their states.
 
--- The state machine as data, so that the guard, the worker and docs/nodes.md share one list. A move that is not here is refused, no matter
--- who writes.
+-- The state machine as data, so that the guard, the worker and docs/nodes.md share one list. A transition that is not listed here is
+-- refused, whether a function or direct SQL writes.
 create table weir.instance_moves (
   from_status text not null,
   to_status text not null,
@@ -9,9 +9,9 @@ create table weir.instance_moves (
 );
 alter table weir.instance_moves enable row level security, force row level security;
 revoke all on weir.instance_moves from public, anon, authenticated, service_role;
-comment on table weir.instance_moves is 'global: the allowed moves of an instance''s state';
+comment on table weir.instance_moves is 'global: the allowed transitions between the states of an instance';
 
--- Read by the functions that move instances, written by nobody after this migration.
+-- Functions that change the state of instances read it. Nothing writes it after this migration.
 create policy moves_are_read on weir.instance_moves for select to weir_writer, weir_system using (true);
 grant select on weir.instance_moves to weir_writer, weir_system;
 
@@ -25,7 +25,7 @@ insert into weir.instance_moves (from_status, to_status) values
   ('failed', 'running'), ('failed', 'degraded'),        -- the node's own restart succeeded after all
   ('running', 'updating'), ('degraded', 'updating'), ('failed', 'updating'),
   ('running', 'stopping'), ('degraded', 'stopping'), ('failed', 'stopping'),
-  ('deploying', 'stopping'), ('updating', 'stopping'),  -- also an instance that finds no node can be stopped
+  ('deploying', 'stopping'), ('updating', 'stopping'),  -- an instance that is not placed yet can be stopped too
   ('stopping', 'stopped'),
   ('stopping', 'deploying'),                            -- switched on again before it had stopped
   ('pending', 'failed'), ('deploying', 'failed'), ('running', 'failed'), ('degraded', 'failed'), ('updating', 'failed'),
@@ -35,7 +35,7 @@ insert into weir.instance_moves (from_status, to_status) values
   ('deleting', 'deleted');
 drop policy moves_are_written_once on weir.instance_moves;
 
--- A report of a node or a worker on an older generation is ignored, so a late answer cannot undo what somebody has wanted since. A deleted
+-- A report of a node or a worker on an older generation is ignored, so a late answer cannot undo what was requested since. A deleted
 -- instance stays as a row (weir.bury_instance), so that the ids in the audit log still refer to something.
 create table public.mcp_server_instances (
   id uuid not null default weir.uuid_v7(),
@@ -45,90 +45,90 @@ create table public.mcp_server_instances (
   -- Either an entry of the catalog, run by a node, or the URL of a remote server.
   catalog_server_id uuid,
   url text,
-  -- Where clients reach it: at Weir, never at the server itself. Kept by the triggers address_of_instance and
+  -- The address at Weir by which clients reach it, never the server's own. Kept by the triggers address_of_instance and
   -- addresses_of_instances; null while the setting public_url is absent.
   endpoint_url text,
-  -- Checked against the entry's configuration_schema; holds no secrets in this release. It goes to the node, and neither to
-  -- the outbox nor to the audit log.
+  -- Checked against the entry's configuration_schema; holds no secrets in this release. It is sent to the node, and neither to the outbox
+  -- nor to the audit log.
   configuration jsonb not null default '{}',
   status text not null default 'pending',
   -- Who shares one process: all callers (`instance`), those with one credential (`credential`; this release has none), or
   -- one session. Never two organizations.
   share text not null default 'instance',
-  -- With `share: session`, each session is a process: how many there may be. Null: as many as the node gives an instance.
+  -- With `share: session`, each session has a process of its own; this is the maximum. Null: the node's maximum for one instance.
   max_sessions integer,
-  -- The lower number comes first: in lists, and where two servers offer chat the same tool or resource.
+  -- The lower number comes first: in lists, and if two servers offer chat the same tool or resource.
   priority integer not null default 100,
   -- Preferred by placement, but not required; null: no preference.
   region text,
-  -- `trust_first` approves the names that are announced in the ten minutes after first_running_at; `manual` approves
-  -- nothing by itself (weir.record_definitions).
+  -- `trust_first` approves the names that are announced in the ten minutes after first_running_at; `manual` approves nothing automatically
+  -- (weir.record_definitions).
   pin_policy text not null default 'trust_first',
   -- Globs of the tools that chat's offline model may call.
   chat_offline text[] not null default '{}',
-  -- Where it is placed; null for a remote server, and while it is stopped or waits for a node.
+  -- The node that it is placed on. Null for a remote server, and while it is stopped or waits for a node.
   node_id uuid,
-  -- Where it ran last: its files are there, so it is placed there again if possible, and a deletion goes there.
+  -- The node on which it ran last. Its files are there, so it is placed there again if possible, and a deletion is sent there.
   last_node_id uuid,
-  -- Counts what was wanted. Rises with every deployment, update, stop and deletion.
+  -- Counts the desired states. Rises with every deployment, update, stop and deletion.
   generation bigint not null default 1,
-  -- Rises with every restart and update; replicas then drop the sessions and lists that they hold from before.
+  -- Rises with every restart and update. Replicas then drop the sessions and lists that they cached before.
   resets bigint not null default 0,
-  -- When a desired state was last sent anew to a node that was ahead of this database or had lost the instance. Bounds
+  -- When a desired state was last sent again to a node that was ahead of this database or had lost the instance. It limits
   -- weir.reassert_instance to once a minute.
   reasserted_at timestamptz,
-  -- The generation in which an admin's update of the catalog version takes effect: what the new version announces first is
+  -- The generation in which an admin's update of the catalog version takes effect. The definitions that the new version announces first are
   -- approved with it.
   approved_generation bigint,
-  -- Null while there is no error. Cleared when the instance runs or something new is wanted of it. The code is one of
-  -- weir.failure_codes; last_error is Weir's own sentence, for admins, and holds nothing that a server or a program printed.
+  -- Null while there is no error. Cleared when the instance runs or a new state is requested. The code is one of weir.failure_codes.
+  -- last_error is Weir's own sentence, for admins, and contains no output of a server or a program.
   last_error_code text,
   last_error text,
-  -- How far it has come while it is deployed or updated, and since when; null before a node or a worker has begun, and in every
-  -- other state (weir.guard_instance).
+  -- The progress of a deployment or update, and since when. Null before a node or a worker has begun, and in every other state
+  -- (weir.guard_instance).
   phase text,
   phase_since timestamptz,
-  -- Switched off by an admin, or by the platform, and by whom (weir.set_mcp_server_active): two switches, as agents have. Not the same
-  -- as the status `stopped`, which a deployment ends.
+  -- When an admin or the platform switched it off, and who did (weir.set_mcp_server_active): two switches, as agents have. This is not the
+  -- status `stopped`, which a deployment ends.
   stopped_at timestamptz,
   stopped_by uuid,
   platform_stopped_at timestamptz,
   platform_stopped_by uuid,
   is_active boolean not null generated always as (stopped_at is null and platform_stopped_at is null) stored,
-  -- It was stopped by a switch while it ran, so the switch starts it again.
+  -- True if a switch stopped it while it ran, so the switch starts it again.
   resumes boolean not null default false,
   first_running_at timestamptz,
-  -- What the server said of itself in its last handshake, for people.
+  -- What the server stated about itself in its last handshake, for people.
   server_info jsonb,
-  -- What the server announced that it can do in its last handshake; null: it never answered one.
+  -- The capabilities that the server announced in its last handshake; null: no handshake has succeeded yet.
   capabilities jsonb,
-  -- In which generation, and when, its lists were read last; null: never.
+  -- The generation in which its lists were last read, and when; null: never.
   refreshed_generation bigint,
   refreshed_at timestamptz,
-  -- When to read its lists again. While a replica (refresh_by) reads them, the lease's end, so that a replica that dies is
-  -- replaced.
+  -- When to read its lists again. While a replica (refresh_by) reads them, this is the end of its lease, so that another replica takes over
+  -- if it dies.
   refresh_at timestamptz,
   refresh_by uuid,
   refresh_lease_until timestamptz,
   -- What the server adds to a chat turn. Each fetch is a governed call of the turn, so their number is bounded.
   context_resources text[] not null default '{}',
   context_prompts text[] not null default '{}',
-  -- Of each call, in milliseconds. Null: as long as any call may take; in a chat turn's context what is left of the server's
-  -- share. 0 only keeps the server out of chat.
+  -- The timeout of each call, in milliseconds. Null: the longest that any call may take; in a chat turn's context, what is left of the
+  -- server's share of the gather budget. 0 only keeps the server out of chat.
   timeout_ms integer,
   max_retries integer not null default 1,
   retry_backoff_ms integer not null default 100,
-  -- Null after that user was deleted, as deployed_by, who asked last for a deployment or an update.
+  -- Null after that user was deleted. The same holds for deployed_by, who last requested a deployment or an update.
   created_by uuid,
   deployed_by uuid,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint mcp_server_instances_pkey primary key (id),
-  -- The target of composite foreign keys: a grant, a pin or an operation names the instance's organization with it.
+  -- The target of composite foreign keys: a grant, a definition or an operation names the instance's organization with it.
   constraint mcp_server_instances_organization_id_id_key unique (organization_id, id),
   constraint mcp_server_instances_name_is_1_to_20_of_a_z_0_9 check (instance_name ~ '^[a-z0-9-]{1,20}$'),
   constraint mcp_server_instances_catalog_or_url check (num_nonnulls(catalog_server_id, url) = 1),
-  -- Without a user, a password or a fragment. Where the host may be is checked by the gateway, when it connects.
+  -- Without a user, a password or a fragment. The gateway checks the permitted hosts when it connects.
   constraint mcp_server_instances_url_is_http check (url ~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$' and length(url) <= 2048),
   constraint mcp_server_instances_configuration_is_an_object check (jsonb_typeof(configuration) = 'object'),
   -- `case` fixes the order: only a value within bounds may become text (weir.bounds_error).
@@ -162,24 +162,24 @@ create table public.mcp_server_instances (
 alter table public.mcp_server_instances enable row level security, force row level security;
 revoke all on public.mcp_server_instances from public, anon, authenticated, service_role;
 comment on table public.mcp_server_instances is 'tenant: an organization''s MCP server, run by a node or remote by URL';
--- A name is free again as soon as its instance is being deleted.
+-- A name is free again as soon as the deletion of its instance begins.
 create unique index mcp_server_instances_name_key on public.mcp_server_instances (organization_id, instance_name)
   where status not in ('deleting', 'deleted');
 -- For the organization's lists and quotas, which leave out what is deleted.
 create index mcp_server_instances_status_idx on public.mcp_server_instances (organization_id, status);
 create index mcp_server_instances_catalog_idx on public.mcp_server_instances (catalog_server_id);
--- For heartbeats and placement, which ask what is on a node.
+-- For heartbeats and placement, which read the instances of a node.
 create index mcp_server_instances_node_idx on public.mcp_server_instances (node_id);
 create index mcp_server_instances_last_node_idx on public.mcp_server_instances (last_node_id);
 create index mcp_server_instances_created_by_idx on public.mcp_server_instances (created_by);
 create index mcp_server_instances_deployed_by_idx on public.mcp_server_instances (deployed_by);
 
 -- Members see that a server exists, and its state. Configuration, address, node and the error's text are not granted:
--- get_organization_mcp_configs gives each role what it needs.
+-- get_organization_mcp_configs returns what each role may see.
 create policy instances_are_seen_by_members on public.mcp_server_instances for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations())));
--- Admins write through the functions of weir_writer. An instance begins as `pending`, so its first deployment is an
--- operation of the outbox.
+-- Admins write through the functions of weir_writer. An instance begins as `pending`, so its first deployment is an operation of the
+-- outbox.
 create policy instances_are_created_by_admins on public.mcp_server_instances for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin')))
               and created_by = (select weir.actor_id()) and status = 'pending');
@@ -203,23 +203,23 @@ grant select,
         endpoint_url, platform_stopped_at, platform_stopped_by, resumes)
   on public.mcp_server_instances to weir_system;
 
--- Permits only a move of weir.instance_moves, and never a change of the organization, by a function or by direct SQL. Forgets the phase
--- where there is none any more.
--- Not a security definer: the table of moves is readable by all who may update.
+-- Permits only a transition of weir.instance_moves, and never a change of the organization, whether a function or direct SQL writes. Clears
+-- the phase in states that have none.
+-- Not a security definer: the table of transitions is readable by all who may update.
 create function weir.guard_instance() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   if new.organization_id <> old.organization_id then
-    raise exception using errcode = 'WR005', message = 'an instance stays in its organization';
+    raise exception using errcode = 'WR005', message = 'a server cannot move to another organization';
   end if;
   if new.status <> old.status
      and not exists (select from weir.instance_moves m where m.from_status = old.status and m.to_status = new.status) then
     raise exception using errcode = 'WR005',
-      message = format('an instance cannot go from %s to %s', old.status, new.status);
+      message = format('a server cannot change from %s to %s', old.status, new.status);
   end if;
-  -- Also where it is deployed anew: the phase of the generation before says nothing.
+  -- This includes a new deployment: the phase of an earlier generation is not valid any more.
   if new.status not in ('deploying', 'updating') or new.generation <> old.generation then
     new.phase := null;
     new.phase_since := null;
@@ -253,8 +253,8 @@ begin
 end;
 $$;
 
--- Where Weir reaches an instance: derived, and never stored from an answer of a node. The id becomes text by a cast: `||`
--- with a uuid is only stable, and then this function could not be inlined and would be planned for each call.
+-- The address at which Weir reaches an instance. It is derived, and never stored from an answer of a node. The id becomes text by a cast:
+-- `||` with a uuid is only stable, and then this function could not be inlined and would be planned for each call.
 create function weir.endpoint_url(p_url text, p_node_api_url text, p_instance_id uuid) returns text
 language sql immutable parallel safe
   return coalesce(p_url, p_node_api_url || '/v1/servers/' || p_instance_id::text || '/mcp');
@@ -277,7 +277,7 @@ create trigger b_instance_update before update on public.mcp_server_instances
         (new.organization_id, new.instance_name, new.catalog_server_id, new.url, new.status, new.share, new.priority, new.node_id,
          new.chat_offline, new.resets, new.stopped_at, new.platform_stopped_at))
   execute function weir.on_permission_change();
--- Replicas keep the timeout with an agent's catalog, so a change of it counts as a change of permissions.
+-- Replicas keep the timeout with an agent's tools, so a change of it counts as a change of permissions.
 create trigger b_instance_timeout_update before update on public.mcp_server_instances
   for each row when (old.timeout_ms is distinct from new.timeout_ms) execute function weir.on_permission_change();
 create trigger c_instance_reset before update on public.mcp_server_instances

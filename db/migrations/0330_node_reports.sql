@@ -1,11 +1,11 @@
--- What nodes report of their instances, and how the two sides are brought together again after one of them was away.
+-- What nodes report about their instances, and how the database and a node are reconciled after one of them was away.
 
--- Applies what was reported of one instance, as a move of its state machine. Returns whether anything changed. A report of an
--- older generation, or one that is no allowed move, changes nothing. `stopped` is believed only of an instance that is being
--- stopped; of any other it means that the server was lost. Locks: the organization's, then the row, as in every function, so that
--- two of them never deadlock.
--- p_until: how long to wait for the organization's lock; null: as long as it takes. Without the lock nothing is applied, and the
--- next heartbeat or sweep reports the same again.
+-- Applies what was reported of one instance, as a transition of its state machine. Returns whether anything changed. A report of an older
+-- generation, or of a transition that is not allowed, changes nothing. `stopped` is accepted only for an instance that is being stopped;
+-- for any other it means that the server was lost. Locks: the organization's, then the row, as in every function, so that two of them never
+-- deadlock.
+-- p_until: how long to wait for the organization's lock; null: without a limit. Without the lock nothing is applied, and the next heartbeat
+-- or sweep reports the same again.
 create function weir.apply_report(
   p_instance_id uuid, p_generation bigint, p_state text, p_error_code text, p_error text, p_until timestamptz default null) returns boolean
 language plpgsql volatile
@@ -17,13 +17,13 @@ declare
   v_code text := weir.failure_code(p_error_code);
   v_error text := weir.cut(p_error, 2000);
 begin
-  -- Every heartbeat comes here and mostly reports nothing new. Then nothing is locked.
+  -- Every heartbeat calls this, and most report nothing new. Then nothing is locked.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
   if not found or v_instance.generation is distinct from p_generation
      or (p_state = v_instance.status and v_code is not distinct from v_instance.last_error_code) then
     return false;
   end if;
-  -- A heartbeat covers many organizations in one transaction, so one that keeps its lock busy must not hold up the others.
+  -- A heartbeat covers many organizations in one transaction, so one that keeps its lock busy must not delay the others.
   if p_until is null then
     perform weir.lock_organization(v_instance.organization_id);
     select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
@@ -32,13 +32,13 @@ begin
   else
     return false;
   end if;
-  -- Looked at again under the lock. States that nobody knows are ignored.
+  -- Checked again under the lock. Unknown states are ignored.
   if not found or v_instance.generation is distinct from p_generation
      or p_state is null or p_state not in ('starting', 'running', 'degraded', 'stopped', 'failed') then
     return false;
   end if;
   v_status := case
-    -- While it is being stopped, only the end of that counts.
+    -- While it is being stopped, only the report `stopped` counts.
     when v_instance.status = 'stopping' then case when p_state = 'stopped' then 'stopped' end
     when p_state = 'starting' then null
     when p_state = 'stopped' then case when v_instance.status in ('running', 'degraded') then 'degraded' end
@@ -51,7 +51,7 @@ begin
   elsif v_status = 'degraded' then
     v_code := coalesce(v_code, case p_state when 'stopped' then 'not_running' else 'degraded' end);
   end if;
-  -- The state machine (weir.instance_moves) decides last.
+  -- The state machine (weir.instance_moves) has the final decision.
   if v_status = v_instance.status and v_instance.last_error_code is not distinct from v_code then
     return false;
   elsif v_status <> v_instance.status and not exists (
@@ -69,7 +69,7 @@ begin
       refresh_at = case when v_status = 'running' and v_instance.status <> 'running' then clock_timestamp() else i.refresh_at end,
       first_running_at = coalesce(i.first_running_at, case when v_status = 'running' then clock_timestamp() end)
   where i.id = p_instance_id;
-  -- Only moves are recorded, not every repeated error.
+  -- Only transitions are recorded, not every repeated error.
   if v_status <> v_instance.status then
     perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => v_status,
                               p_detail => nullif(weir.failure_detail(v_code, v_error), ''),
@@ -79,9 +79,9 @@ begin
 end;
 $$;
 
--- Notes how far an instance has come that is deployed or updated, and why its last attempt failed while it is tried again. It is for
--- people, and nothing is decided by it, so it waits for no lock: what somebody else holds is noted by the next report. Returns whether
--- anything changed.
+-- Stores the progress of an instance that is deployed or updated, and the error of its last attempt while it is repeated. It is for people
+-- and no decision depends on it, so it waits for no lock: if the row is locked, the next report stores it. Returns whether anything
+-- changed.
 create function weir.note_start(p_instance_id uuid, p_generation bigint, p_phase text, p_error_code text, p_error text) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -109,12 +109,12 @@ begin
 end;
 $$;
 
--- States again what is wanted of an instance, in a generation that its node has not seen. Needed where the node is ahead of this
--- database or has lost the instance: the database was restored, or the node's disk. Pending operations of the earlier generation
--- are superseded by it. Locks: the organization's, then the row.
--- It acts once a minute for each instance, so that a node that is confused or lies cannot fill the audit log. A node that is
--- ahead by more than a million is not believed, because it could use up all generations; that is the instance's last error until
--- the node reports something else.
+-- Requests the desired state of an instance again, in a generation that its node has not seen. This is needed if the node is ahead of this
+-- database or has lost the instance, because the database or the node's disk was restored. Pending operations of the earlier generation are
+-- superseded. Locks: the organization's, then the row.
+-- It acts once a minute for each instance, so that a confused or malicious node cannot fill the audit log. A node that is ahead by more
+-- than a million is refused, because it could use up all generations; that is the instance's last error until the node reports something
+-- else.
 -- p_generation: the database's when the difference was found; p_known: the node's.
 create function weir.reassert_instance(p_instance_id uuid, p_generation bigint, p_known bigint, p_until timestamptz) returns boolean
 language plpgsql volatile
@@ -125,23 +125,23 @@ declare
   v_status text;
   v_is_too_far constant boolean := p_known - p_generation > 1000000;
 begin
-  -- Everything that can refuse without the lock comes first; the lock is tried last.
+  -- All checks that need no lock come first; the lock is tried last.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
   if not found or p_known < p_generation or v_instance.reasserted_at > clock_timestamp() - interval '1 minute'
      or v_is_too_far and v_instance.last_error_code is not distinct from 'generation_refused'
      or not weir.try_lock_organization(v_instance.organization_id, p_until) then
     return false;
   end if;
-  -- Looked at again under the lock: somebody may have wanted something else meanwhile.
+  -- Checked again under the lock: another state may have been requested meanwhile.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update skip locked;
   if not found or v_instance.node_id is null or v_instance.generation <> p_generation
      or v_instance.status not in ('deploying', 'running', 'degraded', 'updating', 'failed', 'stopping', 'deleting') then
     return false;
-  -- The error is shown; nothing is asked of the node.
+  -- The error is shown; the node is not called.
   elsif v_is_too_far then
     update public.mcp_server_instances i
     set status = case i.status when 'running' then 'degraded' else i.status end, last_error_code = 'generation_refused',
-        last_error = format('Its node says that it knows generation %s, the database has %s. More than 1000000 ahead is not believed: '
+        last_error = format('Its node reports generation %s, and the database has %s. A difference of more than 1000000 is refused: '
                             'delete the instance at the node.', p_known, p_generation)
     where i.id = p_instance_id;
     if v_instance.status = 'running' then
@@ -150,7 +150,7 @@ begin
     end if;
     return false;
   end if;
-  -- A server that is switched off is stopped; one that ran is updated; an operation that is under way is requested again.
+  -- A server that is switched off is stopped; one that ran is updated; an operation that has begun is requested again.
   v_status := case when v_instance.status = 'deleting' then 'deleting'
                    when not v_instance.is_active
                         or not exists (select from public.organizations o where o.id = v_instance.organization_id and o.is_active)
@@ -166,7 +166,7 @@ begin
           case v_status when 'deploying' then 'deploy' when 'updating' then 'update' when 'stopping' then 'stop' else 'delete' end,
           p_known + 1);
   perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => v_status,
-                            p_detail => format('its node knows generation %s, the database %s', p_known, p_generation));
+                            p_detail => format('its node reports generation %s, the database has %s', p_known, p_generation));
   return true;
 end;
 $$;
@@ -176,8 +176,8 @@ grant execute on function weir.apply_report, weir.note_start, weir.reassert_inst
 
 set local role weir_system;
 
--- A node refused an operation as older than what it has seen. Where it has seen nothing later, the refusal has no reason and
--- changes nothing. Called by the worker that carries out the operation.
+-- A node refused an operation as older than what it has seen. If the node reports no later generation, the refusal is unfounded and changes
+-- nothing. Called by the worker that carries out the operation.
 create function weir.overtake_generation(p_instance_id uuid, p_generation bigint, p_known bigint) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -191,10 +191,10 @@ grant execute on function weir.overtake_generation to weir_engine;
 
 reset role;
 
--- Compares what is placed on a node with what the node reports, and repairs the difference. Either the node has seen a later
--- generation, or it does not have the instance. A missing instance that should run is degraded first; if the next report lacks it
--- too, it is started there again. A missing instance proves nothing in two cases: if its operation ended less than 30 seconds ago, because
--- the report may be older, and if the report is not well-formed.
+-- Compares what is placed on a node with what the node reports, and repairs the difference. Either the node has seen a later generation, or
+-- it does not have the instance. A missing instance that should run is set to degraded first; if the next report lacks it too, it is
+-- started there again. A missing instance proves nothing in two cases: if its operation ended less than 30 seconds ago, because the report
+-- may be older, and if the report is not well-formed.
 create function weir.reconcile_node(p_node_id uuid, p_reported jsonb, p_until timestamptz) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -226,7 +226,7 @@ begin
            from weir.dtma_operations o where o.instance_id = i.id and o.generation = i.generation and o.organization_id = i.organization_id)
         else false
       end
-    -- The order in which everybody takes several organizations' locks.
+    -- The order in which all functions take the locks of several organizations.
     order by i.organization_id, i.id
   loop
     -- The first report without it degrades; the second one starts it again.
@@ -247,9 +247,9 @@ grant execute on function weir.reconcile_node to weir_system;
 
 set local role weir_system;
 
--- Servers that a node has although they are not placed there: instances that the database does not know, that are placed
--- elsewhere, or that should not run. The node ends them and keeps their files. An instance is placed before its node is asked to run it,
--- so a new one is never among these. At most 100; the next heartbeat gets the others. A key that is no node's gets an empty list.
+-- Servers that a node has although they are not placed there: instances that the database does not know, that are placed elsewhere, or that
+-- should not run. The node ends them and keeps their files. An instance is placed before its node is asked to run it, so a new one is never
+-- among these. At most 100; the next heartbeat gets the others. An unknown node key gets an empty list.
 -- Ids are compared as text, so that malformed ones are no error.
 create function weir.not_placed(p_node_key_hash bytea, p_servers jsonb) returns jsonb
 language sql stable security definer
@@ -267,10 +267,9 @@ as $$
 $$;
 grant execute on function weir.not_placed to weir_engine;
 
--- A node's heartbeat: marks the node online and applies what it reports of its servers. Returns how many reports were applied; null where
--- the key is no node's. A heartbeat holds its node's row, so it stops after half a second and one more instance. The next heartbeat
--- continues where this one ended, because reports that were applied change nothing the second time. A node speaks only of instances that
--- are placed on it.
+-- A node's heartbeat: marks the node online and applies what it reports of its servers. Returns how many reports were applied; null for an
+-- unknown node key. A heartbeat holds its node's row, so it stops after half a second and one more instance. The next heartbeat continues,
+-- because reports that were applied change nothing the second time. A node may report only on instances that are placed on it.
 create function weir.node_heartbeat(p_node_key_hash bytea, p_api_url text, p_status jsonb, p_servers jsonb) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -288,7 +287,7 @@ begin
   if v_node_id is null then
     return null;
   end if;
-  -- A node's input is bounded like everything from outside.
+  -- A node's input is bounded like all input from outside.
   if coalesce(weir.bounds_error(p_status, 65536), weir.bounds_error(p_servers, 4194304)) is not null then
     raise exception using errcode = 'WR001', message = case when weir.bounds_error(p_status, 65536) is not null
       then 'status: ' || weir.bounds_error(p_status, 65536) else 'servers: ' || weir.bounds_error(p_servers, 4194304) end;
@@ -301,7 +300,7 @@ begin
     from jsonb_array_elements(case when jsonb_typeof(p_servers) = 'array' then p_servers else '[]' end) s
     join public.mcp_server_instances i on i.node_id = v_node_id and i.id::text = lower(s.value ->> 'id')
     where i.generation::text = s.value ->> 'generation'
-    -- The order in which everybody takes several organizations' locks.
+    -- The order in which all functions take the locks of several organizations.
     order by i.organization_id, i.id
   loop
     if v_server.state = 'starting' then
@@ -331,7 +330,7 @@ end;
 $$;
 grant execute on function weir.record_instance_state to weir_engine;
 
--- How far the worker has come with a remote server. Definer: workers serve all organizations.
+-- The worker's progress with a remote server. Definer: workers serve all organizations.
 create function weir.record_phase(p_instance_id uuid, p_generation bigint, p_phase text) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp

@@ -1,7 +1,7 @@
--- What servers announce: tools, prompts, templates and resources. An announced definition is pinned by its hash, so that a server cannot
+-- What servers announce: tools, prompts, templates and resources. An approval is bound to the hash of a definition, so a server cannot
 -- change what an admin approved.
 
--- The words of a name or a sentence: split where a person would read a new word, as in `readFile`, `read_file` and `HTTPServer`.
+-- The words of a name or a sentence, split where a person would read a new word, as in `readFile`, `read_file` and `HTTPServer`.
 create function weir.search_words(p_text text) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -12,9 +12,8 @@ begin
 end;
 $$;
 
--- The trigrams of each word, each once, with two blanks before the word and one after it: a misspelled word keeps most of its
--- own. Loops, because the same as a query takes twenty times as long, and every recorded tool needs it. At most 500 characters of
--- input.
+-- The distinct trigrams of each word, with two blanks before the word and one after it: a misspelled word keeps most of its trigrams. It
+-- uses loops, because the same as a query takes twenty times as long, and every recorded tool needs it. At most 500 characters of input.
 create function weir.trigrams(p_text text) returns text[]
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -33,8 +32,8 @@ begin
 end;
 $$;
 
--- The words by which a tool is found, weighted: its name (A), its parameters' names (B), its title and description (C). Null for
--- other kinds. A definition is a server's text: whatever it holds, this raises nothing, or recording the definition would fail.
+-- The words by which a tool is found, weighted: its name (A), its parameters' names (B), its title and description (C). Null for other
+-- kinds. A server wrote the definition: this function must not raise for any text, because then the definition could not be recorded.
 -- Immutable, for a generated column.
 create function weir.tool_terms(p_kind text, p_name text, p_definition text) returns tsvector
 language plpgsql immutable parallel safe
@@ -50,7 +49,7 @@ begin
     v_definition := p_definition::jsonb;
   exception
     when data_exception then
-      null;  -- found by its name
+      null;  -- it is found by its name only
   end;
   -- A definition that is too large or too deep is found by its name only.
   if weir.bounds_error(v_definition, 1048576) is not null then
@@ -67,15 +66,15 @@ end;
 $$;
 
 revoke all on function weir.search_words, weir.trigrams, weir.tool_terms from public;
--- To the writer too: an approval updates the row, and because the table has BEFORE triggers PostgreSQL computes its generated columns
--- again, as the writer.
+-- weir_writer needs them too: an approval updates the row, and because the table has BEFORE triggers PostgreSQL computes its generated
+-- columns again, as the writer.
 grant execute on function weir.search_words, weir.trigrams, weir.tool_terms to weir_system, weir_writer;
 
--- A pin: a definition of a tool, prompt or template that the server announced, by its hash. A name may have several
--- approved hashes, and may be called while the announced one is among them. So a server cannot change, after it was
--- approved, what its tool claims to do.
--- Resources are rows too but no pins: the last good copy of the server's list, always approved, because each read is
--- decided by its URI.
+-- A definition of a tool, prompt or template that the server announced, known by its hash, with its approval. A name may have several
+-- approved hashes, and may be called while the announced one is among them. So a server cannot change what its tool claims to do after it
+-- was approved.
+-- Resources are rows too but have no approval of their own: they are the last good copy of the server's list and always approved, because
+-- each read is decided by its URI.
 create table public.mcp_server_tools (
   organization_id uuid not null,
   instance_id uuid not null,
@@ -85,28 +84,29 @@ create table public.mcp_server_tools (
   -- Text and not jsonb, so that clients get the bytes that were announced.
   definition text not null,
   status text not null,
-  -- What in the definition hides from people, and where. Such a pin waits for an admin, whatever the policy. Null: nothing.
+  -- Text in the definition that people cannot see, and where. Such a definition waits for an admin, whatever the policy. Null: there is
+  -- none.
   warning text,
   -- Whether the server's newest list has it.
   announced boolean not null,
-  -- The clients whose lists it fits into: `legacy` with sessions, `modern` without. Empty: it is listed to nobody.
+  -- The eras of clients to which it can be listed: `legacy` with sessions, `modern` without. Empty: it is not listed.
   eras text[] not null default '{legacy,modern}',
   -- What a client must offer to servers for this server to announce it; empty: nothing.
   needs text[] not null default '{}',
-  -- Why it is not listed, or not to all: `malformed` or `unsupported`, the member that is wrong, and a sentence for an
-  -- admin. Null: nothing is wrong.
+  -- Why it is not listed, or not to all: `malformed` or `unsupported`, the member that is wrong, and a sentence for an admin. Null: nothing
+  -- is wrong.
   fault text,
   fault_path text,
   fault_reason text,
   first_seen_at timestamptz not null default clock_timestamp(),
   approved_at timestamptz,
-  -- Null where the policy approved it, and after that user was deleted.
+  -- Null if the policy approved it, and after that user was deleted.
   approved_by uuid,
-  -- Generated, so that its words are those of its definition, no matter who pins the tool.
+  -- Generated, so that the words are always those of the definition.
   terms tsvector generated always as (weir.tool_terms(kind, name, definition)) stored,
   name_trigrams tsvector
     generated always as (case when kind = 'tool' then array_to_tsvector(weir.trigrams(name)) end) stored,
-  -- Begins with the instance, because admission finds a pin by instance, kind and name.
+  -- Begins with the instance, because admission finds a definition by instance, kind and name.
   constraint mcp_server_tools_pkey primary key (instance_id, kind, name, definition_hash),
   constraint mcp_server_tools_kind_is_known check (kind in ('tool', 'prompt', 'template', 'resource')),
   constraint mcp_server_tools_resource_is_no_pin check (kind <> 'resource' or (status = 'approved' and warning is null)),
@@ -128,20 +128,22 @@ create table public.mcp_server_tools (
 );
 alter table public.mcp_server_tools enable row level security, force row level security;
 revoke all on public.mcp_server_tools from public, anon, authenticated, service_role;
-comment on table public.mcp_server_tools is 'tenant: pinned definitions of an instance''s tools, prompts and templates, and its resources';
+comment on table public.mcp_server_tools is
+  'tenant: definitions of an instance''s tools, prompts and templates with their approval, and its resources';
 -- For the policies, which begin with the organization, and for the foreign key.
 create index mcp_server_tools_instance_idx on public.mcp_server_tools (organization_id, instance_id);
 create index mcp_server_tools_approved_by_idx on public.mcp_server_tools (approved_by);
 
--- Members see all pins of the organization; only admins decide, in their own name, and only to approve or to reject.
+-- Members see all definitions of the organization; only admins decide, in their own name, and only to approve or to reject.
 create policy pins_are_seen_by_members on public.mcp_server_tools for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations())));
 create policy pins_are_decided_by_admins on public.mcp_server_tools for update to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin'))))
   with check ((status = 'approved' and approved_by = (select weir.actor_id())) or (status = 'rejected' and approved_by is null));
--- weir_system writes what is announced. It may not update status: what was pinned is decided by admins only.
+-- weir_system writes what is announced. It may not update the status: only admins decide about a definition that is there.
 create policy pins_are_kept_by_the_engine on public.mcp_server_tools for all to weir_system using (true) with check (true);
--- What somebody decided, and what is announced, is history. Restrictive, so that it holds beside pins_are_kept_by_the_engine.
+-- A definition that was decided or is announced is history and cannot be deleted. Restrictive, so that it applies besides
+-- pins_are_kept_by_the_engine.
 create policy only_what_nobody_decided_is_forgotten on public.mcp_server_tools as restrictive for delete to weir_system
   using (kind = 'resource' or (status = 'quarantined' and not announced));
 grant select (organization_id, instance_id, kind, name, definition_hash, definition, status, warning, announced, eras, needs, fault,
@@ -153,7 +155,7 @@ grant select,
       update (announced, eras, needs, fault, fault_path, fault_reason),
       delete on public.mcp_server_tools to weir_system;
 
--- A pin is an approval of one definition: only its status and whether and to whom it is announced may change.
+-- A row is the approval of one definition: only its status, and whether and to whom it is announced, may change.
 create function weir.guard_pin() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -161,7 +163,7 @@ as $$
 begin
   if (old.organization_id, old.instance_id, old.kind, old.name, old.definition_hash, old.definition)
      is distinct from (new.organization_id, new.instance_id, new.kind, new.name, new.definition_hash, new.definition) then
-    raise exception using errcode = 'WR005', message = 'a pinned definition is not changed: a new one is pinned beside it';
+    raise exception using errcode = 'WR005', message = 'a recorded definition cannot be changed: record the new one as another row';
   end if;
   return new;
 end;
@@ -170,24 +172,23 @@ $$;
 revoke all on function weir.guard_pin from public;
 
 create trigger a_guard_pin before update on public.mcp_server_tools for each row execute function weir.guard_pin();
--- Resources are no pins: no decision reads them, and their lists change often. record_resources counts those changes
--- itself.
+-- Resources are excluded: no decision reads them, and their lists change often. record_resources counts those changes itself.
 create trigger b_pin_change before insert or update on public.mcp_server_tools
   for each row when (new.kind <> 'resource') execute function weir.on_permission_change();
 create trigger b_pin_removal before delete on public.mcp_server_tools
   for each row when (old.kind <> 'resource') execute function weir.on_permission_change();
 create trigger not_truncated before truncate on public.mcp_server_tools for each statement execute function weir.refuse_truncate();
 
--- One announced definition. eras: the protocol eras whose lists it fits into; needs: what a client must offer for the server to
--- announce it; warning: what hides from people; fault, fault_path, fault_reason: why it is listed to nobody or not to all.
--- Without eras and without needs it is left out: listed to nobody.
+-- One announced definition. eras: the protocol eras to whose clients it can be listed; needs: what a client must offer for the server to
+-- announce it; warning: text that people cannot see; fault, fault_path, fault_reason: why it is not listed, or not to all. Without eras and
+-- without needs it is left out: it is not listed.
 create type weir.announced_item as (kind text, name text, hash bytea, definition text, warning text, eras text[], needs text[],
                                     fault text, fault_path text, fault_reason text);
 revoke all on type weir.announced_item from public;
 grant usage on type weir.announced_item to weir_system;
 
--- Whether the announced definitions of these kinds differ from what is stored, or are listed to others than before. Asked first,
--- without a lock: nearly every refresh changes nothing, and then no call is held up.
+-- Whether the announced definitions of these kinds, or the clients they are listed to, differ from what is stored. Checked first, without a
+-- lock: nearly every refresh changes nothing, and then no call has to wait.
 create function weir.announces_otherwise(p_instance_id uuid, p_kinds text[], p_items weir.announced_item[]) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -202,8 +203,8 @@ begin
 end;
 $$;
 
--- Records each definition that from now on waits for an admin or is left out: the first twenty by name, the rest as one number,
--- so that one announcement cannot fill the audit log.
+-- Records each new definition that waits for an admin or is left out: the first twenty by name, the rest as one number, so that one
+-- announcement cannot fill the audit log.
 create function weir.record_quarantine(
   p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[], p_reasons text[]) returns void
 language plpgsql volatile
@@ -220,9 +221,9 @@ begin
 end;
 $$;
 
--- Replaces the list of resources. Resources are not pinned: no decision is made by them, so they are approved as they come, and
--- count_change only tells replicas. Of those that are left out, the newest 200 that are announced no more stay, so that a server
--- that announces them again and again has each in the audit log once.
+-- Replaces the list of resources. Resources need no approval, because no decision depends on them: they are approved as they come, and
+-- count_change only tells replicas. Of those that are left out, the newest 200 that are no longer announced stay. So a server that
+-- announces them again and again has each in the audit log once.
 create function weir.record_resources(p_organization_id uuid, p_instance_id uuid, p_items weir.announced_item[]) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -230,7 +231,7 @@ as $$
 declare
   v_items weir.announced_item[];
 begin
-  -- Resources that are gone or are listed otherwise are deleted, except for those that were left out.
+  -- Resources that are gone or are listed differently are deleted, except for those that were left out.
   delete from public.mcp_server_tools t
   where t.instance_id = p_instance_id and t.kind = 'resource'
     and not exists (select from unnest(p_items) a
@@ -264,7 +265,7 @@ begin
                         and t.name = a.name and t.definition_hash = a.hash)
     returning t.name, t.definition_hash
   )
-  -- Only what is new and left out is recorded.
+  -- Only resources that are new and left out are recorded.
   select array_agg(a order by a.name, a.hash) into v_items
   from added d join unnest(p_items) a on a.kind = 'resource' and a.name = d.name and a.hash = d.definition_hash
   where a.eras = '{}' and a.needs = '{}';
@@ -277,9 +278,9 @@ begin
 end;
 $$;
 
--- Writes new and changed pins. A definition with a known hash keeps its status. With p_trusted a new name is approved, and with p_updated
--- everything new, but never what hides from people (warning) or is left out. A new hash of a known name, and everything else, waits for an
--- admin. A name that was only left out so far does not count as known. The caller holds the organization's lock.
+-- Writes new and changed definitions. A definition with a known hash keeps its status. With p_trusted a new name is approved, and with
+-- p_updated everything new, but never text that people cannot see (warning), nor what is left out. A new hash of a known name, and
+-- everything else, waits for an admin. A name that was only left out so far counts as new. The caller holds the organization's lock.
 create function weir.record_pins(
   p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean,
   out new_pins integer, out changed_pins integer, out quarantined integer)
@@ -307,7 +308,7 @@ begin
            case when a.is_approved then 'approved' else 'quarantined' end, a.warning, true, a.eras, a.needs, a.fault, a.fault_path,
            a.fault_reason, case when a.is_approved then clock_timestamp() end
     from announced a
-    -- Not by `on conflict`: the trigger that takes the organization's lock would run for what is there already.
+    -- Not by `on conflict`: the trigger that takes the organization's lock would run for rows that exist.
     where not exists (select from public.mcp_server_tools t
                       where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name and t.definition_hash = a.hash)
     returning t.kind, t.name, t.definition_hash
@@ -330,7 +331,7 @@ begin
       and (t.announced, t.eras, t.needs, t.fault, t.fault_path, t.fault_reason)
           is distinct from (s.is_announced, s.eras, s.needs, s.fault, s.fault_path, s.fault_reason)
   )
-  -- Counts and events are of new pins only; a repeated announcement records nothing.
+  -- Counts and events are of new definitions only; a repeated announcement records nothing.
   select count(*) filter (where not a.name_known and not a.is_left_out)::integer,
          count(*) filter (where a.name_known and not a.is_left_out)::integer,
          count(*) filter (where not a.is_approved and not a.is_left_out)::integer,
@@ -360,11 +361,11 @@ grant execute on function weir.announces_otherwise, weir.record_quarantine, weir
 
 set local role weir_system;
 
--- Leases running instances whose lists must be read: never read in this generation, due, or read longer ago than p_max_age.
--- Organizations take turns. At most p_share instances of one organization at one node (or of its remote servers) are asked at
--- once by a replica, and twice as many of all organizations at one node, so servers that hang delay only their own.
--- p_running_organizations and p_running_nodes name what this replica asks now. Definer: replicas serve all organizations.
--- force_custom_plan and seqscan (decision 0061): it looks through all that is due, so it is planned for the data of this moment.
+-- Leases running instances whose lists must be read: never read in this generation, due, or read longer ago than p_max_age. Organizations
+-- alternate. A replica asks at most p_share instances of one organization at one node (or of its remote servers) at once, and twice as many
+-- of all organizations at one node, so servers that hang delay only their own organization and node. p_running_organizations and
+-- p_running_nodes name what this replica asks now. Definer: replicas serve all organizations.
+-- force_custom_plan and seqscan (decision 0061): it reads everything that is due, so it is planned for the current data.
 create function weir.instances_to_refresh(
   p_replica_id uuid, p_limit integer, p_lease interval, p_max_age interval, p_share integer default 8,
   p_running_organizations uuid[] default '{}', p_running_nodes uuid[] default '{}')
@@ -396,13 +397,13 @@ begin
     select i.id, clock_timestamp() + p_lease as lease_until
     from placed p
     join public.mcp_server_instances i on i.id = p.id
-    -- Looked at again: another replica may have taken it since.
+    -- Checked again: another replica may have taken it since.
     where (i.refresh_lease_until is null or i.refresh_lease_until < clock_timestamp())
       and (p.node_id is null
            or p.place + (select count(*) from unnest(p_running_nodes) r(node_id) where r.node_id = p.node_id) <= p_share * 2)
     order by p.turn, p.refreshed_at nulls first, i.id
     limit greatest(p_limit, 0)
-    -- Never waits: refreshing is not worth a wait for somebody's change.
+    -- Never waits: a refresh is not worth waiting for another transaction.
     for no key update of i skip locked
   ), leased as (
     update public.mcp_server_instances i
@@ -419,9 +420,9 @@ end;
 $$;
 grant execute on function weir.instances_to_refresh to weir_engine;
 
--- The server says that its lists changed: ask it soon, but not within half a second of the last answer, however often it says so.
--- Returns whether this call changed anything. A change that comes while a replica asks is not lost: record_definitions sees the
--- earlier time. Definer: a replica hears from servers of all organizations.
+-- The server announced a change of its lists: read them soon, but not within half a second of the last answer, however often it announces.
+-- Returns whether this call changed anything. A change that is announced while a replica reads is not lost: record_definitions sees the
+-- earlier time. Definer: a replica receives notifications from servers of all organizations.
 create function weir.refresh_soon(p_instance_id uuid) returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -437,14 +438,13 @@ end;
 $$;
 grant execute on function weir.refresh_soon to weir_engine;
 
--- Records what an instance announced: the whole set of the kinds that were listed (p_listed); of other kinds the last good list
--- stays. Nothing is written if the instance has another generation by now. Definer: pins are written by what servers announce,
--- never by a person.
--- trust_first approves new names within ten minutes of the instance's first running. It also approves all that a catalog version
--- announces first after an admin has updated to it.
--- p_ttl: how long the server says that its lists are good; asked again then, but not within five seconds. p_eras and p_needs: of
--- each item, separated by commas. p_keeps_needing: kinds for which the server could not be asked this time what it has only for
--- clients that offer something; those items stay as they are.
+-- Records what an instance announced: the whole set of the kinds that were listed (p_listed); of other kinds the last good list stays.
+-- Nothing is written if the instance has another generation by now. Definer: definitions come from servers, never from a person.
+-- trust_first approves new names within ten minutes of the instance's first running. It also approves all that a catalog version announces
+-- first after an admin has updated to it.
+-- p_ttl: how long the server states that its lists are valid. They are read again after that, but not within five seconds. p_eras and
+-- p_needs: of each item, separated by commas. p_keeps_needing: kinds whose items for clients that offer something could not be read this
+-- time; those items stay as they are.
 create function weir.record_definitions(
   p_instance_id uuid, p_generation bigint, p_kinds text[], p_names text[], p_hashes bytea[], p_definitions text[], p_server_info jsonb,
   p_warnings text[] default null, p_listed text[] default array['tool', 'prompt', 'template', 'resource'], p_ttl interval default null,
@@ -461,7 +461,7 @@ declare
   v_items weir.announced_item[];
   v_resources boolean;
 begin
-  -- A name that is announced twice is the first of the two. What is left out may share its name with others, or have none.
+  -- If a name is announced twice, the first counts. Items that are left out may share a name with others, or have none.
   v_items := array(select row(a.kind, a.name, a.hash, a.definition, a.warning, a.eras, a.needs, a.fault, a.fault_path,
                               a.fault_reason)::weir.announced_item
                    from (select distinct on (i.kind, i.name, i.left_out) i.*
@@ -473,7 +473,7 @@ begin
                                            p_fault_reasons) with ordinality
                                     u(kind, name, hash, definition, warning, eras, needs, fault, fault_path, fault_reason, n)) i
                          order by i.kind, i.name, i.left_out, i.n) a);
-  -- Kinds that could not be asked for such clients this time: what is stored for them counts as announced.
+  -- Kinds that could not be read for such clients this time: what is stored for them counts as announced.
   if p_keeps_needing <> '{}' then
     v_items := v_items || array(
       select row(t.kind, t.name, t.definition_hash, t.definition, t.warning, t.eras, t.needs, t.fault, t.fault_path,
@@ -482,23 +482,22 @@ begin
       where t.instance_id = p_instance_id and t.announced and t.needs <> '{}' and t.kind = any(p_keeps_needing)
         and not exists (select from unnest(v_items) a where a.kind = t.kind and a.name = t.name));
   end if;
-  -- The organization's lock blocks calls, so it is taken only where pins differ, and before the row's. New resources take it
-  -- shared: no call waits, and this does not run beside a transaction that holds it exclusively.
+  -- The organization's lock blocks calls, so it is taken only if definitions differ, and before the row's. For new resources it is taken in
+  -- shared mode: no call waits, and transactions that hold it exclusively are excluded.
   v_resources := 'resource' = any(p_listed) and weir.announces_otherwise(p_instance_id, array['resource'], v_items);
   if weir.announces_otherwise(p_instance_id, v_pins, v_items) then
     perform weir.lock_organization(i.organization_id) from public.mcp_server_instances i where i.id = p_instance_id;
   elsif v_resources then
     perform pg_advisory_xact_lock_shared(weir.lock_key(i.organization_id)) from public.mcp_server_instances i where i.id = p_instance_id;
   end if;
-  -- An answer of an older generation is from a server that is not wanted any more.
+  -- An answer of an older generation comes from a server that was replaced.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
   if not found or v_instance.generation <> p_generation then
     return query select 0, 0, 0;
     return;
   end if;
 
-  -- Trusted: the first ten minutes. Updated: the first answer in the generation that an admin's update of the catalog version
-  -- began.
+  -- Trusted: the first ten minutes. Updated: the first answer in the generation that an admin's update of the catalog version began.
   return query select r.* from weir.record_pins(
     v_instance.organization_id, p_instance_id, v_pins, v_items,
     v_instance.pin_policy = 'trust_first' and coalesce(clock_timestamp() < v_instance.first_running_at + interval '10 minutes', false),
@@ -507,12 +506,12 @@ begin
   if v_resources then
     perform weir.record_resources(v_instance.organization_id, p_instance_id, v_items);
   end if;
-  -- The lease ends, and the next time to ask is set. A server_info or capabilities that are too large are ignored, and the last good
-  -- ones stay.
+  -- The lease ends, and the next time to read is set. A server_info or capabilities value that is too large is ignored, and the last good
+  -- value stays.
   update public.mcp_server_instances i
   set refreshed_generation = p_generation, refreshed_at = clock_timestamp(), refresh_by = null, refresh_lease_until = null,
       refresh_at = clock_timestamp() + case
-        -- Somebody called refresh_soon while the lists were read.
+        -- refresh_soon was called while the lists were read.
         when i.refresh_at < i.refresh_lease_until then interval '500 milliseconds'
         when p_ttl < interval '5 seconds' then interval '5 seconds'
         else p_ttl end,

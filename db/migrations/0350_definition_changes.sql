@@ -1,8 +1,8 @@
--- Changed definitions: what differs from the approved one, and an admin's decision.
+-- Definition changes: how a definition differs from the approved one, and an admin's decision about it.
 
--- The members that differ between two definitions, each with its old and new value; a side that lacks the member has none. Null if one
--- of the two is no JSON object or is out of bounds (weir.bounds_error): a server wrote it, and printing it may cost far more than its own
--- size. Values are compared as jsonb and shown as they are written: 1e400, which is five characters, would be printed as 401.
+-- The members that differ between two definitions, each with its old and new value; a side that lacks the member has none. Null if one of
+-- the two is no JSON object or is out of bounds (weir.bounds_error): a server wrote it, and printing it may cost far more than its own
+-- size. Values are compared as jsonb and shown as they are written: 1e400 has five characters, and jsonb would print it with 401.
 create function weir.definition_diff(p_old text, p_new text) returns json
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -27,7 +27,7 @@ begin
                                                  when m.new is null then json_build_object('old', m.old)
                                                  else json_build_object('old', m.old, 'new', m.new) end order by m.name), '{}')
     from (select name, o.value as old, n.value as new
-          -- Of a name that is there twice the last counts, as in jsonb.
+          -- If a name occurs twice, the last counts, as in jsonb.
           from (select distinct on (e.key) e.key as name, e.value
                 from json_each(p_old::json) with ordinality e(key, value, place) order by e.key, e.place desc) o
           full join (select distinct on (e.key) e.key as name, e.value
@@ -42,9 +42,9 @@ grant execute on function weir.definition_diff to weir_writer;
 set local role weir_writer;
 
 -- The definitions that wait for a decision, and those that are announced but not listed, or not to all clients. Every member sees them
--- (policy pins_are_seen_by_members); a server that the caller does not see is WR004. `path` and `reason` say which member is wrong and
--- why. What is announced now comes first. Each is shown with the definition of its name that was approved last, so that a person sees what
--- an approval changes. Resources have no such definition, because they are not approved. It writes nothing and raises its refusals.
+-- (policy pins_are_seen_by_members); a server that the caller does not see is WR004. `path` and `reason` say which member is wrong and why.
+-- Announced definitions come first. Each row has the last approved definition of its name, so that a person sees what an approval changes.
+-- Resources have none, because they need no approval. It writes nothing and raises its refusals.
 create function weir.get_mcp_tool_changes(p_server_id uuid)
 returns table (kind text, name text, definition_hash text, change text, warning text, announced boolean, first_seen_at timestamptz,
                definition text, approved_hash text, approved_definition text, diff json, path text, reason text, needs text[])
@@ -59,7 +59,7 @@ begin
   end if;
   return query
   select t.kind, t.name, encode(t.definition_hash, 'hex'),
-         -- What waits for a decision is new or changed, even if only some clients will be shown it.
+         -- What waits for a decision is new or changed, even if only some clients will see it.
          case when t.fault is not null and (t.eras = '{}' or t.status <> 'quarantined') then t.fault
               when old.definition is null then 'new' else 'changed' end,
          t.warning, t.announced, t.first_seen_at, t.definition, encode(old.definition_hash, 'hex'), old.definition,
@@ -76,10 +76,10 @@ end;
 $$;
 grant execute on function weir.get_mcp_tool_changes to authenticated;
 
--- For owners and admins (policy pins_are_decided_by_admins). Approves or rejects one definition. It is named by its hash, so that nobody
--- approves a definition that the server has changed since. It need not be announced any more, and may have been decided otherwise before.
--- What fits into no client's list is not approved (WR005), because it could not be called. Effective with the next call: the organization's
--- lock waits for the admissions that run.
+-- For owners and admins (policy pins_are_decided_by_admins). Approves or rejects one definition. The definition is named by its hash, so
+-- that an admin cannot approve one that the server has changed since. It need not be announced any more, and an earlier decision can be
+-- reversed. A definition that cannot be listed to any client is not approved (WR005), because it could not be called. Effective with the
+-- next call: the organization's lock waits for the admissions that run.
 -- A repeated call answers `changed: false` and leaves no row in the audit log.
 create function weir.decide_tool_change(p_server_id uuid, p_kind text, p_name text, p_definition_hash text, p_status text) returns jsonb
 language plpgsql volatile security definer
@@ -95,9 +95,9 @@ begin
   if p_definition_hash is null or octet_length(p_definition_hash) > 66 or p_definition_hash !~ '^(\\x)?[0-9a-fA-F]{64}$' then
     v_error := 'definition_hash must be 64 hexadecimal digits';
   end if;
-  -- Everybody who sees the server is told of a wrong hash, whatever their role.
+  -- Everybody who sees the server gets the error for a wrong hash, whatever their role.
   v_act := weir.act('lifecycle', case p_status when 'approved' then 'approve_mcp_tool_change' else 'reject_mcp_tool_change' end,
-    case when v_error is null then 'admin' else 'see' end, 'a definition is approved or rejected by an owner or admin',
+    case when v_error is null then 'admin' else 'see' end, 'only an owner or admin approves or rejects a definition',
     p_instance_id => p_server_id);
   select i.organization_id into v_act.organization_id from public.mcp_server_instances i
   where i.id = p_server_id and i.status not in ('deleting', 'deleted');
@@ -116,7 +116,7 @@ begin
     return weir.refuse(v_act, 'WR004', 'there is no such definition');
   elsif p_status = 'approved' and v_pin.eras = '{}' and v_pin.needs = '{}' then
     return weir.refuse(v_act, 'WR005',
-      format('this definition is %s and cannot be listed, so it is not approved: %s', v_pin.fault, v_pin.fault_reason));
+      format('this definition is %s and cannot be listed, so it cannot be approved: %s', v_pin.fault, v_pin.fault_reason));
   end if;
   if v_pin.status <> p_status then
     update public.mcp_server_tools t

@@ -1,7 +1,7 @@
--- The shape of `server_config`, which describes a server that is made or changed.
+-- The form of `server_config`, which describes a server that is created or changed.
 
--- Whether a remote server may have this address. Where Weir connects to is decided by the gateway alone, when it connects (the operator's
--- egress.allow): plain http and private addresses are refused there, unless the operator excepts the host.
+-- Whether a remote server may have this address. The gateway alone decides where Weir connects to, when it connects (the operator's
+-- egress.allow): it refuses plain http and private addresses unless the operator permits the host.
 create function weir.is_server_url(p_url text) returns boolean
 language sql immutable parallel safe
   return p_url ~ '^https?://[^/?#@\s]+([/?][^#\s]*)?$' and length(p_url) <= 2048;
@@ -9,8 +9,8 @@ language sql immutable parallel safe
 revoke all on function weir.is_server_url from public;
 grant execute on function weir.is_server_url to weir_writer;
 
--- The error in server_config.context, with its path; null: none, or there is no such member. A closed grammar: unknown members
--- are refused, so that a misspelled one does not go unnoticed.
+-- The error in server_config.context, with its path, or null. The grammar is closed: an unknown member is refused, so that a misspelled one
+-- is noticed.
 create function weir.context_config_error(p_context jsonb) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -26,7 +26,7 @@ begin
   elsif jsonb_typeof(p_context) <> 'object' then
     return 'server_config.context: must be an object';
   end if;
-  -- Each member, then each of its elements; the first problem is the answer.
+  -- Each member, then each of its elements; the first problem is returned.
   for v_member, v_list in select e.key, e.value from jsonb_each(p_context) e loop
     v_path := 'server_config.context.' || left(v_member, 64);
     if v_member not in ('resources', 'prompts') then
@@ -45,10 +45,10 @@ begin
         return v_path || ': must be a URI';
       -- Addresses with these schemes are those that Weir shows, not the server's own (decision 0016).
       elsif v_member = 'resources' and lower(split_part(v_item, ':', 1)) in ('ui', 'weir') then
-        return v_path || ': must be a URI of the server''s own';
-      -- The person's message may fill a place of a URI. Nothing else may.
+        return v_path || ': must be a URI of the server itself, not one with the scheme ui or weir';
+      -- Only the person's message can be filled in.
       elsif v_member = 'resources' and replace(v_item, '{message}', '') ~ '[{}]' then
-        return v_path || ': only {message} can be filled in';
+        return v_path || ': {message} is the only placeholder';
       end if;
     end loop;
   end loop;
@@ -56,13 +56,13 @@ begin
 end;
 $$;
 
--- The members of server_config.configuration that are Weir's own and not the catalog entry's.
+-- The members of server_config.configuration that are settings of Weir and not of the catalog entry.
 create function weir.own_settings() returns text[]
 language sql immutable parallel safe
   return array['timeout_ms', 'max_retries', 'retry_backoff_ms', 'priority'];
 
--- server_config with Weir's own settings beside `configuration`, from wherever they were given. A configuration that holds nothing else
--- is left out, so that one of a remote server may have them.
+-- server_config with Weir's own settings beside `configuration`, wherever they were given. A configuration that holds nothing else is left
+-- out, so that Weir's settings may be given there for a remote server too.
 create function weir.with_own_settings(p_config jsonb) returns jsonb
 language sql immutable parallel safe
   return case when jsonb_typeof(p_config -> 'configuration') = 'object' then
@@ -73,17 +73,17 @@ language sql immutable parallel safe
             else jsonb_build_object('configuration', (p_config -> 'configuration') - weir.own_settings()) end
     else p_config end;
 
--- What to say of a member of a configuration that names a secret of a vault, with its path; null: there is none. A member that the
--- entry's schema declares is the publisher's, whatever its name; a value that begins like a reference is one anywhere.
+-- The error about a member of a configuration that names a secret of a vault, with its path, or null. A member that the entry's schema
+-- declares belongs to the publisher, whatever its name; a value that begins like a reference counts anywhere.
 create function weir.secret_reference_error(p_configuration jsonb, p_schema jsonb) returns text
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 begin atomic
   select format('server_config.configuration: %s refers to a secret of a vault, and a configuration holds neither secrets nor references '
-                'to them. Leave it out. This release binds no credential of an organization to a server; a token that every organization '
-                'may use stands in the catalog entry, in env', f.what)
+                'to them. Remove it. This release binds no credential of an organization to a server; a token that every organization '
+                'may use belongs into env of the catalog entry', f.what)
   from (
-    -- As one array: results of jsonb_path_query as a set take time quadratic in their number.
+    -- In one array: returned as a set, the results of jsonb_path_query take time quadratic in their number.
     select left(m.member ->> 'key', 64) as what
     from jsonb_array_elements(jsonb_path_query_array(p_configuration, 'strict $.** ? (@.type() == "object").keyvalue()')) m(member)
     where m.member ->> 'key' ~* '(vault|secret)[a-z_-]*(id|ref|reference)s?$'
@@ -112,14 +112,14 @@ begin
 end;
 $$;
 
--- The members of a configuration that a change of its schema does not show: what the old one hides, the new one hides too.
+-- The members of a configuration that a change of its schema must not reveal: what the old schema hides, the new one hides too.
 create function weir.still_hidden(p_value jsonb, p_old_schema jsonb, p_new_schema jsonb) returns jsonb
 language sql immutable parallel safe
   return (select coalesce(jsonb_object_agg(e.key, e.value), '{}') from jsonb_each(p_value) e
           where weir.readable_configuration(p_new_schema, jsonb_build_object(e.key, e.value))
                 <@ weir.readable_configuration(p_old_schema, jsonb_build_object(e.key, e.value)));
 
--- A name that fits, made of one that does not.
+-- A valid instance name, derived from one that is not valid.
 create function weir.instance_name_like(p_name text) returns text
 language sql immutable parallel safe
   return coalesce(nullif(btrim(left(btrim(regexp_replace(lower(left(p_name, 200)), '[^a-z0-9]+', '-', 'g'), '-'), 20), '-'), ''), 'server');
@@ -145,9 +145,9 @@ language sql immutable parallel safe
     when 'max_retries' then 'must be a number from 0 to 5'
     when 'retry_backoff_ms' then 'must be a number from 0 to 10000' end;
 
--- What is wrong with server_config, or null. Weir's own settings may also stand in `configuration`. p_is_whole: for a new server;
--- otherwise it names only what is to change. An explicit null is an error and not a default. Values are checked as text before they are
--- cast, so that no value raises.
+-- What is wrong with server_config, or null. Weir's own settings may also be in `configuration`. p_is_whole: for a new server; otherwise it
+-- names only what is to change. An explicit null is an error and not a default. Values are checked as text before they are cast, so that no
+-- value raises.
 create function weir.server_config_error(p_config jsonb, p_is_whole boolean) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -163,15 +163,15 @@ begin
   select k into v_key from unnest(weir.own_settings()) k
   where p_config ? k and p_config -> 'configuration' ? k and p_config -> k <> p_config -> 'configuration' -> k limit 1;
   if v_key is not null then
-    return format('server_config.%s and server_config.configuration.%s: are different; give one of them', v_key, v_key);
+    return format('server_config.%s and server_config.configuration.%s: have different values; give only one of them', v_key, v_key);
   elsif p_is_whole and not p_config ? 'instance_name' then
     return 'server_config.instance_name: is missing';
   elsif p_is_whole and (p_config ? 'catalog')::integer + (p_config ? 'catalog_server_id')::integer + (p_config ? 'url')::integer <> 1 then
-    return 'server_config: give one of catalog_server_id, catalog and url';
+    return 'server_config: give exactly one of catalog_server_id, catalog and url';
   elsif p_config ?& array['catalog_server_id', 'version'] then
-    return 'server_config.version: catalog_server_id names a version already';
+    return 'server_config.version: must be left out, because catalog_server_id names a version';
   elsif p_config ? 'url' and weir.with_own_settings(p_config) ?| array['configuration', 'version', 'max_sessions'] then
-    return format('server_config.%s: a remote server has none',
+    return format('server_config.%s: must be left out for a remote server (url)',
                   case when p_config ? 'version' then 'version' when p_config ? 'max_sessions' then 'max_sessions'
                        else 'configuration' end);
   end if;
@@ -195,7 +195,7 @@ begin
                                       where jsonb_typeof(g) <> 'string' or weir.glob_error(g #>> '{}', '') is not null)
                  else not v_value ? 'offline' end
       when v_key = 'context' then true
-      -- Zero is a value and not a default: no time, no second try, no pause.
+      -- Zero is a value and not a default: no time, no retry, no pause.
       when v_key = 'timeout_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,7}$' and (v_value::text)::integer <= 3600000
       when v_key = 'max_retries' then v_type = 'number' and v_value::text ~ '^[0-5]$'
       when v_key = 'retry_backoff_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,5}$' and (v_value::text)::integer <= 10000

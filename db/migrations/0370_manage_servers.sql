@@ -1,13 +1,13 @@
 -- manage_mcp_servers: the one function by which people change an organization's servers. Every statement names the organization beside the
--- id, so a server of another organization is one that does not exist. Nothing here calls a node: what is wanted is committed, and a worker
--- carries it out afterwards.
+-- id, so a server of another organization is treated as one that does not exist. No function here calls a node: the desired state is
+-- committed, and a worker carries it out afterwards.
 
--- What an idempotency key was used for, and what was answered. Written by manage_mcp_servers under the organization's lock, so that of
--- two equal requests the second finds the answer of the first. Old keys are deleted (weir.purge).
+-- The request that used an idempotency key, and its answer. Written by manage_mcp_servers under the organization's lock, so that of two
+-- equal requests the second finds the answer of the first. Old keys are deleted (weir.purge).
 create table weir.idempotency_keys (
   organization_id uuid not null,
   key text not null,
-  -- SHA-256 of action, configuration and server id: enough to tell another request apart.
+  -- SHA-256 of action, configuration and server id, which tells another request apart.
   request_hash bytea not null,
   answer jsonb not null,
   created_at timestamptz not null default now(),
@@ -22,10 +22,10 @@ comment on table weir.idempotency_keys is 'tenant: answers that a repeated reque
 -- For weir.purge, which deletes the oldest.
 create index idempotency_keys_created_at_idx on weir.idempotency_keys (created_at);
 
--- Who may manage the servers may see what was answered, even to another admin.
+-- An admin may see an answer that another admin got.
 create policy idempotency_keys_are_read_by_admins on weir.idempotency_keys for select to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin'))));
--- Insert only: what was answered does not change.
+-- Insert only: an answer does not change.
 create policy idempotency_keys_are_written_by_admins on weir.idempotency_keys for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin'))));
 -- The engine deletes expired keys of all organizations; it does not write them.
@@ -33,13 +33,13 @@ create policy idempotency_keys_are_purged_by_the_engine on weir.idempotency_keys
 grant select, insert (organization_id, key, request_hash, answer) on weir.idempotency_keys to weir_writer;
 grant select, delete on weir.idempotency_keys to weir_system;
 
--- What makes two requests the same. jsonb has one order of members and no spaces, so spelling makes no difference.
+-- The hash by which two requests are the same. jsonb has one order of members and no spaces, so formatting makes no difference.
 create function weir.request_hash(p_action text, p_server_config jsonb, p_server_id uuid) returns bytea
 language sql immutable parallel safe
   return sha256(convert_to(jsonb_build_array(p_action, p_server_config, p_server_id)::text, 'UTF8'));
 
--- The first answer, where the key was used for the same request; WR005 where it was used for another one; null where the key is new or
--- p_key is null. Its caller has checked who asks: an answer is for admins only.
+-- The first answer, if the key was used for the same request; WR005 if it was used for another one; null if the key is new or p_key is
+-- null. The caller has checked the permission: an answer is for admins only.
 create function weir.answered(p_organization_id uuid, p_key text, p_action text, p_server_config jsonb, p_server_id uuid) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -50,15 +50,15 @@ begin
   select k.* into v_used from weir.idempotency_keys k where k.organization_id = p_organization_id and k.key = p_key;
   if v_used.request_hash <> weir.request_hash(p_action, p_server_config, p_server_id) then
     return weir.refuse(weir.act('lifecycle', p_action, p_organization_id => p_organization_id, p_instance_id => p_server_id), 'WR005',
-                       'server_config.idempotency_key was used for something else');
+                       'server_config.idempotency_key was used for another request: choose a new key');
   end if;
   return v_used.answer;
 end;
 $$;
 
--- What is wrong with an action and the frame of its configuration, or null. An action without a configuration takes an idempotency key
--- only: a member that would be ignored is an error. Sizes come first, so that nothing large is looked at. What is in a configuration is
--- checked by weir.server_config_error.
+-- What is wrong with an action and the outer form of its configuration, or null. An action without a configuration takes an idempotency key
+-- only: a member that would be ignored is an error. Sizes are checked first, so that nothing large is read. weir.server_config_error checks
+-- the contents.
 create function weir.action_error(p_action text, p_server_config jsonb) returns text
 language sql immutable parallel safe
   return case
@@ -72,16 +72,16 @@ language sql immutable parallel safe
       then 'server_config.idempotency_key: must be 1 to 100 characters'
     when p_action not in ('create', 'update') and jsonb_typeof(p_server_config) <> 'object'
          or p_action not in ('create', 'update') and p_server_config - 'idempotency_key' <> '{}'
-      then 'server_config: this action takes an idempotency_key only'
+      then 'server_config: may have idempotency_key only, for this action'
   end;
 
--- What an entry's schema, and the ban on references to secrets, have against a configuration; null: nothing.
+-- What is wrong with a configuration, by the entry's schema and the ban on references to secrets; null: nothing.
 create function weir.configuration_error(p_configuration jsonb, p_schema jsonb) returns text
 language sql immutable parallel safe
   return coalesce(weir.secret_reference_error(p_configuration, p_schema),
                   weir.schema_error(p_schema, p_configuration, 'server_config.configuration'));
 
--- What an acting function answers, refused or not: `success` says whether what is wanted was accepted, not that it was done.
+-- The answer of an acting function, refused or not: `success` says whether the request was accepted, not that it was carried out.
 create function weir.acted(p_answer jsonb) returns jsonb
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -92,7 +92,7 @@ grant execute on function weir.request_hash, weir.answered, weir.action_error, w
 revoke all on function weir.acted from public;
 grant execute on function weir.acted to authenticated;
 
--- The refusal of what would run a blocked version of a catalog server; null where it is not blocked.
+-- The refusal to run a blocked version of a catalog entry; null if it is not blocked.
 create function weir.refuse_blocked(p_act weir.act, p_catalog_server_id uuid) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -101,7 +101,7 @@ declare
   v_reason constant text := (select c.block_reason from public.mcp_server_catalog c where c.id = p_catalog_server_id);
 begin
   return case when v_reason is not null
-    then weir.refuse(p_act, 'WR005', 'the platform has blocked this version of the catalog server: ' || v_reason) end;
+    then weir.refuse(p_act, 'WR005', 'the platform has blocked this version of the catalog entry: ' || v_reason) end;
 end;
 $$;
 
@@ -110,10 +110,10 @@ grant execute on function weir.refuse_blocked to weir_writer;
 
 set local role weir_writer;
 
--- The action `create`. Only manage_mcp_servers calls it, which has checked who asks and holds the organization's lock; nobody else may
--- execute it. The tenant chooses the configuration of a catalog entry, which must fit the entry's schema, and never what is executed.
--- catalog_server_id names one version; `catalog` is the slug, by which a person names an entry, and without `version` means the newest
--- that is published. The new server is `pending` until somebody deploys it.
+-- The action `create`. Only manage_mcp_servers calls it, after it has checked the permission and taken the organization's lock; no other
+-- role may execute it. The tenant chooses the configuration of a catalog entry, which must fit the entry's schema, and never what is
+-- executed. catalog_server_id names one version. `catalog` is the slug, by which a person names an entry; without `version` it means the
+-- newest published version. The new server is `pending` until it is deployed.
 create function weir.create_mcp_server(p_organization_id uuid, p_config jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -141,7 +141,7 @@ begin
            or (c.slug = p_config ->> 'catalog' and c.version = coalesce(p_config ->> 'version', c.version)))
     order by c.created_at desc, c.id desc limit 1;
     if v_catalog.id is null then
-      return weir.refuse(v_act, 'WR004', 'there is no such catalog server');
+      return weir.refuse(v_act, 'WR004', 'there is no such catalog entry');
     end if;
     v_error := weir.configuration_error(coalesce(v_config -> 'configuration', '{}'), v_catalog.configuration_schema);
   elsif v_error is null and not weir.is_server_url(p_config ->> 'url') then
@@ -151,7 +151,9 @@ begin
     return weir.refuse(v_act, 'WR001', v_error);
   elsif weir.count_of('mcp_servers', p_organization_id)
         >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of servers');
+    return weir.refuse(v_act, 'WR006', 'the organization has reached its limit of servers (max_mcp_servers = '
+                         || (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) || ')',
+                       'Delete a server, or ask the operator to raise the limit.');
   end if;
   insert into public.mcp_server_instances
     (id, organization_id, instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy,
@@ -177,12 +179,12 @@ exception
 end;
 $$;
 
--- The action `update`, for manage_mcp_servers only, which has checked who asks and holds the organization's lock. Only what server_config
--- names changes, also inside `configuration`, where null takes a member away; a catalog server stays of its entry, and a remote server
--- stays remote. A value that the version before marks `writeOnly` and the new one does not is given again or lost. If the server runs and
--- what it runs with changes, its node restarts it with that, or Weir makes a new handshake with a remote server; meanwhile it is
--- `updating`. Otherwise only the row changes and the next deployment uses it. Either way `resets` rises, and replicas drop what they hold
--- of the server. WR005 while it is on its way to another state.
+-- The action `update`, for manage_mcp_servers only, which has checked the permission and holds the organization's lock. Only what
+-- server_config names changes, also inside `configuration`, where null removes a member. A server of the catalog keeps its entry, and a
+-- remote server stays remote. A value that the old version marks `writeOnly` and the new one does not is removed unless it is given again.
+-- If the server runs and its definition changes, its node restarts it, or Weir makes a new handshake with a remote server; meanwhile it is
+-- `updating`. Otherwise only the row changes and the next deployment uses it. In both cases `resets` rises, and replicas drop what they
+-- cached of the server. WR005 while the server is changing its state.
 create function weir.update_mcp_server(p_organization_id uuid, p_instance_id uuid, p_config jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -211,17 +213,17 @@ begin
     return weir.refuse(v_act, 'WR004', 'there is no such server');
   elsif v_error is null and v_instance.url is not null
         and v_config ?| array['catalog', 'catalog_server_id', 'version', 'configuration', 'max_sessions'] then
-    v_error := coalesce(weir.secret_reference_error(v_config -> 'configuration', '{}'), 'server_config: a remote server has no '
-                        'catalog_server_id, catalog, version, max_sessions or configuration of an entry');
+    v_error := coalesce(weir.secret_reference_error(v_config -> 'configuration', '{}'), 'server_config: catalog_server_id, catalog, '
+                        'version, max_sessions and the configuration of an entry must be left out for a remote server (url)');
   elsif v_error is null and v_instance.url is null then
     select c.* into v_catalog from public.mcp_server_catalog c where c.id = v_instance.catalog_server_id;
     v_schema := v_catalog.configuration_schema;
     if v_config ? 'url' then
-      v_error := 'server_config.url: a server of the catalog has none';
+      v_error := 'server_config.url: must be left out for a server of the catalog';
     elsif v_config ->> 'catalog' <> v_catalog.slug then
-      v_error := 'server_config.catalog: a server stays of its catalog entry';
+      v_error := 'server_config.catalog: a server cannot change to another catalog entry';
     elsif v_catalog.version <> v_config ->> 'version' or v_catalog.id <> (v_config ->> 'catalog_server_id')::uuid then
-      -- A version of another entry is none of this one.
+      -- A version of another entry does not match.
       select c.* into v_catalog from public.mcp_server_catalog c
       where c.slug = v_catalog.slug and c.state = 'published'
         and (c.version = v_config ->> 'version' or c.id = (v_config ->> 'catalog_server_id')::uuid);
@@ -252,7 +254,7 @@ begin
          case when v_new.share = 'session' then v_new.max_sessions end)
         is distinct from (v_instance.catalog_server_id, v_instance.url, v_instance.configuration, v_instance.share,
                           case when v_instance.share = 'session' then v_instance.max_sessions end);
-  -- Before anything is changed: a refusal is returned, so it undoes nothing.
+  -- Before anything is changed: a refusal is returned and would roll nothing back.
   v_refusal := case when v_restarts then weir.refuse_blocked(v_act, v_new.catalog_server_id) end;
   if v_refusal is not null then
     return v_refusal;
@@ -291,8 +293,8 @@ exception
 end;
 $$;
 
--- The action `delete`, for manage_mcp_servers only. From this commit on nobody may use the server: its grants are revoked, requests for it
--- refused, and its name is free. Its node then ends it and removes its files. The row stays (weir.bury_instance).
+-- The action `delete`, for manage_mcp_servers only. After the commit nobody can use the server: its grants are revoked, requests for access
+-- to it are refused, and its name is free. Its node then ends it and removes its files. The row stays (weir.bury_instance).
 create function weir.delete_mcp_server(p_organization_id uuid, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -310,11 +312,11 @@ begin
 end;
 $$;
 
--- Commits what is wanted of a server: its next state, a new generation and the row of the outbox, in one transaction. So nothing is
--- carried out that was not committed, and nothing committed is forgotten; weir.claim_operations takes it from there. Only moves of
--- weir.instance_moves are possible, and what the platform has blocked is not run. A restart keeps state and generation,
--- because the node says what becomes of the server, and there is one at a time. A deletion that its node refused may be asked for again.
--- Only weir_writer's own functions may execute it; they have checked who asks.
+-- Commits the desired state of a server: its next state, a new generation and the row of the outbox, in one transaction. So nothing is
+-- carried out that was not committed, and nothing committed is lost; weir.claim_operations continues from there. Only transitions of
+-- weir.instance_moves are possible, and a version that the platform has blocked is not run. A restart keeps state and generation, because
+-- the node reports the result, and a server has one open restart at most. A deletion that its node refused may be requested again. Only
+-- weir_writer's own functions may execute it; they have checked the permission.
 create function weir.request_operation(p_organization_id uuid, p_instance_id uuid, p_action text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -339,14 +341,15 @@ begin
   elsif not (case
       when p_action = 'restart' then v_instance.status in ('running', 'degraded', 'failed') and not v_open
                                      and num_nonnulls(v_instance.url, v_instance.node_id) = 1
-      -- A deletion that its node refused may be asked for again.
+      -- A deletion that its node refused may be requested again.
       when v_instance.status = 'deleting' then p_action = 'delete' and not v_open
       else exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status)
     end) then
-    return weir.refuse(v_act, 'WR005', format('the server is %s', v_instance.status));
+    return weir.refuse(v_act, 'WR005', format('the server is %s, and this action needs another state', v_instance.status));
   elsif p_action in ('deploy', 'update', 'restart') and not v_instance.is_active then
-    return weir.refuse(v_act, 'WR005', case when v_instance.platform_stopped_at is not null then 'the platform has stopped this server'
-                                            else 'the server is switched off: switch it on by set_mcp_server_active' end);
+    return weir.refuse(v_act, 'WR005', case when v_instance.platform_stopped_at is not null
+                                            then 'the platform has stopped this server, and only the platform starts it again'
+                                            else 'the server is switched off: switch it on with set_mcp_server_active' end);
   end if;
   v_refusal := case when p_action in ('deploy', 'update', 'restart') then weir.refuse_blocked(v_act, v_instance.catalog_server_id) end;
   if v_refusal is not null then
@@ -358,7 +361,7 @@ begin
   else
     update public.mcp_server_instances i
     set status = v_status, generation = i.generation + 1, resets = i.resets + 1, last_error_code = null, last_error = null,
-        -- What is wanted now counts, and not whether it ran when it was switched off.
+        -- The new request counts, and not whether it ran when it was switched off.
         resumes = false,
         deployed_by = case when p_action in ('deploy', 'update') then weir.actor_id() else i.deployed_by end
     where i.id = p_instance_id and i.organization_id = p_organization_id
@@ -372,8 +375,8 @@ begin
 end;
 $$;
 
--- For owners and admins; other members get WR003, and outsiders WR004. The configuration is looked at after that. With an idempotency key
--- in server_config a repeated request gets the first answer and does nothing. Refusals are not kept, so the key may be used again for the
+-- For owners and admins; other members get WR003, and outsiders WR004. The configuration is checked after that. With an idempotency key in
+-- server_config a repeated request gets the first answer and does nothing. Refusals are not stored, so the key may be used again for the
 -- corrected request.
 create function weir.manage_mcp_servers(p_action text, p_organization_id uuid, p_server_config jsonb, p_server_id uuid) returns jsonb
 language plpgsql volatile security definer
@@ -385,8 +388,8 @@ declare
   v_answer jsonb;
   v_refusal jsonb;
 begin
-  -- Cut: the act is copied with each call, and an action may be as large as a request.
-  v_act := weir.act('lifecycle', left(p_action, 1000), 'admin', 'servers are managed by an owner or admin', p_organization_id,
+  -- Cut, because the act is copied with each call, and an action may be as large as a request.
+  v_act := weir.act('lifecycle', left(p_action, 1000), 'admin', 'only an owner or admin manages servers', p_organization_id,
                     p_instance_id => p_server_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is null then
@@ -416,7 +419,7 @@ $$;
 grant execute on function weir.manage_mcp_servers to authenticated;
 
 -- For a caller who knows only the server's id. Its organization is found under the caller's policies, so a server that they do not see is
--- WR004; weir.manage_mcp_servers decides the rest.
+-- WR004; weir.manage_mcp_servers checks the rest.
 create function weir.manage_server_by_id(p_action text, p_instance_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -433,8 +436,8 @@ end;
 $$;
 grant execute on function weir.manage_server_by_id to authenticated;
 
--- The same, with the action and the server's id in one JSON value. It takes neither an address nor a payload, so that nobody can send a
--- node anything else through it.
+-- The same, with the action and the server's id in one JSON value. It takes neither an address nor a payload, so that a caller can send a
+-- node nothing else through it.
 create function weir.call_dtma_api(p_request jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -452,7 +455,7 @@ begin
   elsif jsonb_typeof(p_request) is distinct from 'object' then
     return weir.refuse(v_act, 'WR001', 'request must be {"action", "server_instance_id"}');
   elsif p_request - array['action', 'server_instance_id'] <> '{}' then
-    return weir.refuse(v_act, 'WR001', format('request.%s: a node takes nothing from a caller; give action and server_instance_id only',
+    return weir.refuse(v_act, 'WR001', format('request.%s: is not known; give action and server_instance_id only',
       (select left(k, 64) from jsonb_object_keys(p_request - array['action', 'server_instance_id']) k limit 1)));
   elsif coalesce(p_request ->> 'action', '') not in ('deploy', 'deploy_mcp_server', 'start', 'stop', 'stop_mcp_server', 'restart',
                                                      'delete') then

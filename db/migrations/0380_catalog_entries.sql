@@ -1,9 +1,9 @@
--- Entries of the catalog: what one must be, and how it is published. An entry says what nodes execute, which no tenant may choose.
+-- Catalog entries: what a valid one is, and how it is published. An entry says what nodes execute, which no tenant may choose.
 
 -- The error in an entry's configuration_schema, with its path, or null. A keyword that weir.schema_error does not check is refused, so that
 -- the publisher gets the error, and not a tenant at the first configuration. The settings that Weir has for every server
--- (weir.server_config_error) are no properties of an entry. `writeOnly` hides a property's value from everybody who reads a
--- configuration; it stands on a property of the configuration itself, because only those are hidden.
+-- (weir.server_config_error) are not properties of an entry. `writeOnly` hides a property's value from everybody who reads a configuration;
+-- it is permitted on a property of the configuration itself, because only those are hidden.
 create function weir.configuration_schema_error(p_schema jsonb, p_path text, p_level integer default 0) returns text
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
@@ -36,7 +36,7 @@ begin
        or (v_key = 'pattern' and weir.pattern_error(v_value #>> '{}') is not null) then
       return v_path || ': is not supported';
     elsif v_key = 'items' then
-      -- Level 2: what is in a list is no property of the configuration.
+      -- Level 2: the elements of a list are not properties of the configuration.
       v_error := weir.configuration_schema_error(v_value, v_path, 2);
     elsif v_key = 'properties' then
       v_error := (select format('%s.%s: is a setting that Weir has for every server; give the property another name', v_path, n)
@@ -55,7 +55,7 @@ begin
 end;
 $$;
 
--- The error in a list of texts or an object of texts that a process is started with, with its path, or null. The bounds are the node's.
+-- The error in a list or object of texts that a process is started with, with its path, or null. The bounds are the node's.
 create function weir.process_texts_error(p_texts jsonb, p_type text, p_path text) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -77,9 +77,9 @@ begin
 end;
 $$;
 
--- The error in an entry's env, with its path, or null. Refused are names that make the loader, Node.js, npm, Python or a shell run or load
--- something else than the package, and names that the node sets itself (PATH, HOME, TMPDIR, LANG). Names of variables are compared as
--- Linux does, by case; npm alone reads its own in any case.
+-- The error in an entry's env, with its path, or null. Names are refused that make the loader, Node.js, npm, Python or a shell run or load
+-- something else than the package, and names that the node sets itself (PATH, HOME, TMPDIR, LANG). Names of variables are case-sensitive,
+-- as in Linux; only npm's own are refused in any case.
 create function weir.env_error(p_env jsonb, p_path text) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -89,8 +89,8 @@ begin
     weir.process_texts_error(p_env, 'object', p_path),
     (select p_path || '.' || left(k, 64) || case
               when k !~ '^[A-Za-z_][A-Za-z0-9_]{0,127}$'
-                then ': is no name of a variable; use at most 128 letters, digits and _, not beginning with a digit'
-              else ': is refused, because it would change what is executed, or belongs to Weir' end
+                then ': is not a valid name of a variable; use at most 128 letters, digits and _, not beginning with a digit'
+              else ': is not permitted, because it changes what is executed or is reserved for Weir' end
      from jsonb_object_keys(case jsonb_typeof(p_env) when 'object' then p_env else '{}' end) k
      where k !~ '^[A-Za-z_][A-Za-z0-9_]{0,127}$'
         or k ~ '^(PATH|HOME|TMPDIR|LANG|NODE_OPTIONS|NODE_PATH|BASH_ENV|ENV|IFS|LD_.*|PYTHON.*|WEIR_.*|__weir.*)$'
@@ -105,7 +105,7 @@ language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Empty where it is no string, which no pattern below permits.
+  -- Empty if it is not a string, which no pattern below permits.
   v_text constant text := case jsonb_typeof(p_value) when 'string' then p_value #>> '{}' else '' end;
 begin
   return case p_key
@@ -124,20 +124,21 @@ begin
     when 'transport' then case when v_text in ('stdio', 'http') then null else ': must be stdio or http' end
     when 'runtime' then case when v_text = 'process' then null else ': must be process' end
     when 'package' then
-      case when v_text ~ '^(@[a-z0-9][a-z0-9._-]{0,99}/)?[a-z0-9][a-z0-9._-]{0,99}$' then null else ': must be a name of an npm package' end
+        case when v_text ~ '^(@[a-z0-9][a-z0-9._-]{0,99}/)?[a-z0-9][a-z0-9._-]{0,99}$'
+          then null else ': must be the name of an npm package' end
     when 'bin' then
       case when v_text ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$' then null else ': must be the name of an executable of the package' end
     when 'args' then substr(weir.process_texts_error(p_value, 'array', 'args'), length('args') + 1)
     when 'env' then substr(weir.env_error(p_value, 'env'), length('env') + 1)
     when 'capabilities' then
       case when jsonb_typeof(p_value) <> 'object' then ': must be an object' else ': ' || weir.bounds_error(p_value, 16384) end
-    -- The one runtime of this release runs a package.
-    when 'docker_image' then ': must be null, because the runtime process runs no image'
+    -- The only runtime of this release runs a package.
+    when 'docker_image' then ': must be null, because the runtime of this release, process, runs no image'
     when 'configuration_schema' then
       substr(weir.configuration_schema_error(p_value, 'configuration_schema'), length('configuration_schema') + 1)
     when 'default_share' then
       case when v_text in ('instance', 'credential', 'session') then null else ': must be instance, credential or session' end
-    -- `case` fixes the order: what is no number must not reach the cast.
+    -- `case` fixes the order: a value that is not a number must not reach the cast.
     when 'calls_at_once' then
       case when case when p_value::text ~ '^[0-9]{1,4}$' then (p_value::text)::integer between 1 and 1024 else false end then null
            else ': must be a number from 1 to 1024' end
@@ -146,7 +147,7 @@ begin
 end;
 $$;
 
--- What is wrong with an entry, or null; the message names the member. Sizes come first, so that nothing large is looked at.
+-- What is wrong with an entry, or null; the message names the member. Sizes are checked first, so that nothing large is read.
 create function weir.catalog_entry_error(p_entry jsonb) returns text
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
@@ -161,14 +162,14 @@ begin
   elsif weir.bounds_error(p_entry, 1048576) is not null then
     return 'entry: ' || weir.bounds_error(p_entry, 1048576);
   end if;
-  -- The members that every entry has; null is no value for them.
+  -- The members that every entry has; null is not a value for them.
   foreach v_key in array array['slug', 'version', 'display_name', 'transport', 'package', 'bin'] loop
     if coalesce(p_entry -> v_key, 'null') = 'null' then
       return format('entry.%s: is missing', v_key);
     end if;
   end loop;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_entry) e loop
-    -- Null stands for a member that is left out, and only for one that exists.
+    -- Null means that a member is left out, and is permitted only for a known member.
     v_error := case when v_value <> 'null' or weir.entry_member_error(v_key, v_value) = ': is not known'
                     then weir.entry_member_error(v_key, v_value) end;
     if v_error is not null then
@@ -180,7 +181,7 @@ begin
 end;
 $$;
 
--- An entry with the defaults of what it leaves out, as its row has it. So two entries that mean the same are equal.
+-- An entry with the defaults of the members that it leaves out, as its row has it. So two entries with the same meaning are equal.
 create function weir.whole_entry(p_entry jsonb) returns jsonb
 language sql stable parallel safe
 begin atomic
@@ -193,9 +194,8 @@ end;
 
 set local role weir_system;
 
--- Records what was done to versions of the catalog: each under the platform's id, and, where it ends or permits calls, in the audit log of
--- the organizations that have servers of it. Definer: no person may write the audit log, and a platform admin sees no organization's
--- servers.
+-- Records what was done to versions of the catalog: each under the platform's id, and, if it ends or permits calls, in the audit log of the
+-- organizations that have servers of it. Definer: no person may write the audit log, and a platform admin sees no organization's servers.
 create function weir.record_catalog_change(p_item text, p_ids uuid[], p_reason text default null) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -218,9 +218,9 @@ grant execute on function weir.record_catalog_change to weir_writer;
 
 reset role;
 
--- Publishes an entry as its caller may: the table's policies for weir_writer and weir_system decide. A published version does not change
--- but for its description, so that a server that an organization has approved stays what it was. The same entry again changes nothing,
--- but ends `withdrawn`. Answers {id, slug, version, state}, or the error.
+-- Publishes an entry with the caller's rights: the table's policies for weir_writer and weir_system decide. Only the description of a
+-- published version can change, so that a server that an organization has approved stays what it was. The same entry again changes nothing,
+-- except that it ends `withdrawn`. Returns {id, slug, version, state}, or the error.
 create function weir.store_entry(p_entry jsonb) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -254,13 +254,13 @@ begin
       perform weir.record_catalog_change('publish_catalog_server', array[v_row.id]);
       return jsonb_build_object('id', v_row.id, 'slug', v_row.slug, 'version', v_row.version, 'state', v_row.state);
     end if;
-    -- Somebody else has published it meanwhile.
+    -- Another session has published it meanwhile.
     select c.* into v_row from public.mcp_server_catalog c where c.slug = v_new.slug and c.version = v_new.version;
   end if;
   v_different := (select string_agg('entry.' || k, ', ' order by k) from jsonb_object_keys(v_whole) k
                   where k <> 'description' and v_whole -> k is distinct from to_jsonb(v_row) -> k);
   if v_different is not null then
-    return weir.error('WR005', format('%s: a published version does not change, and %s %s was published with something else; '
+    return weir.error('WR005', format('%s: only the description of a published version can change, and %s %s has another value; '
                                       'publish another version', v_different, v_row.slug, v_row.version));
   elsif v_row.description <> v_new.description or v_row.withdrawn_at is not null then
     perform weir.record_catalog_change('publish_catalog_server', array[v_row.id]);
@@ -276,8 +276,8 @@ begin
 end;
 $$;
 
--- Withdraws, blocks or unblocks one version, or all versions if p_version is null, as its caller may (see weir.store_entry). p_item is
--- the published function. Answers {slug, versions}, with the versions that it has changed, or the error.
+-- Withdraws, blocks or unblocks one version, or all versions if p_version is null, with the caller's rights (see weir.store_entry). p_item
+-- is the published function. Returns {slug, versions}, with the versions that it has changed, or the error.
 create function weir.change_catalog_state(p_item text, p_slug text, p_version text, p_reason text default null) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -290,7 +290,7 @@ begin
   if p_item = 'block_catalog_server' and (coalesce(length(p_reason), 0) not between 1 and 500 or p_reason ~ '[\x01-\x1f\x7f]') then
     return weir.error('WR001', 'reason must be 1 to 500 characters in one line');
   elsif not exists (select from public.mcp_server_catalog c where c.slug = p_slug and (p_version is null or c.version = p_version)) then
-    return weir.error('WR004', 'there is no such catalog server');
+    return weir.error('WR004', 'there is no such catalog entry');
   end if;
   -- Only what changes: a repeated call takes no lock and leaves no row in the audit log.
   select coalesce(array_agg(c.id order by c.id), '{}'), coalesce(array_agg(c.version order by c.id), '{}') into v_ids, v_versions
@@ -319,7 +319,7 @@ begin
 end;
 $$;
 
--- For the owner's connection: an error is raised, any other answer passed on.
+-- For the owner's connection: raises an error and returns any other answer.
 create function weir.raise_error(p_answer jsonb) returns jsonb
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
@@ -340,8 +340,8 @@ grant execute on function weir.raise_error to weir_system;
 
 set local role weir_system;
 
--- The four acts for the owner's connection, which has no person. They raise what the published ones (0381_publish_catalog.sql) answer.
--- Definer: forced row-level security binds the owner too. Publishes an entry and returns its id.
+-- The four acts for the owner's connection, which has no person. They raise what the published functions return. Definer: forced row-level
+-- security binds the owner too. Publishes an entry and returns its id.
 create function weir.publish_catalog_server(p_entry jsonb) returns uuid
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -351,8 +351,8 @@ begin
 end;
 $$;
 
--- Withdraws one version, or all: nobody makes a new instance of it or moves one to it, and instances that are there work as before.
--- Returns how many versions it has changed, as the next two.
+-- Withdraws one version, or all: no new instance uses it and none is moved to it, and existing instances work as before. Returns how many
+-- versions it has changed, as the next two do.
 create function weir.withdraw_catalog_server(p_slug text, p_version text default null) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -374,7 +374,7 @@ begin
 end;
 $$;
 
--- Ends a block. What was withdrawn stays withdrawn.
+-- Ends a block. A withdrawn version stays withdrawn.
 create function weir.unblock_catalog_server(p_slug text, p_version text default null) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -387,13 +387,13 @@ $$;
 
 reset role;
 
--- The migrator calls these, and is not their owner.
+-- The migrator calls these and does not own them.
 grant execute on function weir.publish_catalog_server, weir.withdraw_catalog_server, weir.block_catalog_server,
   weir.unblock_catalog_server to current_user;
 
--- The catalog by login: a platform admin who signed in within the last 15 minutes publishes, withdraws, blocks and unblocks. What is
--- published runs on nodes in all organizations, so an old sign-in, or a token that was stolen, is not enough. weir.authorize asks who
--- calls, and row-level security asks both questions again where the row is written.
+-- The catalog by login: a platform admin who signed in within the last 15 minutes publishes, withdraws, blocks and unblocks. All
+-- organizations run what is published, so an old sign-in, or a token that was stolen, is not enough. weir.authorize checks the caller, and
+-- row-level security checks both conditions again where the row is written.
 
 set local role weir_writer;
 
@@ -407,7 +407,7 @@ declare
   v_answer jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('lifecycle', 'publish_catalog_server', 'platform_admin', 'the catalog is published by a platform admin',
+  v_act := weir.act('lifecycle', 'publish_catalog_server', 'platform_admin', 'only a platform admin publishes catalog entries',
                     weir.platform_id());
   v_answer := weir.authorize(v_act);
   v_answer := coalesce(v_answer, weir.refuse_old_sign_in(v_act));
@@ -436,7 +436,7 @@ declare
   v_act weir.act;
   v_answer jsonb;
 begin
-  v_act := weir.act('lifecycle', p_item, 'platform_admin', 'the catalog is changed by a platform admin', weir.platform_id());
+  v_act := weir.act('lifecycle', p_item, 'platform_admin', 'only a platform admin changes the catalog', weir.platform_id());
   v_answer := weir.authorize(v_act);
   v_answer := coalesce(v_answer, weir.refuse_old_sign_in(v_act));
   if v_answer is not null then

@@ -1,17 +1,17 @@
 -- Agents: identities of an organization that use servers. A member owns an agent; an agent is never that member's login.
 
--- An agent acts only while it is active and its owner is an active member (weir.decide). Names and instructions are read by
--- every member; what the agent may do is in its grants.
+-- An agent acts only while it is active and its owner is an active member (weir.decide). Every member reads names and instructions; the
+-- grants define what the agent may do.
 create table public.agents (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
   name text not null,
   instructions text,
-  -- Null after the owner's membership row was deleted. Such an agent is denied everything (`member_inactive`) but stays,
-  -- with its grants and history.
+  -- Null after the owner's membership row was deleted. Such an agent is denied everything (`member_inactive`) but stays, with its grants
+  -- and history.
   user_id uuid,
-  -- Switched off by the organization, or by the platform, and by whom: two switches, because no tenant undoes a platform's stop. The ids
-  -- are copies without foreign keys, as in the audit log.
+  -- When the organization or the platform switched it off, and who did. There are two switches, because no tenant may undo a stop by the
+  -- platform. The ids are copies without foreign keys, as in the audit log.
   stopped_at timestamptz,
   stopped_by uuid,
   platform_stopped_at timestamptz,
@@ -30,7 +30,7 @@ create table public.agents (
   constraint agents_name_is_1_to_100_characters check (length(name) between 1 and 100 and name = btrim(name)),
   constraint agents_instructions_are_at_most_32_kib check (octet_length(instructions) <= 32768),
   constraint agents_organization foreign key (organization_id) references public.organizations (id) on delete cascade,
-  -- Composite, so that the owner is a member of this organization; only the person's column becomes null.
+  -- Composite, so that the owner is a member of this organization; a deletion sets only the person's column to null.
   constraint agents_owner_is_a_member
     foreign key (organization_id, user_id) references public.organization_members (organization_id, user_id)
     on delete set null (user_id),
@@ -39,17 +39,17 @@ create table public.agents (
 alter table public.agents enable row level security, force row level security;
 revoke all on public.agents from public, anon, authenticated, service_role;
 comment on table public.agents is 'tenant: an AI agent of an organization';
--- Names that differ only by case would be taken for each other in a chat.
--- Of those that are not deleted. Not a partial index: a session that knew the table as empty would read all of one where it is asked for
--- `deleted_at is null`.
+-- Names that differ only by case would be confused in a chat.
+-- Unique among agents that are not deleted. Not a partial index: a session that planned while the table was empty would scan such an index
+-- as a whole for `deleted_at is null`.
 create unique index agents_name_key on public.agents (organization_id, lower(name), coalesce(deleted_at, '-infinity'));
 create index agents_owner_idx on public.agents (organization_id, user_id);
 create index agents_created_by_idx on public.agents (created_by);
 
 set local role weir_system;
 
--- The agents that the caller owns and may act for: an owner who is a viewer by now may do nothing with them.
--- A security definer for the same reason as my_organizations: policies on agents and on tables that refer to agents ask it.
+-- The agents that the caller owns and may act for. An owner who is only a viewer by now may do nothing with them.
+-- A security definer for the same reason as my_organizations: policies on agents and on tables that refer to agents call it.
 create function weir.my_agents() returns setof uuid
 language plpgsql stable security definer rows 10
 set search_path = pg_catalog, pg_temp
@@ -66,11 +66,11 @@ grant execute on function weir.my_agents to authenticated, weir_writer;
 
 reset role;
 
--- Every member sees the organization's agents; what an agent was granted is seen by its owner and admins only. Members
--- create agents of their own. weir_system reads all agents, because a key names an agent before any person is known.
+-- Every member sees the organization's agents; only the agent's owner and admins see its grants. Members create agents of their own.
+-- weir_system reads all agents, because a key names an agent before any person is known.
 create policy agents_are_seen_by_members on public.agents for select to authenticated
   using (organization_id = any(array(select weir.my_organizations())) and deleted_at is null);
--- Deleted ones too: what they said in chat keeps their name, and the row that a deletion writes must be seen by who writes it. Functions
+-- Deleted ones too: their messages in chat keep their name, and the row that a deletion writes must be visible to the writer. Functions
 -- that look for an agent to act on leave them out.
 create policy agents_are_found_by_members on public.agents for select to weir_writer
   using (organization_id = any(array(select weir.my_organizations())));
@@ -92,8 +92,8 @@ create trigger b_agent_change before insert or update or delete on public.agents
   for each row execute function weir.on_permission_change();
 create trigger not_truncated before truncate on public.agents for each statement execute function weir.refuse_truncate();
 
--- Whether the caller is an admin of that organization or owns the agent, and is an active member: my_organizations and my_agents ask
--- for that. Not a definer; both read the caller's claims. The organization must be the agent's.
+-- Whether the caller is an admin of that organization or owns the agent, and is an active member (my_organizations and my_agents require
+-- that). Not a definer; both read the caller's claims. The organization must be the agent's.
 create function weir.may_manage_agent(p_organization_id uuid, p_agent_id uuid) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -110,8 +110,8 @@ grant execute on function weir.may_manage_agent to weir_writer, weir_system;
 set local role weir_writer;
 
 -- For members; a viewer gets WR003. The creator owns the agent (policy agents_are_created_by_their_owner), and may therefore manage its
--- keys. p_workspace_id brings the agent into a workspace in the same transaction, where the policies of workspace_members let the caller;
--- null: into none. The organization's lock makes max_agents exact.
+-- keys. p_workspace_id adds the agent to a workspace in the same transaction, if the policies of workspace_members permit it; null: to
+-- none. The organization's lock makes max_agents exact.
 create function weir.create_agent(p_organization_id uuid, p_name text, p_instructions text, p_workspace_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -137,7 +137,9 @@ begin
   if v_refusal is not null then
     return v_refusal;
   elsif weir.count_of('agents', p_organization_id) >= (select o.max_agents from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of agents');
+    return weir.refuse(v_act, 'WR006', 'the organization has reached its limit of agents (max_agents = '
+                         || (select o.max_agents from public.organizations o where o.id = p_organization_id) || ')',
+                       'Delete an agent, or ask the operator to raise the limit.');
   end if;
   insert into public.agents (id, organization_id, name, instructions, user_id, created_by)
   values (v_id, p_organization_id, btrim(p_name), p_instructions, v_actor, v_actor);

@@ -1,14 +1,13 @@
--- Keys of agents. Only the hash of a key's secret is kept.
+-- Keys of agents. Only the hash of a key's secret is stored.
 
--- A key is shown once, when it is made; only the SHA-256 of its secret is kept. Several keys of one agent may be valid at once, so that a
--- key can be replaced without a gap. Revoking is final (weir.guard_key).
+-- A key is shown once, when it is made; only the SHA-256 of its secret is stored. Several keys of one agent may be valid at once, so that a
+-- key can be replaced without downtime. Revoking is final (weir.guard_key).
 create table public.agent_api_keys (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
   agent_id uuid not null,
   name text not null,
-  -- The public part, by which a key is found. Unique over all organizations, because the key arrives before its
-  -- organization is known.
+  -- The public part, by which a key is found. Unique over all organizations, because the key arrives before its organization is known.
   key_id text not null,
   secret_hash bytea not null,
   created_by uuid,
@@ -37,7 +36,7 @@ create index agent_api_keys_agent_id_idx on public.agent_api_keys (agent_id);
 create index agent_api_keys_created_by_idx on public.agent_api_keys (created_by);
 create index agent_api_keys_revoked_by_idx on public.agent_api_keys (revoked_by);
 
--- Admins and the agent's owner see, make and revoke its keys. Nobody reads a hash but weir_system, which compares it.
+-- Admins and the agent's owner see, make and revoke its keys. Only weir_system reads a hash, to compare it.
 create policy agent_keys_are_seen_by_admins_and_the_owner on public.agent_api_keys for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations()))
          and (organization_id = any(array(select weir.my_organizations('admin'))) or agent_id = any(array(select weir.my_agents()))));
@@ -45,7 +44,7 @@ create policy agent_keys_are_made_by_admins_and_the_owner on public.agent_api_ke
   with check (created_by = (select weir.actor_id())
               and (organization_id = any(array(select weir.my_organizations('admin')))
                    or agent_id = any(array(select weir.my_agents()))));
--- The new row must name the caller as who revoked it; nothing but revoked_at and revoked_by may be updated.
+-- The new row must name the caller as who revoked it; only revoked_at and revoked_by may be updated.
 create policy agent_keys_are_revoked_by_admins_and_the_owner on public.agent_api_keys for update to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin')))
          or agent_id = any(array(select weir.my_agents())))
@@ -58,17 +57,17 @@ grant select (id, organization_id, agent_id, name, key_id, created_by, created_a
       update (revoked_at, revoked_by) on public.agent_api_keys to weir_writer;
 grant select (organization_id, agent_id, key_id, secret_hash, expires_at, revoked_at) on public.agent_api_keys to weir_system;
 
--- A key's hash and expiry never change, so nobody can turn a key that is known into another one.
+-- A key's hash and expiry never change, so nobody can turn a known key into another one.
 create function weir.guard_key() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
-    raise exception using errcode = 'WR005', message = 'a revoked key stays revoked: make a new one';
+    raise exception using errcode = 'WR005', message = 'a revoked key cannot be reactivated: make a new one';
   elsif (old.organization_id, old.agent_id, old.key_id, old.secret_hash, old.expires_at, old.created_at)
      is distinct from (new.organization_id, new.agent_id, new.key_id, new.secret_hash, new.expires_at, new.created_at) then
-    raise exception using errcode = 'WR005', message = 'a key is not changed, only revoked: make a new one';
+    raise exception using errcode = 'WR005', message = 'a key cannot be changed, only revoked: make a new one';
   end if;
   return new;
 end;
@@ -83,11 +82,11 @@ create trigger not_truncated before truncate on public.agent_api_keys for each s
 
 set local role weir_system;
 
--- Finds the agent of a key before an organization is known; hence a definer, for the engine only. There is no row for a key that
--- is unknown, revoked or expired, or whose agent or organization is deleted, or whose owner is not active: one answer for all reasons,
--- which tells a guesser nothing. A key whose agent, organization or platform is switched off is good, and is_stopped says so: its calls
--- come as far as admission, which denies them and records why. Neither this nor its callers raise: anybody can send a key, and each error
--- would be written to PostgreSQL's log. Secrets are compared by their SHA-256.
+-- Finds the agent of a key before an organization is known; hence a definer, for the engine only. No row for a key that is unknown, revoked
+-- or expired, whose agent or organization is deleted, or whose owner is not active: one answer for all reasons, which tells a guesser
+-- nothing. If the agent, organization or platform is switched off, the key is valid and is_stopped is true: its calls reach admission,
+-- which denies them and records why. Neither this nor its callers raise, because anybody can send a key, and each error would be written to
+-- PostgreSQL's log. Secrets are compared by their SHA-256.
 create function weir.authenticate_key(p_key_id text, p_secret_hash bytea)
 returns table (agent_id uuid, agent_name text, organization_id uuid, key_expires_at timestamptz, is_stopped boolean)
 language plpgsql stable security definer rows 1
@@ -98,7 +97,7 @@ begin
     select a.id, a.name, a.organization_id, k.expires_at,
            not a.is_active or not o.is_active or exists (select from weir.platform_stop p where p.only_row)
     from public.agent_api_keys k
-    -- One after the other, each by its key: a plan that was made of empty tables would read one of them whole.
+    -- One after the other, each by its key: a plan that was made while tables were empty would scan one of them.
     join lateral (select x.id, x.name, x.organization_id, x.user_id, x.is_active, x.deleted_at from public.agents x
                   where x.id = k.agent_id offset 0) a on true
     join lateral (select x.is_active, x.deleted_at from public.organizations x where x.id = a.organization_id offset 0) o on true
@@ -115,10 +114,10 @@ reset role;
 
 set local role weir_writer;
 
--- For the agent's owner and admins (policy agent_keys_are_made_by_admins_and_the_owner). Every member sees the agent, so anybody else
--- of the organization gets WR003, and an outsider WR004. The caller generates key id and secret at random and shows the secret once;
--- only its hash is kept, and only the key id is in the audit log. Null p_expires_at: the key does not expire. An agent has at most 100 keys
--- that are valid, which the organization's lock makes exact.
+-- For the agent's owner and admins (policy agent_keys_are_made_by_admins_and_the_owner). Every member sees the agent, so other members of
+-- the organization get WR003, and an outsider WR004. The caller generates key id and secret at random and shows the secret once. Only its
+-- hash is stored, and only the key id is in the audit log. If p_expires_at is null, the key does not expire. An agent has at most 100 valid
+-- keys; the organization's lock makes the count exact.
 create function weir.create_agent_key(p_agent_id uuid, p_name text, p_key_id text, p_secret text, p_expires_at timestamptz) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -128,7 +127,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('credential', 'create_agent_key', 'manage_agent', 'keys are made by the agent''s owner or an admin',
+  v_act := weir.act('credential', 'create_agent_key', 'manage_agent', 'only the agent''s owner or an admin makes keys',
                     p_agent_id => p_agent_id);
   select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such agent');
@@ -143,7 +142,7 @@ begin
   elsif (select count(*) from public.agent_api_keys k
          where k.organization_id = v_act.organization_id and k.agent_id = p_agent_id and k.revoked_at is null
            and (k.expires_at is null or k.expires_at > now())) >= 100 then
-    return weir.refuse(v_act, 'WR006', 'an agent may have 100 keys');
+    return weir.refuse(v_act, 'WR006', 'an agent may have 100 valid keys: revoke one first');
   end if;
   insert into public.agent_api_keys (organization_id, agent_id, name, key_id, secret_hash, created_by, expires_at)
   values (v_act.organization_id, p_agent_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')), weir.actor_id(), p_expires_at);
@@ -157,9 +156,9 @@ end;
 $$;
 grant execute on function weir.create_agent_key to authenticated;
 
--- For the agent's owner and admins. Nobody else sees the key (policy agent_keys_are_seen_by_admins_and_the_owner), so everybody else
--- gets WR004. Final, and effective with the next call: the organization's lock waits for the admissions that run. The key is looked up
--- again under the lock, because the caller may have lost the role while waiting. A repeated call leaves no row in the audit log.
+-- For the agent's owner and admins. Nobody else sees the key (policy agent_keys_are_seen_by_admins_and_the_owner), so everybody else gets
+-- WR004. Final, and effective with the next call: the organization's lock waits for the admissions that run. The key is read again under
+-- the lock, because the caller may have lost the role while waiting. A repeated call leaves no row in the audit log.
 create function weir.revoke_agent_key(p_key_id text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -178,7 +177,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- Again under the lock: the caller may not see it any more.
+  -- Read again under the lock: the caller may have lost sight of it.
   select k.organization_id, k.agent_id into v_act.organization_id, v_act.agent_id from public.agent_api_keys k where k.key_id = p_key_id;
   if v_act.organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such key');
