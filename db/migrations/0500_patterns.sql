@@ -1,10 +1,10 @@
--- Regular expressions in grants. They come from tenants and run in every admission, so what a pattern may cost is computed before it is
--- accepted, by a grammar that knows no construct that backtracks without limit. All functions of the grammar are immutable, because check
--- constraints of agent_mcp_permissions and permission_requests call it: it holds for direct SQL too.
+-- Regular expressions in grants. Tenants write them and every admission runs them, so the cost of a pattern is computed before it is
+-- accepted, by a grammar without constructs that backtrack without limit. All functions of the grammar are immutable, because check
+-- constraints of agent_mcp_permissions and permission_requests call it, so that it applies to direct SQL too.
 
--- What the rules of a grant may cost one call, in steps of about 10 ns. It is checked when the grant is made, so that no
--- call has to be cut off: at this maximum the rules add about a millisecond to an admission (docs/performance.md). The cost is found by
--- reading a pattern, without compiling or running it.
+-- The maximum cost of a grant's rules for one call, in steps of about 10 ns. It is checked when the grant is made, so that no call has to
+-- be cut off: at this maximum the rules add about a millisecond to an admission (docs/performance.md). The cost is computed by reading a
+-- pattern, without compiling or running it.
 create function weir.max_cost() returns numeric
 language sql immutable parallel safe
   return 100000;
@@ -12,8 +12,8 @@ language sql immutable parallel safe
 revoke all on function weir.max_cost from public;
 grant execute on function weir.max_cost to weir_writer, weir_system;
 
--- A part of a pattern as an automaton without empty moves, of which only sizes are kept. A position is a place in the
--- pattern that matches one character.
+-- A part of a pattern as an automaton without empty moves, of which only sizes are kept. A position is a place in the pattern that matches
+-- one character.
 --   empties       whether it matches the empty text
 --   first, last   how many positions may begin it, and end it
 --   kinds         how many kinds of characters its first positions take together
@@ -24,8 +24,8 @@ create type weir.pattern_part as (
 revoke all on type weir.pattern_part from public;
 grant usage on type weir.pattern_part to weir_writer, weir_system;
 
--- The part a followed by b: each last position of a moves to each first position of b. If one side may be empty, the ends of the other side
--- count too.
+-- The part a followed by b: each last position of a moves to each first position of b. If one side may be empty, the first or last
+-- positions of the other side count too.
 create function weir.pattern_sequence(a weir.pattern_part, b weir.pattern_part) returns weir.pattern_part
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -37,7 +37,7 @@ begin
 end;
 $$;
 
--- The part a or b: no moves between them.
+-- The alternatives a and b: there are no moves between them.
 create function weir.pattern_choice(a weir.pattern_part, b weir.pattern_part) returns weir.pattern_part
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -48,8 +48,8 @@ begin
 end;
 $$;
 
--- The part a with a quantifier: ? * + or braces, greedy or not (which costs the same). Braces follow one character only, so a is
--- then a single position and the counts multiply; groups in braces could grow with each nesting.
+-- The part a with a quantifier: ? * + or braces, greedy or not (which costs the same). Braces follow one character only, so a is then a
+-- single position and the counts multiply; groups in braces could grow with each nesting.
 create function weir.pattern_repeat(a weir.pattern_part, p_quantifier text, p_group boolean) returns weir.pattern_part
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -67,14 +67,14 @@ begin
   -- a*
   elsif p_quantifier like '*%' then
     return v_loop;
-  -- A group's + is its text twice, the second time with *. For one character it is only a loop.
+  -- A group with + is the group twice, the second time with *. For one character it is only a loop.
   elsif p_quantifier like '+%' and p_group then
     return weir.pattern_sequence(a, v_loop);  -- as PostgreSQL compiles it, at each level
   elsif p_quantifier like '+%' then
     v_loop.empties := false;
     return v_loop;
   end if;
-  -- {n}, {n,} and {n,m}: a row of v_most positions. If n and m differ, each may be skipped, which doubles the moves.
+  -- {n}, {n,} and {n,m}: a sequence of v_most positions. If n and m differ, each may be skipped, which doubles the moves.
   v_least := substring(p_quantifier from '^\{(\d+)')::integer;
   v_most := case when p_quantifier ~ ',\d' then substring(p_quantifier from ',(\d+)')::integer else greatest(v_least, 1) end;
   v_ways := v_most * case when v_least = v_most then 1::numeric else 2::numeric end;
@@ -83,10 +83,10 @@ begin
 end;
 $$;
 
--- The size of a regular expression of the closed subset, or an error. The subset: characters, `.`, groups, alternatives,
--- sets, the classes \d \s \w \D \S \W and [:name:], escaped punctuation; * + ? after anything and braces after one
--- character, greedy or not; ^ at the beginning and $ at the end. Not in it are back references, look-around, options and
--- other escapes, because they have no bounded automaton or change what the text means.
+-- The size of a regular expression of the closed subset, or an error. The subset: characters, `.`, groups, alternatives, sets, the classes
+-- \d \s \w \D \S \W and [:name:], escaped punctuation; * + ? after anything and braces after one character, greedy or not; ^ at the
+-- beginning and $ at the end. Excluded are back references, look-around, options and other escapes, because they have no bounded automaton
+-- or change what the text means.
 --   accepted    [^/]{1,60}\.(txt|md)    \w+@example\.org    \d{4}-\d{2}-\d{2}
 --   refused     (a)\1    (?=a)    (?i)a    (ab){2}    a{100}
 create function weir.pattern_size(
@@ -112,27 +112,27 @@ begin
     return;
   end if;
   error := 'has a construct that is not supported';
-  -- Tokens. What is no token is left out of the array, so the tokens joined differ from the pattern; that is the check of
-  -- the whole alphabet.
+  -- Tokens. Text that is not a token is left out of the array, so the joined tokens then differ from the pattern; this checks the whole
+  -- alphabet.
   v_tokens := array(
     select m[1] from regexp_matches(p_pattern, '(\[\^?(?:\[:[a-z]{1,9}:\]|\\[dsw[:punct:]]|[^][\\])+\]|\\[dswDSW]|\\[[:punct:]]'
                                                '|[*+?]\??|\{\d{1,2}(?:,\d{0,2})?\}\??|[^][*+?{\\])', 'g') m);
   if array_to_string(v_tokens, '') is distinct from p_pattern then
     return;
-  -- Braces multiply positions, so their number is bounded beside their size.
+  -- Braces multiply positions, so their number is bounded besides their size.
   elsif (select count(*) from unnest(v_tokens) t where t like '{%') > 8 then
-    error := 'may repeat at most eight times with braces, each at most 99';
+    error := 'may have at most eight repetitions in braces, each of at most 99';
     return;
   end if;
-  -- The kinds of characters that the pattern tells apart, at most: each literal is one, and each combination of sets and
-  -- classes is one, of which there are no more than edges of ranges. The 1 is every other character.
+  -- An upper bound of the kinds of characters that the pattern tells apart: each literal is one, and each combination of sets and classes
+  -- is one, of which there are no more than edges of ranges. The 1 stands for every other character.
   select 1 + count(distinct t) filter (where t !~ '^[{.[]|^\\[a-zA-Z]')
            + least(power(2::numeric, least(count(distinct t) filter (where t ~ '^\[|^\\[a-zA-Z]'), 9)),
                    2 * sum(length(t)) filter (where t ~ '^\[|^\\[a-zA-Z]')),
          (count(*) filter (where t ~ '^\\[a-zA-Z]|\[:|^\[.*\\[dsw]'))::integer
   into v_colors, classes from unnest(v_tokens) t;
-  -- From left to right with one open atom: a quantifier changes it, everything else first closes it by appending it to the
-  -- open sequence. Groups are a stack, v_depth deep.
+  -- From left to right with one open atom: a quantifier changes it; every other token first closes it by appending it to the open sequence.
+  -- Groups are a stack, v_depth deep.
   for v_n in 1 .. cardinality(v_tokens) loop
     v_token := v_tokens[v_n];
     if v_token ~ '^[*+?{]' then
@@ -166,7 +166,7 @@ begin
       v_is_atom := true;
       v_depth := v_depth - 1;
     elsif v_token in ('^', '$') then
-      -- Allowed only where they change nothing, because the whole pattern is anchored at both ends anyway.
+      -- Permitted only where they change nothing, because the whole pattern is anchored at both ends anyway.
       if v_token = '^' and v_n > 1 or v_token = '$' and v_n < cardinality(v_tokens) then
         return;
       end if;
@@ -191,8 +191,8 @@ begin
 end;
 $$;
 
--- The steps of compiling a pattern once and matching p_texts texts that have p_characters together. Compiling counts for
--- each call, because a connection keeps only 32 compiled patterns. The weights were measured (`./weir bench rules`).
+-- The steps of compiling a pattern once and matching p_texts texts that have p_characters together. Compiling counts for each call, because
+-- a connection keeps only 32 compiled patterns. The weights were measured (`./weir bench rules`).
 create function weir.pattern_cost(p_pattern text, p_texts numeric, p_characters numeric) returns numeric
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -202,13 +202,13 @@ declare
 begin
   return 1000 + 50 * length(p_pattern) + 600 * v_size.classes + 190 * v_size.moves + 17 * v_size.arcs
     + p_texts * 100
-    -- No more of a text is read than the pattern can match, and one character.
+    -- At most one character more of a text is read than the pattern can match.
     + least(p_characters, p_texts * (v_size.longest + 1)) * (1 + 0.06 * (v_size.arcs + v_size.kinds));
 end;
 $$;
 
--- What is wrong with a pattern, or null. On its own it must not cost more than all rules of a call may. PostgreSQL is asked to compile it
--- only after that, so a costly pattern is refused before it has cost anything.
+-- What is wrong with a pattern, or null. A single pattern must not cost more than the limit for all rules of a call. PostgreSQL compiles it
+-- only after that check, so a costly pattern is refused before it has cost anything.
 create function weir.pattern_error(p_pattern text) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -222,7 +222,8 @@ begin
   end if;
   v_cost := weir.pattern_cost(p_pattern, 0, 0);
   if v_cost > weir.max_cost() then
-    return format('costs %s steps, of at most %s: use smaller repetitions and fewer that may match nothing', ceil(v_cost), weir.max_cost());
+    return format('costs %s steps, and the limit is %s: use smaller repetitions, and fewer that may match nothing',
+                  ceil(v_cost), weir.max_cost());
   end if;
   perform '' ~ p_pattern;
   return null;

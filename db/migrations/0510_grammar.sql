@@ -7,7 +7,7 @@
 --   in        {"in": ["red", "green"]}             1 to 100 values
 --   min, max  {"min": 0, "max": 1000}              numbers, inclusive
 --   prefix    {"prefix": "SELECT "}                1 to 1024 characters
---   under     {"under": "/srv/data"}               a path or URI: that place or below it (weir.is_under)
+--   under     {"under": "/srv/data"}               a path or URI: this one or any below it (weir.is_under)
 --   matches   {"matches": "[a-z]+@example\\.org"}   the whole text, a pattern of weir.pattern_size
 --   each      {"each": {"under": "/srv/data"}}     a rule for each element of an array; at most three deep
 create function weir.rule_error(p_rule jsonb, p_path text, p_depth integer default 0) returns text
@@ -38,7 +38,7 @@ begin
       -- Within these bounds comparing is cheap and no number prints as more than 600 digits.
       when v_key in ('min', 'max') then
         case when v_type = 'number' and v_value between '-1e300' and '1e300' and scale(v_value::numeric) <= 300
-          then null else 'must be a number of at most 300 digits on either side of the point' end
+          then null else 'must be a number of at most 300 digits on either side of the decimal point' end
       when v_key = 'prefix' then
         case when v_type = 'string' and length(v_value #>> '{}') between 1 and 1024
           then null else 'must be a text of 1 to 1024 characters' end
@@ -58,9 +58,9 @@ begin
 end;
 $$;
 
--- The steps of one rule for p_values values whose texts have p_characters together. `each` counts as 256 elements, also
--- where it is nested, because weir.rule_failure and argument_failure deny more; the texts that `under` and `matches` look
--- at are bounded with their array for the same reason.
+-- The steps of one rule for p_values values whose texts have p_characters together. `each` counts as 256 elements, also where it is nested,
+-- because weir.rule_failure and argument_failure deny larger arrays; the texts that `under` and `matches` read are bounded with their array
+-- for the same reason.
 create function weir.rule_cost(p_rule jsonb, p_values numeric default 1, p_characters numeric default 4096) returns numeric
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -70,7 +70,7 @@ declare
 begin
   return p_values * (130 + pg_column_size(p_rule) * 0.2 + case when p_rule ?| '{min,max}' then 60 else 0 end
                      + case when p_rule ?| '{equals,in}' then 100 + pg_column_size(p_rule) * 0.8 else 0 end
-                     -- Objects and arrays are compared whole, by a query.
+                     -- Objects and arrays are compared as a whole, by a query.
                      + case when jsonb_path_exists(p_rule, 'strict $.in[*] ? (@.type() == "object" || @.type() == "array")', silent => true)
                             then 1500 else 0 end
                      + case when p_rule ? 'under' then 150 else 0 end)
@@ -82,12 +82,11 @@ begin
 end;
 $$;
 
--- Whether no segment of a path or URI means another place. It must be absolute, and may hold no `.` or `..` segment,
--- backslash, `%`, control character or line separator. An empty segment is allowed only at the end, and in the `://` of a
--- URI.
--- Asked of a grant's `under` when it is made and of an argument at each call, so a server that decodes or normalizes the
--- path cannot leave the place. No search_path of its own, because it runs for each call (weir.matches_glob says who may
--- execute these).
+-- Whether every segment of a path or URI means itself. It must be absolute, and may have no `.` or `..` segment, backslash, `%`, control
+-- character or line separator. An empty segment is allowed only at the end, and in the `://` of a URI.
+-- Checked for a grant's `under` when it is made and for an argument at each call, so that a server that decodes or normalizes the path
+-- cannot leave the granted directory. No search_path of its own, because it runs for each call (weir.matches_glob says who may execute
+-- these).
 create function weir.is_clean_path(p_path text) returns boolean
 language plpgsql immutable parallel safe
 as $$
@@ -98,8 +97,8 @@ begin
 end;
 $$;
 
--- The error in a name or a URI in which `*` stands for any text, also an empty one: "read_*", "file:///data/*". At most four, because
--- each adds to the work of matching.
+-- The error in a name or a URI in which `*` stands for any text, including an empty one: "read_*", "file:///data/*". At most four, because
+-- each adds to the cost of matching.
 create function weir.glob_error(p_glob text, p_path text) returns text
 language sql immutable parallel safe
 begin atomic
@@ -110,8 +109,8 @@ begin atomic
   end;
 end;
 
--- The steps of finding a glob in a list and of matching a text of p_characters. What follows a `*` is searched for at each
--- place of the text, so each `*` and the text behind the first one cost; a final `*` costs nothing.
+-- The steps of finding a glob in a list and of matching a text of p_characters. The text after a `*` is searched for at each position, so
+-- each `*` and the text after the first one cost; a final `*` costs nothing.
 create function weir.glob_cost(p_glob text, p_characters integer) returns numeric
 language sql immutable parallel safe
 begin atomic
@@ -123,8 +122,8 @@ end;
 
 -- The error in what is granted of one tool: an object with `args`, `other` or both.
 --   {}                                                any arguments
---   {"args": {"path": {"under": "/data"}}}            `path` must be there and hold its rule; no other argument
---   {"args": {"path": {}}, "other": "allow"}          `path` must be there; other arguments as they come
+--   {"args": {"path": {"under": "/data"}}}            `path` must be present and hold its rule; no other argument
+--   {"args": {"path": {}}, "other": "allow"}          `path` must be present; any other arguments
 --   {"other": "deny"}                                 no argument at all
 create function weir.tool_grant_error(p_entry jsonb, p_path text) returns text
 language plpgsql immutable parallel safe
@@ -152,7 +151,7 @@ begin
 end;
 $$;
 
--- The steps of one tool's entry. Finding an argument and recording where its rule is costs more than most rules do.
+-- The steps of one tool's entry. Finding an argument and building the path of its rule costs more than most rules do.
 create function weir.entry_cost(p_entry jsonb) returns numeric
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -160,15 +159,15 @@ begin atomic
   select 300 + coalesce(sum(1200 + weir.rule_cost(a.value)), 0) from jsonb_each(p_entry -> 'args') a;
 end;
 
--- An error that says the cost, the maximum and what to do about it, or null.
+-- An error that states the cost, the limit and what to do about it, or null.
 create function weir.cost_error(p_cost numeric, p_path text, p_advice text) returns text
 language sql immutable parallel safe
   return case when p_cost > weir.max_cost()
-    then format('%s: costs each call up to %s steps, of at most %s: %s', p_path, ceil(p_cost), weir.max_cost(), p_advice) end;
+    then format('%s: costs each call up to %s steps, and the limit is %s: %s', p_path, ceil(p_cost), weir.max_cost(), p_advice) end;
 
 -- The error in `tools`: an object of tool names, or globs of them, and what is granted of each.
--- An exact name has only its own rules, so each is bounded by itself. Of the names with `*` all that match must hold, and
--- all of them may match one tool, so their costs are one sum.
+-- An exact name has only its own rules, so each is limited separately. Of the names with `*` all that match must hold, and all of them may
+-- match one tool, so the limit applies to the sum of their costs.
 create function weir.tools_error(p_tools jsonb) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -182,9 +181,9 @@ declare
   v_globs integer := 0;
   v_sum numeric := 0::numeric;
 begin
-  -- Bounds what this check itself costs: each pattern is compiled once by it.
+  -- Limits the cost of this check itself, which compiles each pattern once.
   if (select count(*) from jsonb_path_query(p_tools, '$.*.args.*.**{0 to 4}.matches')) > 100 then
-    return '$.tools: at most 100 rules may have matches';
+    return '$.tools: at most 100 rules may use matches';
   end if;
   for v_name, v_entry in select t.key, t.value from jsonb_each(p_tools) t loop
     v_path := '$.tools.' || left(v_name, 64);
@@ -203,12 +202,12 @@ begin
   if v_globs > 16 then
     return '$.tools: at most 16 names may have a *';
   end if;
-  return weir.cost_error(v_sum, '$.tools, all names with a * together', 'use fewer of these, or fewer rules in them');
+  return weir.cost_error(v_sum, '$.tools, all names with a * together', 'use fewer names with a *, or fewer rules in them');
 end;
 $$;
 
--- The error in `resources` or `prompts`: an array of names or URIs, exact or globs. All of them may have to be tried for one call, so
--- their costs are one sum.
+-- The error in `resources` or `prompts`: an array of names or URIs, exact or globs. One call may have to try all of them, so the limit
+-- applies to the sum of their costs.
 create function weir.globs_error(p_globs jsonb, p_path text) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -227,22 +226,22 @@ begin
     end if;
     v_sum := v_sum + weir.glob_cost(v_glob, 2048);
   end loop;
-  return weir.cost_error(v_sum, p_path, 'use fewer, or let less text stand behind a *');
+  return weir.cost_error(v_sum, p_path, 'use fewer entries, or less text after a *');
 end;
 $$;
 
 -- The error in a grant's permissions, or null: the whole grammar. A grant is an allow-list: a member that is absent grants nothing of its
 -- kind, {} grants no tool, resource or prompt, and an unknown member is an error.
 --   tools       {"tools": {"read_file": {"args": {"path": {"under": "/data"}}, "other": "deny"}, "list_*": {}}}
---               names of the server's own; an exact name beats globs, and of several globs all must hold
+--               the server's own names; an exact name takes precedence over globs, and of several globs all must hold
 --               (weir.granted_entries, tool_grant_error, rule_error)
 --   resources   {"resources": ["file:///data/*", "https://example.org/a"]}
 --               URIs; a glob matches no URI that leads out of it (weir.matches_uri_glob)
 --   prompts     {"prompts": ["summarize", "review_*"]}
 --   limits      {"limits": {"per_minute": 60, "per_day": 5000}}
---               calls of this grant, of any kind, in a minute, an hour or a day of the clock in UTC; 0 is no call
--- At most 64 KiB in all. The error names the JSON path of what is wrong. A list is not stored: weir.permissions_of has made an object of
--- it, or left what is no list of names to be refused here.
+--               calls of this grant, of any kind, in a minute, an hour or a day of the clock in UTC; 0 permits no call
+-- At most 64 KiB in all. The error names the JSON path of what is wrong. A list of names is never stored: weir.permissions_of has turned it
+-- into an object; any other list is refused here.
 create function weir.permissions_error(p_permissions jsonb) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -252,7 +251,7 @@ declare
   v_key text;
   v_value jsonb;
 begin
-  -- Bounds come before the value becomes text.
+  -- Bounds are checked before the value becomes text.
   if weir.bounds_error(p_permissions, 131072) is not null then
     return '$: ' || weir.bounds_error(p_permissions, 131072);
   elsif jsonb_typeof(p_permissions) is distinct from 'object' then
@@ -281,8 +280,8 @@ begin
 end;
 $$;
 
--- Permissions as they are stored. A list of tool names and patterns is the object that grants these tools with any arguments, and nothing
--- else. Absent or empty, they permit nothing. What is wrong is returned as it is, for weir.permissions_error.
+-- Permissions as they are stored. A list of tool names and patterns becomes the object that grants these tools with any arguments, and
+-- nothing else. Absent or empty permissions permit nothing. A wrong value is returned unchanged, for weir.permissions_error.
 create function weir.permissions_of(p_permissions jsonb) returns jsonb
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp

@@ -1,18 +1,18 @@
 -- How the rules of a grant are applied to the arguments of a call.
 
--- Whether a text matches a glob. `*` stands for any text, all other characters for themselves; so % and _ of `like` are escaped.
+-- Whether a text matches a glob. `*` stands for any text, and all other characters for themselves, so the % and _ of `like` are escaped.
 -- Only weir_system and weir_writer may execute the functions of this file, and they call them from functions that set their own
 -- search_path.
--- A plpgsql function keeps the types of its variables as it was first compiled, so one that a person could call with a search_path of their
--- own would stay misled for the session (decision 0008).
+-- A plpgsql function keeps the types of its variables from when it was first compiled. So if a person could call one with a search_path of
+-- their own, it would stay manipulated for the session (decision 0008).
 create function weir.matches_glob(p_value text, p_glob text) returns boolean
 language sql immutable parallel safe
 begin atomic
   select p_value like replace(replace(replace(replace(p_glob, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%');
 end;
 
--- Whether a path or URI is p_base or below it. Not by text alone: /database is not under /data, and neither is
--- /data/../etc, /data\..\etc or /data/%2e%2e/etc (weir.is_clean_path).
+-- Whether a path or URI is p_base or below it. It compares whole segments: /database is not under /data, and neither is /data/../etc,
+-- /data\..\etc or /data/%2e%2e/etc (weir.is_clean_path).
 create function weir.is_under(p_value text, p_base text) returns boolean
 language plpgsql immutable parallel safe
 as $$
@@ -21,14 +21,14 @@ begin
 end;
 $$;
 
--- Whether a URI climbs, which means that it could name a place above the one it is written under: a dot segment, plain or encoded, an
--- encoded slash, backslash or `%`, white space or a control character. A server may decode once more than Weir does, so encoded percent
--- signs count too.
+-- Whether a URI climbs: whether it could name a place above the one that its text names. It climbs if it has a dot segment, plain or
+-- encoded, an encoded slash, backslash or `%`, white space or a control character. A server may decode once more than Weir does, so encoded
+-- percent signs count too.
 create function weir.climbs(p_uri text) returns boolean
 language sql immutable parallel safe
   return p_uri ~ '(^|/)\.{1,2}([/?#]|$)|[\\\x01-\x20\x7f-\x9f]|%(2[eEfF5]|5[cC]|0|1|7[fF])';
 
--- An exact URI, or "*", is matched as it is. Under any other glob a URI may not climb (weir.climbs), because it would leave the place that
+-- An exact URI, or "*", is matched as it is. For any other glob the URI may not climb (weir.climbs), because it would leave the part that
 -- the glob names.
 create function weir.matches_uri_glob(p_uri text, p_glob text) returns boolean
 language sql immutable parallel safe
@@ -40,15 +40,15 @@ begin atomic
           and not weir.climbs(p_uri));
 end;
 
--- A context request names a resource by its URI or a prompt by its name. What begins with a scheme is decided as a URI; a
--- caller that means a prompt of such a name asks with `prompt_get`.
+-- A context request names a resource by its URI or a prompt by its name. A text that begins with a scheme is decided as a URI; a caller
+-- that means a prompt of such a name asks with `prompt_get`.
 create function weir.is_uri(p_item text) returns boolean
 language sql immutable parallel safe
   return p_item ~ '^[A-Za-z][A-Za-z0-9+.-]*:';
 
--- What a grant says of an item: null for nothing (denied), else the entries whose argument rules must all hold; for what
--- has no arguments an empty array. An exact name beats a glob; of several globs all must hold, so a broad glob cannot widen
--- a narrow one.
+-- What a grant says of an item: null if it grants nothing of it (denied), else the entries whose argument rules must all hold; an empty
+-- array for an item that has no arguments. An exact name takes precedence over a glob; of several globs all must hold, so a broad glob
+-- cannot widen a narrow one.
 create function weir.granted_entries(p_permissions jsonb, p_kind text, p_item text) returns jsonb[]
 language plpgsql immutable parallel safe
 as $$
@@ -72,7 +72,7 @@ begin
     end if;
   elsif p_kind = 'resource_read' or (p_kind = 'context_request' and weir.is_uri(p_item)) then
     v_entry := p_permissions -> 'resources';
-    -- As matches_uri_glob for each, but weir.climbs is asked once.
+    -- As matches_uri_glob for each entry, but weir.climbs runs once.
     if jsonb_typeof(v_entry) = 'array'
        and (v_entry ?| array[p_item, '*']
             or (not weir.climbs(p_item) and exists (select from jsonb_array_elements_text(v_entry) g
@@ -89,11 +89,11 @@ begin
 end;
 $$;
 
--- Where a value breaks a rule, as a JSON path, or null. A condition for another type of value denies, and so does a
--- condition that is not known: nothing is permitted by a rule that nobody evaluates.
+-- Where a value breaks a rule, as a JSON path, or null. A condition for another type of value denies, and so does an unknown condition: a
+-- rule that is not evaluated permits nothing.
 -- A number is compared and never printed: 1e131000 is a few bytes, and 131,001 digits as text.
--- One small test for each condition and not a query over the rule: a query costs ten times as much, and each expression is
--- prepared again in each transaction, so those for conditions that are absent should be short.
+-- There is one small test for each condition and no query over the rule: a query costs ten times as much, and each expression is prepared
+-- again in each transaction, so those for conditions that are absent should be short.
 create function weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) returns text
 language plpgsql immutable parallel safe
 as $$
@@ -114,7 +114,7 @@ begin
     v_holds := v_holds and case when v_type = 'number' then
       p_value::numeric between coalesce((p_rule -> 'min')::numeric, '-infinity') and coalesce((p_rule -> 'max')::numeric, 'infinity') end;
   end if;
-  -- Texts only; `under` and `matches` look at 4,096 characters at most, which is what weir.rule_cost counts with.
+  -- Texts only; `under` and `matches` read 4,096 characters at most, the number that weir.rule_cost counts with.
   if p_rule ?| '{prefix,under,matches}' then
     v_text := case when v_type = 'string' then p_value #>> '{}' end;
     v_holds := v_holds and v_text is not null
@@ -123,15 +123,15 @@ begin
       and case when p_rule ? 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (p_rule ->> 'matches') || ')$') else true end;
   end if;
   if p_rule ? 'in' then
-    -- `@>` finds a scalar in an array only as an element. For objects and arrays it would accept a part, so these are
-    -- compared whole as well.
+    -- `@>` finds a scalar in an array only as an element. For objects and arrays it would accept a part, so these are compared as a whole
+    -- too.
     v_holds := v_holds and case when v_type in ('object', 'array')
                                 then p_rule -> 'in' @> jsonb_build_array(p_value)
                                      and exists (select from jsonb_array_elements(p_rule -> 'in') i where i = p_value)
                                 else p_rule -> 'in' @> p_value end;
   end if;
   if p_rule ? 'each' then
-    -- Bounds the work that one call can cause; weir.rule_cost counts with these numbers.
+    -- Limits the work that one call can cause; weir.rule_cost counts with these numbers.
     v_holds := v_holds and case when v_type = 'array' then
       jsonb_array_length(p_value) <= 256 and (pg_column_size(p_value) <= 8192 or not p_rule -> 'each' ?| '{under,matches}') end;
     for v_n in 0 .. case when v_holds then jsonb_array_length(p_value) else 0 end - 1 loop
@@ -143,9 +143,9 @@ begin
 end;
 $$;
 
--- Where a call's arguments break the entries of its grant, as a JSON path of at most 200 characters, or null. Arguments
--- travel as text, exactly as they will be forwarded, and become jsonb only here; what cannot become a jsonb object of
--- at most 64 KiB denies. A missing argument that has a rule denies.
+-- Where a call's arguments break the entries of its grant, as a JSON path of at most 200 characters, or null. Arguments are passed as text,
+-- exactly as they will be forwarded, and become jsonb only here. Arguments that cannot become a jsonb object of at most 64 KiB are denied.
+-- A missing argument that has a rule is denied.
 create function weir.argument_failure(p_entries jsonb[], p_arguments text) returns text
 language plpgsql immutable parallel safe
 as $$
@@ -169,8 +169,8 @@ begin
     foreach v_entry in array p_entries loop
       continue when not v_entry ? 'args' and v_entry ->> 'other' is distinct from 'deny';
       v_args := coalesce(v_entry -> 'args', '{}');
-      -- Nested `each` multiplies, so all values together are bounded too. Their number is estimated by the commas, and a
-      -- comma inside a text counts as well.
+      -- Nested `each` multiplies, so all values together are limited too. Their number is estimated by the commas, and a comma inside a
+      -- text counts as well.
       if octet_length(p_arguments) > 256 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 256
          and (jsonb_path_exists(v_args, '$.*.each.each')
               or length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024 and jsonb_path_exists(v_args, '$.*.each')) then
@@ -187,19 +187,19 @@ begin
         exit when v_failure is not null;
         v_names := v_names || v_name;
       end loop;
-      -- An argument without a rule denies, unless the entry says `other: allow`.
+      -- An argument without a rule is denied, unless the entry says `other: allow`.
       if v_failure is null and v_entry ->> 'other' is distinct from 'allow' then
         if jsonb_array_length(v_rules) <= 8 and octet_length(p_arguments) <= 1024 then
           v_failure := '$.' || (jsonb_path_query_first(v_arguments - v_names, '$.keyvalue().key') #>> '{}');
         else
-          -- A query costs more to begin, and less for many.
+          -- A query costs more to start, and less for many arguments.
           select '$.' || k into v_failure from jsonb_object_keys(v_arguments) k where not v_args ? k limit 1;
         end if;
       end if;
       exit when v_failure is not null;
     end loop;
   exception
-    -- Only reading the arguments can raise here (no JSON, a number or text that jsonb cannot hold, nesting too deep).
+    -- Only reading the arguments can raise here (invalid JSON, a number or text that jsonb cannot hold, nesting too deep).
     when others then
       return '$';
   end;
@@ -207,8 +207,8 @@ begin
 end;
 $$;
 
--- What a rule permits, in words: `be of type string and be under /data`. The values of `in`, `equals`, `matches` and `prefix` are said with
--- p_full only: they may be secrets of whoever wrote the grant, and an agent could guess its way along them.
+-- What a rule permits, in words: `be of type string and be under /data`. The values of `in`, `equals`, `matches` and `prefix` are included
+-- with p_full only: they may be secrets of the grant's author, and an agent could guess them step by step.
 create function weir.rule_words(p_rule jsonb, p_full boolean) returns text
 language sql immutable parallel safe
   return coalesce(concat_ws(' and ',
@@ -217,16 +217,16 @@ language sql immutable parallel safe
     'be at most ' || left(p_rule ->> 'max', 40),
     'be under ' || left(p_rule ->> 'under', 200),
     case when p_rule ? 'prefix' then case when p_full then 'begin with ' || left(p_rule ->> 'prefix', 100)
-                                          else 'begin as the grant says' end end,
+                                          else 'begin with the prefix in the grant' end end,
     case when p_rule ? 'equals' then case when p_full then 'be ' || left(p_rule ->> 'equals', 100)
-                                          else 'be the value that the grant says' end end,
+                                          else 'be the value in the grant' end end,
     case when p_rule ? 'in' then case when p_full then 'be one of ' || left(p_rule ->> 'in', 200)
-                                      else 'be one of the values that the grant says' end end,
+                                      else 'be one of the values in the grant' end end,
     case when p_rule ? 'matches' then case when p_full then 'match ' || left(p_rule ->> 'matches', 200)
-                                           else 'match the pattern that the grant says' end end,
+                                           else 'match the pattern in the grant' end end,
     case when p_rule ? 'each' then 'be an array of at most 256 values' end), '');
 
--- A path of weir.argument_failure with what is permitted there, at most 500 characters. Asked for denied calls only.
+-- A path of weir.argument_failure with what is permitted there, at most 500 characters. Called for denied calls only.
 create function weir.argument_detail(p_entries jsonb[], p_path text, p_full boolean) returns text
 language plpgsql immutable parallel safe
 as $$
@@ -238,12 +238,13 @@ declare
   v_words text;
 begin
   if p_path = '$' then
-    return '$: the arguments must be a JSON object of at most 64 KiB, with as many values as the grant can check';
+    return '$: the arguments must be a JSON object of at most 64 KiB; where a rule checks arrays, with at most 1024 values in all '
+           '(256 for arrays in arrays)';
   end if;
   foreach v_entry in array p_entries loop
     for v_name, v_rule in select a.key, a.value from jsonb_each(v_entry -> 'args') a loop
       v_steps := substr(p_path, length('$.' || v_name) + 1);
-      -- The rest of the path are places in arrays. A path that was cut has no rule that could be told apart.
+      -- The rest of the path are indexes of arrays. A path that was cut cannot be matched with a rule.
       if not starts_with(p_path, '$.' || v_name) or v_steps !~ '^(\[[0-9]+\])*$' or length(p_path) >= 200 then
         continue;
       end if;
@@ -253,14 +254,14 @@ begin
       v_words := nullif(concat_ws(' and ', v_words, nullif(weir.rule_words(v_rule, p_full), '')), '');
     end loop;
     if not coalesce(v_entry -> 'args' ? substr(p_path, 3), false) and v_words is null and v_entry ->> 'other' is distinct from 'allow' then
-      v_words := 'not be given: the grant has no rule for it';
+      v_words := 'be left out: the grant has no rule for it';
     end if;
   end loop;
   return left(p_path || coalesce(': must ' || v_words, ': must be given'), 500);
 end;
 $$;
 
--- Whether any entry has rules for arguments at all. Only then are arguments parsed (argument_failure).
+-- Whether any entry has rules for arguments. Only then are arguments parsed (argument_failure).
 create function weir.has_argument_rule(p_entries jsonb[]) returns boolean
 language plpgsql immutable parallel safe
 as $$

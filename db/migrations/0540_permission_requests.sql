@@ -1,7 +1,7 @@
--- Requests for access. An agent's owner asks and an admin decides. What is granted is a grant like any other, and may be less than what was
--- asked for.
+-- Requests for access. An agent's owner requests and an admin decides. The result is a grant like any other, and may permit less than was
+-- requested.
 
--- A decided request stays as it is (weir.guard_request).
+-- A request that was decided does not change (weir.guard_request).
 create table public.permission_requests (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -9,17 +9,18 @@ create table public.permission_requests (
   mcp_server_instance_id uuid not null,
   permissions jsonb not null,
   message text,
-  -- `withdrawn` is the asker's own decision, all others an admin's.
+  -- `withdrawn` is the decision of the person who made the request; all others are an admin's.
   status text not null default 'open',
-  -- Null after that user was deleted, as decided_by.
+  -- Null after that user was deleted. The same holds for decided_by.
   requested_by uuid,
-  -- The grant that was made, by a copied id without a foreign key: a grant is history of its own and does not hold the request up.
+  -- The grant that was made, as a copied id without a foreign key: the request does not keep the grant's row, which has a history of its
+  -- own.
   grant_id uuid,
   created_at timestamptz not null default now(),
   decided_by uuid,
   decided_at timestamptz,
   constraint permission_requests_pkey primary key (id),
-  -- The same grammar as a grant's, so that what was asked for can be granted as it is.
+  -- The same grammar as a grant's, so that a request can be granted unchanged.
   constraint permission_requests_follow_the_grammar check (weir.permissions_error(permissions) is null),
   constraint permission_requests_status_is_known check (status in ('open', 'granted', 'refused', 'withdrawn')),
   constraint permission_requests_decided_at_a_time check ((status = 'open') = (decided_at is null)),
@@ -35,8 +36,8 @@ create table public.permission_requests (
 );
 alter table public.permission_requests enable row level security, force row level security;
 revoke all on public.permission_requests from public, anon, authenticated, service_role;
-comment on table public.permission_requests is 'tenant: access that an agent''s owner asked for';
--- One open request of an agent for an instance, so admins are not asked twice for the same.
+comment on table public.permission_requests is 'tenant: access that an agent''s owner requested';
+-- One open request of an agent for an instance, so that admins do not get the same request twice.
 create unique index permission_requests_open_key on public.permission_requests (agent_id, mcp_server_instance_id)
   where status = 'open';
 create index permission_requests_agent_idx on public.permission_requests (organization_id, agent_id);
@@ -44,14 +45,15 @@ create index permission_requests_instance_idx on public.permission_requests (org
 create index permission_requests_requested_by_idx on public.permission_requests (requested_by);
 create index permission_requests_decided_by_idx on public.permission_requests (decided_by);
 
--- A person who asked sees their own requests for as long as they are a member.
+-- A person sees their own requests for as long as they are a member.
 create policy requests_are_seen_by_admins_and_who_asked on public.permission_requests for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin')))
          or (requested_by = (select weir.actor_id()) and organization_id = any(array(select weir.my_organizations()))));
--- For agents of the caller's own, in the caller's name. my_agents requires an active member who is not a viewer.
+-- For the caller's own agents, in the caller's name. my_agents requires an active member who is not a viewer.
 create policy requests_are_made_by_the_agent_s_owner on public.permission_requests for insert to weir_writer
   with check (agent_id = any(array(select weir.my_agents())) and requested_by = (select weir.actor_id()) and status = 'open');
--- An open request is granted or refused by an admin, and withdrawn by the person who asked; an admin who did not ask withdraws nothing.
+-- An open request is granted or refused by an admin, and withdrawn by the person who made it; an admin who did not make it cannot withdraw
+-- it.
 create policy requests_are_decided_by_admins_and_withdrawn_by_who_asked on public.permission_requests for update to weir_writer
   using (status = 'open' and (organization_id = any(array(select weir.my_organizations('admin')))
                               or requested_by = (select weir.actor_id())))
@@ -63,7 +65,8 @@ grant select,
       insert (id, organization_id, agent_id, mcp_server_instance_id, permissions, message, requested_by),
       update (status, decided_by, decided_at, grant_id) on public.permission_requests to weir_writer;
 
--- A decision is final and what was asked for is not rewritten, no matter who writes. Otherwise an approval could end up on another request.
+-- A decision is final and a request is not rewritten, whether a function or direct SQL writes. Otherwise an approval could apply to a
+-- changed request.
 create function weir.guard_request() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -74,7 +77,7 @@ begin
         is distinct from (new.organization_id, new.agent_id, new.mcp_server_instance_id, new.permissions, new.message, new.created_at)
      -- Null: that user was deleted.
      or (new.requested_by is not null and new.requested_by is distinct from old.requested_by) then
-    raise exception using errcode = 'WR005', message = 'a request is decided once, and not changed: make a new one';
+    raise exception using errcode = 'WR005', message = 'a request cannot be changed, and is decided once: make a new one';
   end if;
   return new;
 end;
@@ -87,8 +90,8 @@ create trigger a_guard_request before update on public.permission_requests for e
 set local role weir_writer;
 
 -- For the agent's owner (policy requests_are_made_by_the_agent_s_owner); other members get WR003. Agent and server must be of one
--- organization that the caller belongs to; else WR004. Asking gives nothing. There is one open request for an agent and a server (WR005),
--- and a person has at most 100 open ones in an organization (WR006); the organization's lock makes both exact.
+-- organization that the caller belongs to; else WR004. A request permits nothing. There is one open request for an agent and a server
+-- (WR005), and a person has at most 100 open ones in an organization (WR006); the organization's lock makes both exact.
 create function weir.request_mcp_access(p_agent_id uuid, p_instance_id uuid, p_permissions jsonb, p_message text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -101,7 +104,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('grant', 'request_mcp_access', 'own_agent', 'access is requested by the agent''s owner',
+  v_act := weir.act('grant', 'request_mcp_access', 'own_agent', 'only the agent''s owner requests access',
                     p_agent_id => p_agent_id, p_instance_id => p_instance_id);
   select a.organization_id into v_act.organization_id
   from public.agents a
@@ -116,15 +119,15 @@ begin
   end if;
   if v_refusal is not null then
     return v_refusal;
-  -- Again, under the lock.
+  -- Checked again under the lock.
   elsif not exists (select from public.mcp_server_instances i where i.id = p_instance_id and i.status not in ('deleting', 'deleted')) then
     return weir.refuse(v_act, 'WR004', 'there is no such agent or server');
   elsif exists (select from public.permission_requests r
                 where r.agent_id = p_agent_id and r.mcp_server_instance_id = p_instance_id and r.status = 'open') then
-    return weir.refuse(v_act, 'WR005', 'there is an open request: withdraw it first');
+    return weir.refuse(v_act, 'WR005', 'there is an open request of the agent for this server: withdraw it first');
   elsif (select count(*) from public.permission_requests r
          where r.organization_id = v_act.organization_id and r.requested_by = v_actor and r.status = 'open') >= 100 then
-    return weir.refuse(v_act, 'WR006', 'a person may have 100 open requests');
+    return weir.refuse(v_act, 'WR006', 'a person may have 100 open requests: withdraw one first');
   end if;
   insert into public.permission_requests (id, organization_id, agent_id, mcp_server_instance_id, permissions, message, requested_by)
   values (v_id, v_act.organization_id, p_agent_id, p_instance_id, v_permissions, p_message, v_actor);
@@ -138,11 +141,11 @@ end;
 $$;
 grant execute on function weir.request_mcp_access to authenticated;
 
--- Ends a request. An admin grants or refuses it, and the person who asked withdraws it. Nobody else sees it, and they get WR004 (policy
+-- Ends a request. An admin grants or refuses it, and the person who made it withdraws it. Nobody else sees it, and they get WR004 (policy
 -- requests_are_seen_by_admins_and_who_asked). Granting makes the grant in the same transaction, under the organization's lock, so of two
--- admins who answer at once the second gets WR005. If weir.grant_mcp_access refuses, its refusal is the answer and the request stays open.
--- Everybody who sees the request may take the lock, because the request itself, which is read under it, says which of them may end it. Null
--- p_permissions: as asked; an empty list grants nothing. The audit log's row names the request and the grant.
+-- admins who decide at once the second gets WR005. If weir.grant_mcp_access refuses, its refusal is the answer and the request stays open.
+-- Everybody who sees the request may take the lock; the request is read under it and decides which of them may end it. Null p_permissions:
+-- as requested; an empty list grants nothing. The audit log's row names the request and the grant.
 create function weir.close_request(
   p_request_id uuid, p_status text, p_expires_at timestamptz, p_not_before timestamptz, p_permissions jsonb) returns jsonb
 language plpgsql volatile security definer
@@ -164,7 +167,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- Again under the lock: the caller may not see it any more.
+  -- Read again under the lock: the caller may have lost sight of it.
   select r.* into v_request from public.permission_requests r where r.id = p_request_id;
   v_act.organization_id := v_request.organization_id;
   v_act.agent_id := v_request.agent_id;
@@ -174,9 +177,9 @@ begin
   elsif p_status is null or p_status not in ('granted', 'refused', 'withdrawn') then
     return weir.refuse(v_act, 'WR001', 'grant must be true or false');
   elsif (case p_status when 'withdrawn' then v_request.requested_by is distinct from v_actor else not weir.may(v_act, 'admin') end) then
-    return weir.refuse(v_act, 'WR003', 'a request is decided by an owner or admin, and withdrawn by who made it');
+    return weir.refuse(v_act, 'WR003', 'a request is decided by an owner or admin, and withdrawn by the person who made it');
   elsif v_request.status <> 'open' then
-    return weir.refuse(v_act, 'WR005', format('the request is %s', v_request.status));
+    return weir.refuse(v_act, 'WR005', format('the request is already %s', v_request.status));
   end if;
   if p_status = 'granted' then
     v_grant := weir.grant_mcp_access(v_request.agent_id, v_request.mcp_server_instance_id,
@@ -197,7 +200,7 @@ grant execute on function weir.close_request to authenticated;
 
 reset role;
 
--- The published names; parameter names are API. A null `grant` is WR001, so that nothing is refused by an oversight.
+-- The published names; parameter names are API. A null `grant` is WR001, so that no request is refused by mistake.
 create function public.request_mcp_access(
   agent_id uuid, mcp_server_instance_id uuid, permissions jsonb default null, message text default null)
 returns jsonb

@@ -1,12 +1,12 @@
--- Where seals and checkpoints of the audit log are kept. Both are only added.
+-- Seals and checkpoints of the audit log. Rows of both are only added.
 
--- A chain for each organization: a seal covers rows and names the seal before it. No foreign keys, because a seal outlives
--- its organization. Nobody has a privilege to write until there is a sealer.
+-- A chain for each organization: a seal covers rows and names the seal before it. No foreign keys, because a seal outlives its
+-- organization. No role may write until there is a sealer.
 create table weir.audit_seals (
   organization_id uuid not null,
   sequence bigint not null,
   partition_start timestamptz not null,
-  -- Null for the first seal of an organization only.
+  -- Null only for the first seal of an organization.
   previous_hash bytea,
   merkle_root bytea not null,
   row_count bigint not null,
@@ -27,13 +27,13 @@ revoke all on weir.audit_seals from public, anon, authenticated, service_role;
 comment on table weir.audit_seals is
   'tenant: links of each organization''s audit chain (no foreign keys: a seal outlives its organization)';
 
--- By triggers, as for the log itself, so that it holds for the owner too.
+-- By triggers, as for the log itself, so that they bind the owner too.
 create trigger seals_are_append_only before update or delete on weir.audit_seals
   for each row execute function weir.refuse_change();
 create trigger seals_are_not_truncated before truncate on weir.audit_seals
   for each statement execute function weir.refuse_truncate();
 
--- Signed statements about the heads of all chains, to be held elsewhere too. Written by nobody yet.
+-- Signed statements about the heads of all chains, to be stored elsewhere too. Nothing writes them yet.
 create table weir.audit_checkpoints (
   id uuid not null default weir.uuid_v7(),
   content text not null,

@@ -1,12 +1,12 @@
--- Counts of failures that belong in no organization's audit log: unknown keys, and refusals of people who are no members.
+-- Counts of failures that belong to no organization's audit log: unknown keys, and refusals of people who are not members.
 
--- Failures before an organization is known, such as unknown keys: counted for each minute, reason, beginning of the key's
--- id and network (a /64 of IPv6). weir.record_security_events caps the rows of a minute, so that nobody fills the disk by
--- guessing keys. Purged after a time (weir.purge).
+-- Failures before an organization is known, such as unknown keys: counted for each minute, reason, beginning of the key's id and network (a
+-- /64 of IPv6). weir.record_security_events limits the rows of a minute, so that guessing keys cannot fill the disk. Purged after a time
+-- (weir.purge).
 create table weir.security_events (
   minute timestamptz not null,
   reason text not null,
-  -- Not null, so that they can be in the key; '' and 0.0.0.0 stand for unknown, and for everything beyond the cap.
+  -- Not null, so that they can be in the key; '' and 0.0.0.0 stand for unknown, and for everything beyond the limit.
   key_prefix text not null default '',
   address inet not null default '0.0.0.0',
   occurrences bigint not null,
@@ -17,7 +17,7 @@ create table weir.security_events (
 );
 alter table weir.security_events enable row level security, force row level security;
 revoke all on weir.security_events from public, anon, authenticated, service_role;
-comment on table weir.security_events is 'platform: counted failures of callers that no organization knows';
+comment on table weir.security_events is 'platform: counted failures of callers without a known organization';
 
 -- No person reads these: they tell about callers of all organizations.
 create policy security_events_are_counted_by_the_engine on weir.security_events for all to weir_system using (true) with check (true);
@@ -25,9 +25,9 @@ grant select, insert, update (occurrences), delete on weir.security_events to we
 
 set local role weir_system;
 
--- Counts failures of callers without a known organization. A minute has at most 100 different rows; beyond that, all failures of
--- one reason share a row. Anybody can cause these failures, from any number of addresses, so IPv6 addresses are kept as their /64
--- network, and key ids by their first eight characters. Definer: the engine has no rights on the table.
+-- Counts failures of callers without a known organization. A minute has at most 100 different rows; beyond that, all failures of one reason
+-- share a row. Anybody can cause these failures, from any number of addresses, so IPv6 addresses are stored as their /64 network, and key
+-- ids by their first eight characters. Definer: the engine has no privilege on the table.
 create function weir.record_security_events(p_reasons text[], p_key_prefixes text[], p_addresses inet[], p_counts integer[])
 returns void
 language plpgsql volatile security definer
@@ -40,8 +40,8 @@ declare
     select from weir.security_events s where s.minute = v_minute limit 100) t);
 begin
   insert into weir.security_events as s (minute, reason, key_prefix, address, occurrences)
-  -- Rows that are there may always grow. Of new ones the most frequent take the free places; the others fall into their reason's
-  -- row.
+  -- Existing rows may always be incremented. Of new ones the most frequent get the remaining rows; the others are counted in the row of
+  -- their reason.
   select v_minute, k.reason, k.key_prefix, k.address, sum(k.occurrences)
   from (
     select c.reason, c.occurrences, case when f.fits then c.key_prefix else '' end as key_prefix,

@@ -2,10 +2,10 @@
 
 set local role weir_system;
 
--- Records what happens outside of admission: one row, or only a count where a denial repeats. Definer, for weir_writer's
--- functions; no client may call it. The actor is the token's, or the organization's key that the engine has verified (p_key_id;
--- then there is no token); it is no parameter, so nobody acts in another's name. Names are copied from the rows of that
--- organization that the ids mean; an id of another organization is recorded without a name. p_reason null: allowed.
+-- Records what happens outside of admission: one row, or only a count if a denial repeats. Definer, for weir_writer's functions; no client
+-- may call it. The actor is the token's, or the organization's key that the engine has verified (p_key_id; then there is no token). It is
+-- not a parameter, so nobody acts in another's name. Names are copied from the rows of that organization that the ids refer to; an id of
+-- another organization is recorded without a name. p_reason null: allowed.
 create function weir.record_event(
   p_kind text, p_organization_id uuid, p_reason text default null, p_agent_id uuid default null, p_instance_id uuid default null,
   p_item text default null, p_detail text default null, p_grant_id uuid default null, p_outcome text default 'ok',
@@ -17,7 +17,7 @@ declare
   v_actor constant uuid := weir.actor_id();
   v_actor_kind constant text := case when p_key_id is not null then 'key' when v_actor is null then 'system' else 'user' end;
 begin
-  -- A denial is counted first; without a row of its own it ends here.
+  -- A denial is counted first; if it gets no row of its own, it ends here.
   if p_reason is not null and cardinality(weir.count_denials(array[row(
        1, p_organization_id, p_kind, p_reason, v_actor_kind, v_actor,
        -- Only ids of this organization count, so that invented ids cannot defeat the grouping of denials.
@@ -40,10 +40,10 @@ end;
 $$;
 grant execute on function weir.record_event to weir_writer;
 
--- Writes the engine's own events (lifecycle, chat, errors) by the names of read_audit: [{interaction_type, organization_id, ...}]. With a
--- reason in its error_details an event is a denial. An organization that does not exist gets no row. Returns {written}; malformed input is
--- answered with {"error": "WR001"}. An id that is recorded already changes nothing, so a batch may be sent again. Definer, for the engine
--- only.
+-- Writes the engine's own events (lifecycle, chat, errors) in the format of read_audit: [{interaction_type, organization_id, ...}]. An
+-- event with a reason in its error_details is a denial. An organization that does not exist gets no row. Returns {written}; malformed input
+-- is answered with {"error": "WR001"}. An id that is already recorded changes nothing, so a batch may be sent again. Definer, for the
+-- engine only.
 create function weir.audit_mcp_interactions(p_interactions jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -63,7 +63,7 @@ begin
          case when d.reason is null then 'completed' else 'denied' end, o.id, e.interaction_type,
          case when d.reason is null then 'allowed' else 'denied' end, i.epoch,
          case when e.user_id is not null then 'user' when e.agent_id is not null then 'agent' else 'system' end,
-         -- Names are copied where the id is one of the organization's; a foreign id gets no name.
+         -- Names are copied if the id belongs to the organization; any other id gets no name.
          e.user_id, e.agent_id, (select a.name from public.agents a where a.id = e.agent_id and a.organization_id = o.id),
          e.mcp_server_instance_id,
          (select s.instance_name from public.mcp_server_instances s where s.id = e.mcp_server_instance_id and s.organization_id = o.id),
@@ -76,7 +76,7 @@ begin
                              e.error_details ->> 'detail' as detail) d
   join public.organizations o on o.id = e.organization_id
   cross join weir.installation i
-  -- Admission and the published functions record the decided kinds. Here they would be forgeries.
+  -- Admission and the published functions record all other kinds. Here they would be forgeries.
   where e.interaction_type in ('lifecycle', 'credential', 'oauth', 'chat', 'error')
   on conflict do nothing;
   get diagnostics v_written = row_count;
@@ -87,7 +87,7 @@ grant execute on function weir.audit_mcp_interactions to weir_engine;
 
 reset role;
 
--- The published name. Only the engine may execute it, so that nobody forges a row of the audit log.
+-- The published name. Only the engine may execute it, so that no client forges a row of the audit log.
 create function public.audit_mcp_interactions(interactions jsonb) returns jsonb
 language sql volatile
 begin atomic

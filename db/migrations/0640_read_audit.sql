@@ -1,7 +1,7 @@
 -- How an organization reads its audit log.
 
--- Whether a value is a time as JSON writes it. The pattern admits nothing that a cast reads in its own way (`now`, `infinity`); what the
--- cast still refuses is not a time.
+-- Whether a value is a time as JSON writes it. The pattern admits nothing that a cast reads in its own way (`now`, `infinity`); a value
+-- that the cast still refuses is not a time.
 create function weir.is_time(p_value jsonb) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -17,13 +17,13 @@ exception
 end;
 $$;
 
--- The members of a filter, as its errors name them.
+-- The members of a filter, as its errors list them.
 create function weir.audit_filter_names() returns text
 language sql immutable parallel safe
   return 'since, until, agent_id, mcp_server_instance_id, user_id, interaction_type, phase, tool, reason, outcome, merged';
 
--- What is wrong with a filter, or null. An unknown member is an error: a filter that was ignored would show more than was asked for. So is
--- a value that no row can have, because a misspelt one would look like an audit log without such rows.
+-- What is wrong with a filter, or null. An unknown member is an error: if it were ignored, the answer would show more than was requested.
+-- So is a value that no row can have, because a misspelled one would look like an audit log without such rows.
 create function weir.audit_filter_error(p_filter jsonb) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -68,7 +68,7 @@ begin
 end;
 $$;
 
--- What is wrong with p_before, or null. It is only a place in the order of rows: what is read from there on is decided again.
+-- What is wrong with p_before, or null. It is only a position in the order of rows: what may be read from there on is decided again.
 create function weir.audit_cursor_error(p_before jsonb) returns text
 language sql stable
 begin atomic
@@ -78,10 +78,10 @@ begin atomic
                      or p_before - array['created_at', 'id', 'phase'] <> '{}' or not weir.is_time(p_before -> 'created_at')
                      or coalesce(p_before ->> 'id', '') !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
                      or coalesce(p_before ->> 'phase', '') not in ('requested', 'denied', 'completed'))
-              then 'before must be the next of the page before' end;
+              then 'before must be the next of the previous page' end;
 end;
 
--- The code that a caller hears for the reason of a denial; null for none. Denials.cs and weir.refuse have the same pairs, and a test
+-- The code that a caller gets for the reason of a denial; null for none. Denials.cs and weir.refuse have the same pairs, and a test
 -- compares them.
 create function weir.reason_code(p_reason text) returns text
 language sql immutable parallel safe
@@ -98,7 +98,7 @@ language sql immutable parallel safe
     when p_reason = 'not_supported' then 'WR010' when p_reason = 'argument_rule' then 'WR011' when p_reason = 'unavailable' then 'WR015'
     when p_reason = 'error' then 'WR500' end;
 
--- The copy of a body as JSON, or as a string where it was cut or is no JSON. It stays a string also where it has a number of more than 40
+-- The copy of a body as JSON, or as a string if it was cut or is not JSON. It also stays a string if it has a number of more than 40
 -- digits, because jsonb prints `1e100000` with all its zeros: a page of a thousand copies of 4 KiB could become gigabytes.
 create function weir.copy_data(p_copy text) returns jsonb
 language plpgsql immutable
@@ -108,7 +108,7 @@ declare
   v_data jsonb;
 begin
   v_data := p_copy::jsonb;
-  -- Digits that are written out were counted with the copy's own bytes.
+  -- Only numbers with an exponent can grow; written-out digits are already part of the copy's size.
   if p_copy ~ '[0-9.][eE][+-]?[0-9]{2}'
      and exists (select from jsonb_path_query(v_data, 'strict $.** ? (@.type() == "number")') n
                  where abs(n::numeric) >= 1e40 or scale(n::numeric) > 40) then
@@ -121,12 +121,12 @@ exception
 end;
 $$;
 
--- One page of an organization's audit log, of that person's rows only if p_user_id is not null. Not a definer, and no check of who asks:
+-- One page of an organization's audit log, only that person's rows if p_user_id is not null. Not a definer, and without a permission check:
 -- its callers (weir.read_audit, weir.read_with_key) have checked the caller, the filter and the cursor, so no cast raises.
 --
--- Time, agent, server and person are found in the index (decision 0010). For the other filters the rows themselves are looked at, 20,000
--- for a page at most: where few of them match, the page is shorter, or empty, and `next` goes on behind the last one that was looked at.
--- With `merged`, the row of an outcome is read together with that of its request, which is the row before it, and is not a row of its own.
+-- Time, agent, server and person are found in the index (decision 0010). The other filters need the rows themselves, of which a page reads
+-- 20,000 at most: if few of them match, the page is shorter, or empty, and `next` continues after the last row that was read. With
+-- `merged`, the row of an outcome is read together with that of its request, which is the row before it, and is not a row of its own.
 --
 -- force_custom_plan: only a plan for the given filter compares agent, server and person in the index.
 create function weir.audit_page(p_organization_id uuid, p_user_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) returns jsonb
@@ -147,7 +147,7 @@ begin
   from (
     select l.created_at, l.id, o.phase, l.organization_id, l.interaction_type, l.decision, l.actor_kind, l.user_id, l.agent_id,
            l.agent_name, l.key_id, l.mcp_server_instance_id, l.instance_name, l.item, l.grant_id, l.request_id, l.attempt, o.outcome,
-           -- What is said of an error is in its details only.
+           -- The text of an error is in its details only.
            case when l.reason is not null or o.outcome <> 'ok'
                 then jsonb_build_object('reason', coalesce(l.reason, o.outcome),
                                         'code', coalesce(o.error_code, weir.reason_code(l.reason)), 'detail', l.detail)
@@ -182,8 +182,8 @@ begin
           and (p_filter ->> 'agent_id' is null or l.agent_id = (p_filter ->> 'agent_id')::uuid)
           and (p_filter ->> 'mcp_server_instance_id' is null or l.instance_id = (p_filter ->> 'mcp_server_instance_id')::uuid)
           and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
-          -- Bounds the walk of the index. The page begins inside this moment; the comparison of rows below says where. Merged, it begins
-          -- behind all rows of the last interaction.
+          -- Limits the walk of the index. The page begins inside this moment; the comparison of rows below finds where. Merged, it begins
+          -- after all rows of the last interaction.
           and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
           and (p_before is null or (l.created_at, l.id, l.phase::text)
                < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid,
@@ -214,9 +214,9 @@ grant execute on function weir.is_time, weir.audit_filter_names, weir.audit_filt
 set local role weir_system;
 
 -- An admin reads the audit log of the organization, every other active member only their own rows of it, and an outsider gets WR004. Newest
--- first; p_before is the last row of the page before ({"created_at", "id", "phase"}, as in `next`). Null p_limit: 100, at most 1,000. Null
--- p_filter: all. It records the reading, even a refused one, so it is a writing function and returns its refusals. Definer, because nobody
--- but the engine reads the table: its own predicate is the organization and, for a caller who is not an admin, the caller.
+-- first; p_before is the last row of the previous page ({"created_at", "id", "phase"}, as in `next`). Null p_limit: 100, at most 1,000.
+-- Null p_filter: all. It records the reading, even a refused one, so it is a writing function and returns its refusals. Definer, because
+-- only the engine reads the table: its own condition is the organization and, for a caller who is not an admin, the caller.
 create function weir.read_audit(p_organization_id uuid, p_filter jsonb, p_before jsonb, p_limit integer) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -228,7 +228,7 @@ declare
   v_refusal jsonb;
 begin
   v_act := weir.act('admin_read', 'read_audit', 'viewer', p_organization_id => p_organization_id);
-  -- The owner of an organization that was deleted goes on to read what happened in it.
+  -- The owner of a deleted organization may still read its audit log.
   v_is_deleted := exists (select from weir.my_deleted_organizations() o where o = p_organization_id);
   v_refusal := case when not v_is_deleted then weir.authorize(v_act) end;
   if v_refusal is not null then

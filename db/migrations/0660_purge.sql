@@ -1,11 +1,11 @@
--- Deletes what is only kept for a time: idempotency keys, chat turns and security events. The audit log is not deleted.
+-- Deletes rows that are stored for a limited time: idempotency keys, chat turns and security events. The audit log is not deleted.
 
 set local role weir_system;
 
--- Deletes at most p_limit rows of each kind and returns how many; the caller repeats while a full batch was deleted. Chat turns
--- and security events that somebody holds are left for the next run. After this, a request that repeats an idempotency key is a
--- new request, and so is a retry of a chat turn that was cut off. Definer: it deletes what is old of all organizations.
--- force_custom_plan and seqscan (decision 0061): what is due may be nothing or most of a table.
+-- Deletes at most p_limit rows of each kind and returns how many; the caller repeats while a full batch was deleted. Chat turns and
+-- security events that are locked are left for the next run. After this, a request that repeats an idempotency key is a new request, and so
+-- is a retry of a chat turn that was cut off. Definer: it deletes old rows of all organizations. force_custom_plan and seqscan (decision
+-- 0061): what is due may be nothing or most of a table.
 create function weir.purge(p_idempotency_keys interval, p_chat_turns interval, p_security_events interval, p_limit integer) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
@@ -16,10 +16,10 @@ declare
   v_count integer;
   v_purged integer := 0;
 begin
-  -- Less than an hour would delete what retries still need. A null would delete nothing and say nothing.
+  -- Less than an hour would delete what retries still need. A null would silently delete nothing.
   if num_nulls(p_idempotency_keys, p_chat_turns, p_security_events) > 0
      or least(p_idempotency_keys, p_chat_turns, p_security_events) < interval '1 hour' then
-    raise exception using errcode = 'WR001', message = 'what is kept is kept for an hour at least';
+    raise exception using errcode = 'WR001', message = 'each retention must be 1 hour or more';
   end if;
   delete from weir.idempotency_keys k
   where (k.organization_id, k.key) in (

@@ -1,13 +1,13 @@
--- What an organization's key reads. A key is not a person: its scopes decide.
+-- What an organization's key may read. A key is not a person: its scopes decide.
 
--- The closed list of what a key may read: a function and the scope that opens it. Null: no key reads that.
+-- The closed list of functions that a key may read, each with the scope that it requires. Null: no key may read that.
 create function weir.key_scope(p_function text) returns text
 language sql immutable parallel safe
   return case p_function when 'read_audit' then 'audit.read' when 'read_servers' then 'servers.read'
                          when 'read_usage' then 'usage.read' end;
 
--- The organization's servers and their state, without configuration and address. Not a definer; read_with_key has decided whose
--- they are.
+-- The organization's servers and their state, without configuration and address. Not a definer; read_with_key has determined the
+-- organization.
 create function weir.servers_of(p_organization_id uuid) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -24,7 +24,7 @@ begin
 end;
 $$;
 
--- Usage by the hour, oldest first, with the hours that are not rolled up yet, the one that runs too. At most 31 days and 10,000 rows; more
+-- Usage by the hour, oldest first, including the hours that are not summed yet and the current one. At most 31 days and 10,000 rows; more
 -- is an error, so that nothing is cut off silently. Null p_until: now; null p_since: one day before p_until.
 create function weir.usage_of(p_organization_id uuid, p_since timestamptz, p_until timestamptz) returns jsonb
 language plpgsql stable
@@ -36,7 +36,7 @@ declare
   v_rows jsonb;
 begin
   if not isfinite(v_since) or not isfinite(v_until) or v_until - v_since not between interval '0' and interval '31 days' then
-    return weir.error('WR001', 'since must be before until, and at most 31 days');
+    return weir.error('WR001', 'since must be before until, by at most 31 days');
   end if;
   select coalesce(jsonb_agg(to_jsonb(r) order by r.hour, r.agent_id, r.instance_id), '[]') into v_rows
   from (
@@ -44,7 +44,7 @@ begin
     from public.usage_hourly u
     where u.organization_id = p_organization_id and u.hour >= v_since and u.hour < v_until
     union all
-    -- Counted as weir.roll_up_usage does. Denials that are only counted are in the log a minute later.
+    -- Counted as in weir.roll_up_usage. Denials without a row of their own are in the log a minute later.
     select date_trunc('hour', l.created_at, 'UTC'), l.agent_id, coalesce(l.instance_id, weir.platform_id()),
            count(*) filter (where l.phase = 'requested'), coalesce(sum(l.occurrences) filter (where l.phase = 'denied'), 0),
            count(*) filter (where l.phase = 'completed' and l.outcome <> 'ok'), coalesce(sum(l.duration_us), 0)
@@ -54,10 +54,10 @@ begin
       and l.created_at < v_until and date_trunc('hour', l.created_at, 'UTC') >= v_since
       and l.kind in ('tool_execution', 'resource_read', 'prompt_get', 'context_request', 'error')
     group by 1, 2, 3
-    -- One more than is allowed tells that there are more.
+    -- One more than is permitted shows that there are more.
     limit 10001) r;
   if jsonb_array_length(v_rows) > 10000 then
-    return weir.error('WR001', 'since and until: that is more than 10,000 rows; ask for less time');
+    return weir.error('WR001', 'since and until: the answer has more than 10,000 rows; ask for less time');
   end if;
   return jsonb_build_object('rows', v_rows);
 end;
@@ -68,9 +68,9 @@ grant execute on function weir.key_scope, weir.servers_of, weir.usage_of to weir
 
 set local role weir_system;
 
--- Reads p_function for a key. p_arguments are the function's named arguments; a null organization is the key's own. Refusals are
--- answers ({"error": "WR…"}) and not errors, so that their rows in the audit log commit. A value of a wrong type raises, for the
--- caller to correct. Volatile, because it records. Definer, for the engine only: a key is not a person, so no policy knows its rows.
+-- Reads p_function for a key. p_arguments are the function's named arguments; a null organization is the key's own. Refusals are returned
+-- ({"error": "WR…"}) and not raised, so that their rows in the audit log commit. A value of a wrong type raises, for the caller to correct.
+-- Volatile, because it records. Definer, for the engine only: a key is not a person, so no policy shows it any row.
 create function weir.read_with_key(p_key_id text, p_secret_hash bytea, p_function text, p_arguments jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -84,19 +84,19 @@ declare
   v_before jsonb;
   v_error text;
 begin
-  -- The key first: a caller without a good one learns nothing of what there is.
+  -- The key is checked first: a caller without a valid one learns nothing else.
   select k.organization_id, k.scopes into v_organization_id, v_scopes from weir.authenticate_organization_key(p_key_id, p_secret_hash) k;
   if not found then
     return weir.error('WR002', 'The key is unknown, expired or revoked.');
   elsif v_scope is null then
-    return weir.error('WR010', 'a key of an organization reads read_audit, read_servers and read_usage');
+    return weir.error('WR010', 'a key of an organization may read only read_audit, read_servers and read_usage');
   elsif weir.bounds_error(p_arguments, 65536) is not null then
     return weir.error('WR001', 'the arguments: the value ' || weir.bounds_error(p_arguments, 65536));
-  -- Another organization's id reads as one that does not exist.
+  -- Another organization's id is answered as one that does not exist.
   elsif (p_arguments ->> 'organization_id')::uuid <> v_organization_id then
     return weir.error('WR004', 'there is no such organization');
   elsif v_scope <> all(v_scopes) then
-    -- The scope is asked last, so this row is in the key's own organization.
+    -- The scope is checked last, so this row is in the audit log of the key's own organization.
     perform weir.record_event('admin_read', v_organization_id, 'forbidden', p_item => p_function, p_key_id => p_key_id);
     return weir.error('WR003', format('this key has no scope %s', v_scope), 'An owner or admin makes another key with that scope.');
   elsif p_function = 'read_servers' then
