@@ -1,12 +1,11 @@
--- The decision: whether this agent may make this call now. Admission, subscriptions and explanations all ask weir.decide, and nothing else
--- permits a call. A catalog (weir.agent_catalog) only lists.
+-- The decision: whether this agent may make this call now. Admission, subscriptions and explanations all call weir.decide, and nothing else
+-- permits a call. The list of agent tools (weir.agent_catalog) permits nothing.
 
--- One call's decision. `failures` has every check that failed, in their order; the first is the reason, and empty means
--- allowed. `detail` is the path of the argument that broke a rule with what is permitted there (weir.argument_detail; nothing that only
--- readers of the grant may know), the state of an instance that is unavailable, or who has switched off the agent or the server
--- (`organization` or `platform`);
--- weir.admit adds `limit` and its detail. endpoint_url is set for an allowed call only. ordinal is the call's place in the
--- arrays that were passed.
+-- The decision about one call. `failures` has every check that failed, in the order of the checks; the first is the reason, and empty means
+-- allowed. `detail` is one of these: the path of the argument that broke a rule with what is permitted there (weir.argument_detail, without
+-- values that only readers of the grant may know); the state of an instance that is unavailable; or who switched off the agent or the
+-- server (`organization` or `platform`). weir.admit adds `limit` and its detail. endpoint_url is set for an allowed call only. ordinal is
+-- the call's index in the arrays that were passed.
 create type weir.call_decision as (
   ordinal integer,
   failures text[],
@@ -26,7 +25,7 @@ create type weir.call_decision as (
   resets bigint
 );
 
--- All calls of a batch, in one value: as a set of rows it would cost the caller a statement of its own.
+-- All calls of a batch, in one value: a set of rows would cost the caller a statement of its own.
 create type weir.decisions as (
   calls weir.call_decision[],  -- in no particular order (see ordinal): sorting costs a lone call a tenth of its decision
   limited boolean              -- whether an allowed call has a limit, which weir.admit must then count
@@ -34,8 +33,8 @@ create type weir.decisions as (
 revoke all on type weir.call_decision, weir.decisions from public;
 grant usage on type weir.call_decision, weir.decisions to weir_system;
 
--- Whether a person may use an agent: one that they own, or that shares a workspace with them. An agent without an owner is owned by nobody.
--- Roles and status are not asked; callers check those. No search_path of its own, as weir.matches_glob.
+-- Whether a person may use an agent: one that they own, or that shares a workspace with them. An agent without an owner has no owner to
+-- match. Roles and status are not checked here; callers check those. No search_path of its own, as weir.matches_glob.
 create function weir.may_use_agent(p_user_id uuid, p_agent_id uuid, p_owner_id uuid) returns boolean
 language plpgsql stable
 as $$
@@ -47,14 +46,13 @@ begin
 end;
 $$;
 
--- Decides a batch of calls. It only reads: recording and counting are admission's.
+-- Decides a batch of calls. It only reads; admission records and counts.
 -- p_locked: the organizations whose shared lock this transaction holds; a call of any other is `changing`. Null if the answer only informs.
 -- p_without_key: the agent is named by its id alone, which only explanations may do.
--- Stable: it reads the snapshot of the statement that calls it, which must therefore come after the statement that took the
--- locks.
+-- Stable: it reads the snapshot of the statement that calls it, which must therefore come after the statement that took the locks.
 -- One index look-up for each call and table: `offset 0` keeps the planner from turning the look-ups into joins of whole tables. It returns
--- one value and not a set of rows, because starting statements is half of what a lone call costs. No search_path of
--- its own, as weir.matches_glob; not a security definer either, because only functions of weir_system call it.
+-- one value and not a set of rows, because starting statements is half of what a lone call costs. No search_path of its own, as
+-- weir.matches_glob; not a security definer either, because only functions of weir_system call it.
 create function weir.decide(
   p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[],
   p_items text[], p_arguments text[], p_locked uuid[], p_without_key boolean default false) returns weir.decisions
@@ -64,8 +62,8 @@ declare
   v_now constant timestamptz := clock_timestamp();
   v_decisions weir.decisions;
 begin
-  -- Three levels: the innermost looks rows up and lists what fails, the middle one asks the argument rules where nothing
-  -- else failed, and this one builds the answer.
+  -- Three levels: the innermost looks rows up and lists what fails, the middle one evaluates the argument rules if nothing else failed, and
+  -- this one builds the answer.
   select array_agg(row(
            r.ordinal, case when r.path is null then r.failures else array_prepend('argument_rule', r.failures) end,
            case when r.path is not null then weir.argument_detail(r.entries, r.path, false)
@@ -78,8 +76,8 @@ begin
          coalesce(bool_or(r.path is null and r.failures = '{}' and r.limits <> '{}'), false)
   into v_decisions.calls, v_decisions.limited
   from (
-    -- Rules are asked only where all else permits the call, so that nobody pays for the rules of a grant that would not
-    -- help. Whether the server is available is not a permission, and does not matter.
+    -- Rules are evaluated only if all other checks permit the call, so that no time is spent on the rules of a grant that would not help.
+    -- Whether the server is available is not a permission, and does not matter here.
     select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and d.entries <> '{}' and weir.has_argument_rule(d.entries)
                      then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
     from (
@@ -94,11 +92,11 @@ begin
         case when a.id is null then 'key_unknown' end,
         case when not a.organization_id = any(p_locked) then 'changing' end,
         case when k.revoked_at is not null then 'key_revoked' when k.expires_at <= v_now then 'key_expired' end,
-        -- What is switched off, the whole first. What is deleted has another reason.
+        -- What is switched off, the platform first. What is deleted has another reason.
         case when a.id is not null and exists (select from weir.platform_stop p where p.only_row) then 'platform_stopped' end,
         case when o.deleted_at is not null then 'organization_inactive' when not o.is_active then 'organization_stopped' end,
         case when a.deleted_at is not null then 'agent_inactive' when not a.is_active then 'agent_stopped' end,
-        -- 2. for whom: the agent's owner answers for it; a person who acts through it must be active too
+        -- 2. for whom: the agent's owner is responsible for it; a person who acts through it must be active too
         case when owner.status is distinct from 'active'
                or c.user_id is not null and person.status is distinct from 'active' then 'member_inactive' end,
         case when owner.role = 'viewer' or person.role = 'viewer'
@@ -114,9 +112,9 @@ begin
         case when pin.approved is null
                and (c.kind in ('tool_execution', 'prompt_get') or c.kind = 'context_request' and not weir.is_uri(c.item))
              then 'definition_not_approved' end,
-        -- 6. the argument rules: the middle level asks them, where 1 to 5 permit the call
-        -- 7. whether the server is switched off, or the platform has blocked what it runs: after the grant, so that nobody else learns
-        -- that it is there
+        -- 6. the argument rules: the middle level evaluates them, if 1 to 5 permit the call
+        -- 7. whether the server is switched off, or the platform has blocked what it runs: after the grant, so that nobody else learns that
+        --    the server exists
         case when not i.is_active then 'server_stopped' end,
         case when cat.state = 'blocked' then 'catalog_blocked' end,
         -- 8. whether the server is available: not a permission, so it comes last
@@ -127,7 +125,7 @@ begin
       -- The hash is compared here, so a known id with another secret is an unknown key.
       left join lateral (select x.key_id, x.agent_id, x.revoked_at, x.expires_at from public.agent_api_keys x
                          where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
-      -- The agent is the key's, never the one that the caller names beside a key.
+      -- The agent is the key's, never the one that the caller names besides a key.
       left join lateral (select x.id, x.organization_id, x.name, x.user_id, x.is_active, x.platform_stopped_at, x.deleted_at
                          from public.agents x
                          where x.id = case when c.key_id is not null then k.agent_id
@@ -138,7 +136,7 @@ begin
                          where x.organization_id = a.organization_id and x.user_id = a.user_id offset 0) owner on true
       left join lateral (select x.role, x.status from public.organization_members x
                          where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
-      -- Of the agent's organization only, so another tenant's instance is one that does not exist.
+      -- Of the agent's organization only, so another tenant's instance does not exist here.
       left join lateral (select x.id, x.instance_name, x.status, x.share, x.node_id, x.url, x.catalog_server_id, x.resets,
                                 x.is_active, x.platform_stopped_at
                          from public.mcp_server_instances x
@@ -148,14 +146,14 @@ begin
       left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true
       left join lateral (select x.id, x.permissions, x.not_before, x.expires_at from public.agent_mcp_permissions x
                          where x.agent_id = a.id and x.mcp_server_instance_id = i.id and x.revoked_at is null offset 0) g on true
-      -- What is asked most is answered here, without calling a function: a tool by its exact name, and context as such.
+      -- The most frequent cases are decided here, without calling a function: a tool by its exact name, and context as such.
       left join lateral (select case when c.kind = 'tool_execution' and g.permissions -> 'tools' -> c.item is not null
                                      then array[g.permissions -> 'tools' -> c.item]
                                      when c.kind = 'context_request' and c.item is null and jsonb_typeof(g.permissions) = 'object'
                                      then '{}'
                                      when g.id is not null
                                      then weir.granted_entries(g.permissions, c.kind, c.item) end as entries offset 0) e on true
-      -- A join and not `exists`, which the planner would turn into one read of all pins of all tenants.
+      -- A join and not `exists`, which the planner would turn into one scan of all definitions of all tenants.
       left join lateral (select true as approved from public.mcp_server_tools x
                          where x.instance_id = i.id and x.kind = case c.kind when 'tool_execution' then 'tool' else 'prompt' end
                            and x.name = c.item and x.announced and x.status = 'approved' limit 1) pin on true

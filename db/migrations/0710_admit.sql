@@ -1,14 +1,14 @@
 -- Admission: a batch of calls is decided and recorded in one statement.
 
--- A call of a name that its agent does not have, where the organization has it: the decision about what it meant.
+-- A call of a name that its agent does not have, but its organization has: the decision about the item that the name means.
 create type weir.known_denial as (place integer, item text, decision weir.call_decision);
 revoke all on type weir.known_denial from public;
 grant usage on type weir.known_denial to weir_system;
 
--- What a name that an agent does not have means to its organization: the server, and its own name of the item. p_item is a name as the
--- gateway makes it (ExposedNames.cs, ResourceUris.cs), or the server's own where the endpoint is that server's (p_instance_name). No row
--- where there is no such server, or it never announced such an item. A shortened name ends in a hash, for which at most 1,000 of the
--- server's items are tried.
+-- What a name that an agent does not have means in its organization: the server, and its own name of the item. p_item is a name as the
+-- gateway makes it (ExposedNames.cs, ResourceUris.cs), or the server's own if the endpoint is that server's (p_instance_name). No row if
+-- there is no such server, or it never announced such an item. A shortened name ends in a hash, for which at most 1,000 of the server's
+-- items are tried.
 create function weir.named_item(p_organization_id uuid, p_kind text, p_item text, p_instance_name text)
 returns table (instance_id uuid, item text)
 language plpgsql stable rows 1
@@ -44,9 +44,9 @@ end;
 $$;
 
 -- The decisions about calls whose name was unknown to their agent only, so that the audit log has the server and the true reason. Their
--- callers still hear that the name is unknown: only reasons that say this of all names are taken, and nothing becomes allowed. p_calls is
--- what weir.decide has answered; the key and the person were checked there. Of shortened names four are looked up in a batch; the others
--- stay unknown.
+-- callers still get the answer that the name is unknown: only reasons that callers get for every unknown name are used, and nothing becomes
+-- allowed. p_calls is the answer of weir.decide, which has checked the key and the person. At most four shortened names of a batch are
+-- looked up; the others stay unknown.
 create function weir.known_denials(
   p_calls weir.call_decision[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[], p_agent_ids uuid[], p_kinds text[],
   p_items text[], p_instance_names text[], p_locked uuid[]) returns setof weir.known_denial
@@ -68,7 +68,7 @@ begin
                                  as is_shortened) c
     where p_calls[n].failures[1] = 'unknown' and p_kinds[c.ordinal] in ('tool_execution', 'prompt_get', 'resource_read')) c
   cross join lateral weir.named_item(c.organization_id, p_kinds[c.ordinal], p_items[c.ordinal], p_instance_names[c.ordinal]) t
-  -- Each of these costs a thousand hashes, and the batch holds the calls of others.
+  -- Each of these costs a thousand hashes, and the batch has calls of other agents too.
   where not c.is_shortened or c.shortened <= 4;
   if v_places is null then
     return;
@@ -93,19 +93,20 @@ grant execute on function weir.named_item, weir.known_denials to weir_system;
 
 set local role weir_system;
 
--- Decides a batch of calls and records each call, in one transaction. Definer: it decides for all organizations, and no client
--- may write the audit log. Executed by weir_engine only. What a client sends never raises here. What only a faulty replica can
--- send raises and undoes the whole batch; so does an id that is recorded already, which the audit log's primary key finds
--- (looking for it first would cost every call an index search).
+-- Decides a batch of calls and records each call, in one transaction. Definer: it decides for all organizations, and no client may write
+-- the audit log. Executed by weir_engine only. Input that a client can send never raises here. Input that only a faulty replica can send
+-- raises and rolls back the whole batch; so does an id that is already recorded, which the audit log's primary key finds (looking for it
+-- first would cost every call an index search).
 --   1. Check the shape of the batch.
 --   2. Try the shared locks, in a statement before the one that reads.
---   3. Read and decide. For names that the agent does not have, find out what they mean to its organization.
---   4. Apply the limits: open connections, which the replica counts, then calls, where a grant has a limit.
+--   3. Read and decide. For names that the agent does not have, find out what they mean in its organization.
+--   4. Apply the limits: open connections, which the replica counts, then calls, if a grant has a limit.
 --   5. Record every call that has an organization, and return the decisions with the calls' ordinals.
--- p_organization_ids is a hint which locks to take. Null: it is looked up. A wrong hint makes its call `changing`, never allowed.
--- p_at_limit says which calls found their organization's max_concurrent_connections open at this replica (decision 0007); null:
--- none. It can only deny, and only what all else allows, so a caller who is denied anyway learns nothing about the load.
--- p_instance_names: for a call without an instance, the server of the endpoint that it came to; null: the endpoint is of all servers.
+-- p_organization_ids says which locks to take; it is cached at the replica and not authoritative. Null: it is looked up. A wrong id makes
+-- its call `changing`, never allowed. p_at_limit says which calls found their organization's max_concurrent_connections open at this
+-- replica (decision 0007); null: none. It can only deny, and only a call that all other checks allow, so a caller who is denied anyway
+-- learns nothing about the load. p_instance_names: for a call without an instance, the server of the endpoint that it came to; null: the
+-- endpoint serves all servers.
 create function weir.admit(
   p_replica_id uuid, p_ids uuid[], p_created_at timestamptz[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[],
   p_agent_ids uuid[], p_kinds text[], p_instance_ids uuid[], p_items text[], p_arguments text[], p_request_ids text[],
@@ -144,8 +145,7 @@ begin
     -- Under one snapshot for the whole transaction the locks would prove nothing.
     raise exception using errcode = 'WR001', message = 'admission needs the isolation level read committed';
   end if;
-  -- These times are the replica's clock. Partitions are chosen by them, and roll_up_usage waits for clocks that are five minutes
-  -- late.
+  -- These times are the replica's clock. Partitions are chosen by them, and roll_up_usage waits for clocks that are five minutes late.
   foreach v_time in array p_created_at loop
     if v_time not between v_now - interval '5 minutes' and v_now + interval '5 minutes' then
       raise exception using errcode = 'WR001', message = 'p_created_at: a time is more than five minutes from the database''s clock';
@@ -167,7 +167,7 @@ begin
       v_locked := v_locked || v_organization_id;
     end if;
   end loop;
-  -- The catalog decides for every organization. Without the platform's lock every call is `changing`.
+  -- Every organization's decisions depend on the catalog. Without the platform's lock every call is `changing`.
   if not pg_try_advisory_xact_lock_shared(weir.lock_key(weir.platform_id())) then
     v_locked := '{}';
   end if;
@@ -187,8 +187,8 @@ begin
   -- 4. The limits.
   if p_at_limit is not null then
     for n in 1 .. cardinality(v_calls) loop
-      -- A call that is refused for the bytes it would hold comes without its arguments, so it may fail the argument rule for that
-      -- reason only.
+      -- A call that is refused for its size comes without its arguments, so the missing arguments may be the only reason that it fails the
+      -- argument rule.
       if p_at_limit[v_calls[n].ordinal] and v_calls[n].failures <@ '{argument_rule}' then
         v_calls[n].failures := array['limit'];
         v_calls[n].detail := 'connections';
@@ -203,7 +203,7 @@ begin
       for n in 1 .. cardinality(v_calls) loop
         if v_over ? v_calls[n].ordinal::text then
           v_calls[n].failures := array['limit'];
-          -- Seconds to wait, which the refusal tells the caller.
+          -- Seconds to wait, for the refusal that the caller gets.
           v_calls[n].detail := v_over ->> v_calls[n].ordinal::text;
           v_calls[n].endpoint_url := null;
         end if;
@@ -211,15 +211,14 @@ begin
     end if;
   end if;
 
-  -- 5. The audit log. Most batches deny nothing and skip the counting. Of repeated denials, those that are only counted get no
-  --    row.
+  -- 5. The audit log. Most batches deny nothing and skip the counting. Repeated denials that are only counted get no row.
   foreach v_call in array v_calls loop
     if v_call.failures <> '{}' and v_call.organization_id is not null then
       v_counted := weir.count_denied_calls(v_calls, p_kinds);
       exit;
     end if;
   end loop;
-  -- Names are copied: the row must be readable after its agent or server is gone.
+  -- Names are copied: the row must be readable after its agent or server is deleted.
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     instance_id, instance_name, item, grant_id, request_id, attempt, reason, detail, request_bytes, request_hash, request_copy)
@@ -240,10 +239,10 @@ grant execute on function weir.admit to weir_engine;
 
 reset role;
 
--- Counts the calls of grants with limits, and returns those that are over a limit as {ordinal: seconds to wait}, or null.
--- Counters are locked in key order, so two batches never deadlock. Windows follow the clock (UTC); the clock is read when all
--- locks are held, so a batch that waited counts in the current window. It is one statement, because starting a statement costs a
--- lone call more than the counting does.
+-- Counts the calls of grants with limits, and returns those that are over a limit as {ordinal: seconds to wait}, or null. Counters are
+-- locked in key order, so two batches never deadlock. Windows follow the clock (UTC); the clock is read when all locks are held, so a batch
+-- that waited counts in the current window. It is one statement, because starting a statement costs a lone call more than the counting
+-- does.
 create function weir.over_limit(p_calls weir.call_decision[]) returns jsonb
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -262,7 +261,7 @@ begin
     join weir.grant_usage u on u.grant_id = a.grant_id and a.limits ? u.period
     order by u.grant_id, u.period
     for update of u
-  -- room: what the grant may still use in this window. A counter of an earlier window counts as zero.
+  -- room: the remaining calls of the grant in this window. A counter of an earlier window counts as zero.
   ), windows as materialized (
     select c.*, now.starts[w.n] as start, w.length,
            (c.limits ->> c.period)::bigint - case when c.window_start >= now.starts[w.n] then c.used else 0 end as room
@@ -272,12 +271,12 @@ begin
     join (values ('per_minute', 1, interval '1 minute'), ('per_hour', 2, interval '1 hour'), ('per_day', 3, interval '1 day'))
       as w(period, n, length) on w.period = c.period
   ), fits as materialized (
-    -- Of each grant's calls the first ones that fit into every window are allowed. None is where a counter is missing.
+    -- Of each grant's calls the first ones that fit into every window are allowed. If a counter is missing, none is.
     select w.grant_id, case when w.limits - array_agg(w.period) = '{}' then least(greatest(min(w.room), 0), w.calls) else 0 end as calls,
            max(w.start + w.length) filter (where w.room < w.calls) as ends
     from windows w group by w.grant_id, w.limits, w.calls
-  -- Calls that do not fit are not counted: retrying does not prolong the wait. window_start never goes back, so a clock that was
-  -- set back gives nobody a new window.
+  -- Calls that do not fit are not counted: retrying does not prolong the wait. window_start never decreases, so a clock that was set back
+  -- starts no new window.
   ), counted as (
     update weir.grant_usage u
     set used = case when u.window_start >= w.start then u.used else 0 end + f.calls, window_start = greatest(u.window_start, w.start)

@@ -2,12 +2,12 @@
 
 set local role weir_system;
 
--- Records the outcomes of admitted calls: a second row for each, found by the key of the first. A call that was not admitted gets
--- no outcome, and none gets two. Definer: nobody else may write the audit log. The client does not wait for this statement, nor
--- does the statement wait for the disk: a crash of PostgreSQL may lose the last outcomes, and such a call then shows as one
--- without an outcome.
--- force_custom_plan (decision 0061): one session sees a partition grow from nothing to millions of rows. A plan that was kept
--- from the time when both of its indexes were empty may use the one that does not find a row by its key.
+-- Records the outcomes of admitted calls: a second row for each, found by the key of the first. A call that was not admitted gets no
+-- outcome, and no call gets two. Definer: no other role may write the audit log. The client does not wait for this statement, and the
+-- statement does not wait for the disk: a crash of PostgreSQL may lose the last outcomes, and such a call then shows as one without an
+-- outcome.
+-- force_custom_plan (decision 0061): one session sees a partition grow from nothing to millions of rows. A plan that was cached while both
+-- of its indexes were empty may use the one that does not find a row by its key.
 create function weir.complete(
   p_replica_id uuid, p_ids uuid[], p_created_at timestamptz[], p_outcomes text[], p_error_codes text[], p_durations_us bigint[],
   p_response_bytes bigint[], p_response_hashes bytea[], p_response_copies text[]) returns integer
@@ -42,7 +42,7 @@ begin
   join lateral (select l.* from public.mcp_interaction_logs l
                 where l.created_at = c.created_at and l.id = c.id and l.phase = 'requested'
                   and l.created_at between v_from and v_to offset 0) r on true
-  -- A replica sends a batch again if its commit's answer was lost.
+  -- A replica sends a batch again if the answer to its commit was lost.
   on conflict do nothing;
   get diagnostics v_written = row_count;
   return v_written;

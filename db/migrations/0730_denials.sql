@@ -1,9 +1,9 @@
--- Equal denials. An agent that repeats a denied call must not fill the audit log: after the first few of a minute, equal ones are counted
--- and get one row together.
+-- Equal denials. An agent that repeats a denied call must not fill the audit log: the first few of a minute have rows of their own, and the
+-- others are counted and share one row.
 
--- One row for equal denials of one minute: same organization, actor, kind, reason and server. The item is left out, because an
--- attacker would invent a new name for each call. There are no foreign keys: checking one could wait for a transaction that
--- changes the organization, while this row is locked.
+-- One row for the equal denials of one minute: same organization, actor, kind, reason and server. The item is left out, because an attacker
+-- would invent a new name for each call. There are no foreign keys: checking one could wait for a transaction that changes the
+-- organization, while this row is locked.
 create table weir.denial_counts (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -12,14 +12,14 @@ create table weir.denial_counts (
   kind weir.log_kind not null,
   reason weir.log_reason not null,
   actor_kind weir.log_actor not null,
-  -- Who was denied, by actor_kind; null where the actor is of another kind.
+  -- Who was denied, by actor_kind; null if the actor is of another kind.
   user_id uuid,
   agent_id uuid,
   key_id text,
-  -- Null where the call named no server of the organization.
+  -- Null if the call named no server of the organization.
   instance_id uuid,
-  -- All denials of the minute, and how many of the first ones have rows of their own. own_rows is fixed when the row is made: a
-  -- change of the setting counts from the next minute.
+  -- All denials of the minute, and how many of the first ones have rows of their own. own_rows is fixed when the row is inserted: a change
+  -- of the setting applies from the next minute on.
   occurrences integer not null,
   own_rows integer not null,
   last_at timestamptz not null,
@@ -32,15 +32,15 @@ create table weir.denial_counts (
 alter table weir.denial_counts enable row level security, force row level security;
 revoke all on weir.denial_counts from public, anon, authenticated, service_role;
 comment on table weir.denial_counts is
-  'tenant: equal denials of a running minute, one row of the audit log each (no foreign keys: a count outlives what it names)';
--- For close_denial_counts, which looks for minutes that are over.
+  'tenant: equal denials of the current minute, which get one row of the audit log (no foreign keys: a count outlives what it names)';
+-- For close_denial_counts, which looks for past minutes.
 create index denial_counts_minute_idx on weir.denial_counts (minute);
 
 -- Tenants never see this table. The engine counts denials of all organizations in one statement.
 create policy denials_are_counted_by_the_engine on weir.denial_counts for all to weir_system using (true) with check (true);
 grant select, insert, update (occurrences, last_at), delete on weir.denial_counts to weir_system;
 
--- One denial as count_denials takes it; ordinal is its place in the caller's batch.
+-- One denial as count_denials takes it; ordinal is its index in the caller's batch.
 create type weir.denial as (
   ordinal integer,
   organization_id uuid,
@@ -55,8 +55,8 @@ create type weir.denial as (
 revoke all on type weir.denial from public;
 grant usage on type weir.denial to weir_system;
 
--- Counts denials and returns the ordinals of those that get no row of their own. Counters are locked in one order, and after
--- every other lock of the transaction, so two batches never deadlock. Not a definer: its callers are, and run as weir_system.
+-- Counts denials and returns the ordinals of those that get no row of their own. Counters are locked in one order, and after every other
+-- lock of the transaction, so two batches never deadlock. Not a definer: its callers are, and run as weir_system.
 create function weir.count_denials(p_denials weir.denial[]) returns integer[]
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -67,7 +67,7 @@ declare
     (select (s.value #>> '{}')::integer from weir.settings s where s.name = 'equal_denials'), 10);
   v_counted integer[];
 begin
-  -- place: the denial's place among its equals in this batch; calls: how many equals there are.
+  -- place: the denial's number among its equals in this batch; calls: the number of equals.
   with asked as materialized (
     select d.*, row_number() over equal as place, count(*) over equal as calls
     from unnest(p_denials) d
@@ -96,8 +96,8 @@ begin
 end;
 $$;
 
--- The same for admission's decisions. A call without an organization (an unknown key) has no audit log to fill;
--- record_security_events counts it.
+-- The same for admission's decisions. A call without an organization (an unknown key) belongs to no audit log; record_security_events
+-- counts it.
 create function weir.count_denied_calls(p_calls weir.call_decision[], p_kinds text[]) returns integer[]
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -115,9 +115,9 @@ grant execute on function weir.count_denials, weir.count_denied_calls to weir_sy
 
 set local role weir_system;
 
--- Moves at most p_limit counters of past minutes to the audit log and returns how many; the caller repeats while the answer
--- equals p_limit. Any replica may run it. A counter that a transaction still holds is skipped; the next run takes it. A denial
--- that arrives for a past minute starts a new counter. So no denial is lost, and nobody waits.
+-- Moves at most p_limit counters of past minutes to the audit log and returns how many; the caller repeats while the answer equals p_limit.
+-- Any replica may run it. A counter that is still locked is skipped; the next run takes it. A denial that arrives for a past minute starts
+-- a new counter. So no denial is lost, and no transaction waits.
 create function weir.close_denial_counts(p_limit integer) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -140,9 +140,9 @@ begin
     select d.last_at, d.id, 'denied', d.organization_id, d.kind, 'denied', i.epoch, d.actor_kind, d.user_id, d.agent_id,
            (select a.name from public.agents a where a.id = d.agent_id and a.organization_id = d.organization_id), d.key_id, d.instance_id,
            (select s.instance_name from public.mcp_server_instances s where s.id = d.instance_id and s.organization_id = d.organization_id),
-           d.reason, 'more equal ones in this minute', d.occurrences - d.own_rows
+           d.reason, 'further equal denials in this minute', d.occurrences - d.own_rows
     from closed d cross join weir.installation i
-    -- Otherwise every denial of the minute has its own row already.
+    -- Otherwise every denial of the minute already has a row of its own.
     where d.occurrences > d.own_rows
   )
   select count(*)::integer into v_closed from closed;
@@ -151,10 +151,9 @@ end;
 $$;
 grant execute on function weir.close_denial_counts to weir_engine;
 
--- Records what admission did not decide: a malformed request of a known actor, a call on which admission raised or timed out, a
--- stream beyond a limit. Returns how many denials were recorded or counted. A caller whose key or agent is unknown has no
--- organization and gets no row; record_security_events counts it. Definer, and for the engine only, so that nobody forges a
--- denial.
+-- Records denials that admission did not decide: a malformed request of a known actor, a call on which admission raised or timed out, a
+-- stream beyond a limit. Returns how many denials were recorded or counted. A caller whose key or agent is unknown has no organization and
+-- gets no row; record_security_events counts it. Definer, and for the engine only, so that no client forges a denial.
 create function weir.record_denials(
   p_replica_id uuid, p_ids uuid[], p_created_at timestamptz[], p_key_ids text[], p_secret_hashes bytea[], p_user_ids uuid[],
   p_agent_ids uuid[], p_kinds text[], p_items text[], p_reasons text[], p_request_ids text[], p_request_bytes bigint[],
@@ -167,7 +166,7 @@ declare
   v_denials weir.denial[];
   v_counted integer[];
 begin
-  -- The other reasons are admission's, which records them itself.
+  -- Admission records all other reasons itself.
   if not p_reasons <@ array['invalid_request', 'error', 'limit', 'undecided'] or array_position(p_reasons, null) is not null then
     raise exception using errcode = 'WR001', message = 'p_reasons: must be invalid_request, error, limit or undecided';
   end if;
@@ -180,7 +179,7 @@ begin
     left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
                        where x.key_id = c.key_id and x.secret_hash = c.secret_hash and x.revoked_at is null
                          and (x.expires_at is null or x.expires_at > clock_timestamp()) offset 0) k on true
-    -- Somebody who does not belong to the organization (any more) writes nothing into its audit log.
+    -- A person who does not belong to the organization, or no longer does, writes nothing into its audit log.
     join lateral (select x.id, x.organization_id from public.agents x
                   where x.is_active
                     and (x.id = k.agent_id
@@ -189,7 +188,7 @@ begin
                                          where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
                   offset 0) a on true);
   v_counted := weir.count_denials(v_denials);
-  -- A repeated batch changes nothing in the rows that are there.
+  -- A repeated batch changes no existing row.
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     item, request_id, reason, request_bytes, request_hash)

@@ -1,9 +1,9 @@
--- What an agent sees: the tools, prompts, templates and resources that it was granted, and how it searches them.
+-- Agent tools: the tools, prompts, templates and resources that an agent was granted, and how it searches them.
 
 -- The agent of a principal: by its key, or named by a person who may use it. A viewer may list what the agent has, and may not call
--- (weir.decide). Null: the key is not valid, or that person may not use that agent. p_agent_id beside a key must be the key's own
--- agent. p_stopped asks for an agent that is switched off, with its organization or the platform or alone; everything else is as for one
--- that is not. Not a definer: it is called by weir_system's functions.
+-- (weir.decide). Null: the key is not valid, or that person may not use that agent. p_agent_id besides a key must be the key's own agent.
+-- p_stopped selects an agent that is switched off, alone or with its organization or the platform; all other conditions stay the same. Not
+-- a definer: it is called by weir_system's functions.
 create function weir.principal_agent(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_stopped boolean default false) returns uuid
 language plpgsql stable
@@ -37,8 +37,8 @@ grant execute on function weir.principal_agent to weir_system;
 
 set local role weir_system;
 
--- The organization whose bounds a principal's reads count for. A replica asks before it reads for that principal the first time.
--- Null where there is no such principal; one that is switched off has its organization. Definer: an agent is not a person, and its verified
+-- The organization for whose limits a principal's reads count. A replica calls this before it reads for that principal the first time. Null
+-- if there is no such principal; a principal that is switched off has its organization. Definer: an agent is not a person, and its verified
 -- key decides.
 create function weir.principal_organization(p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid) returns uuid
 language plpgsql stable security definer
@@ -54,9 +54,9 @@ grant execute on function weir.principal_organization to weir_engine;
 
 reset role;
 
--- A grant's names of tools, prompts or resources as patterns of `like`. Whatever weir.granted_entries permits matches one of
--- them; what matches is permitted, except for resources that climb (weir.climbs). Made once for each server: asking
--- granted_entries for each of its tools would be most of what a catalog costs.
+-- A grant's names of tools, prompts or resources as patterns of `like`. Everything that weir.granted_entries permits matches one of them.
+-- Everything that matches is permitted, except for resources that climb (weir.climbs). Built once for each server: calling granted_entries
+-- for each of its tools would be most of the cost of the list.
 create function weir.granted_patterns(p_permissions jsonb, p_member text) returns text[]
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -72,10 +72,10 @@ begin
 end;
 $$;
 
--- Whether some URI of a template is granted; for lists only, since each URI is decided when it is read. Yes if a plain value in
--- every place makes a granted URI. Yes also if the fixed ends of template and glob agree: the glob's beginning, up to its first
--- `*`, continues the template's, up to its first place, and one end is the end of the other. It may list a template of which no
--- URI can be read; it never permits one.
+-- Whether some URI of a template is granted. For lists only, since each URI is decided when it is read. Yes if a plain value in every
+-- placeholder makes a granted URI. Yes also if the fixed ends of template and glob agree: the glob's beginning, up to its first `*`,
+-- continues the template's, up to its first placeholder, and one end is the end of the other. It may list a template of which no URI can be
+-- read; it never permits one.
 create function weir.template_is_granted(p_permissions jsonb, p_template text) returns boolean
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -99,11 +99,11 @@ grant execute on function weir.granted_patterns, weir.template_is_granted to wei
 
 set local role weir_system;
 
--- One agent's catalog in one statement: the agent with its organization's connection limit, its granted instances in any state,
--- and each item that is permitted, announced and approved and that some era of client may be shown (eras and needs say which). No
--- row at all where the principal is not valid, and one row of the kind `stopped` where it is switched off. p_instance_name null: all
--- instances; p_kinds null: items of all kinds. Definer: an agent is not a person, so no policy knows its rows; its verified key, or the
--- person, names them.
+-- The tools of one agent in one statement: the agent with its organization's connection limit, its granted instances in any state, and each
+-- item that is permitted, announced and approved and that can be listed to clients of some era (eras and needs say which). No row at all if
+-- the principal is not valid, and one row of the kind `stopped` if it is switched off. p_instance_name null: all instances; p_kinds null:
+-- items of all kinds. Definer: an agent is not a person, so no policy shows it any row; its verified key, or the person, identifies the
+-- rows.
 create function weir.agent_catalog(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_name text, p_kinds text[] default null)
 returns table (kind text, organization_id uuid, agent_id uuid, agent_name text, instance_id uuid, instance_name text, status text,
@@ -131,8 +131,8 @@ begin
   end if;
 
   return query
-  -- The conditions of a grant, except for those that weir.decide alone checks. The organization is compared too, though the
-  -- foreign keys make it equal.
+  -- The conditions of a grant, except for those that weir.decide alone checks. The organization is compared too, though the foreign keys
+  -- make it equal.
   with granted as materialized (
     select i.*, c.blocked_at,
            case when not i.is_active then 'switched_off' when c.blocked_at is not null then 'blocked' else i.status end as state,
@@ -147,14 +147,14 @@ begin
       and (g.expires_at is null or g.expires_at > clock_timestamp())
       and i.status not in ('deleting', 'deleted')
       and (p_instance_name is null or i.instance_name = p_instance_name)
-  -- An instance is listed in any state, so that its names resolve and a caller is told that the server does not run. What a blocked one
-  -- announces is not to be trusted: its items are for no era, so that they are in nobody's lists, and resolve all the same.
+  -- An instance is listed in any state, so that its names resolve and a caller learns that the server does not run. What a blocked one
+  -- announces is not trusted: its items are for no era, so they are listed to no client but still resolve.
   ), items as (
     select 'instance' as kind, i.id, i.instance_name, i.state as status, i.share, i.priority, null::text as item, null::bytea as hash,
       null::boolean as offline, null::text[] as eras, null::text[] as needs, i.timeout_ms
     from granted i
     union all
-    -- chat_offline: the admin's marks for tools that the built-in `offline` model may call.
+    -- chat_offline: the tools that the admin permits the built-in `offline` model to call.
     select p.kind, i.id, i.instance_name, i.state, i.share, i.priority, p.name, p.definition_hash,
            p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g)),
            case when i.blocked_at is not null then '{}' else p.eras end, p.needs, null
@@ -167,7 +167,7 @@ begin
                       else p.name like any(i.resources)
                            and (not weir.climbs(p.name) or weir.granted_entries(i.permissions, 'resource_read', p.name) is not null) end
   )
-  -- The agent's own row comes first, even where nothing is granted, so an empty catalog differs from a bad key.
+  -- The agent's own row comes first, even if nothing is granted, so an empty list differs from an invalid key.
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections, null, null, null
   union all
@@ -180,8 +180,8 @@ end;
 $$;
 grant execute on function weir.agent_catalog to weir_engine;
 
--- The bytes of pinned definitions, for a replica's cache. The replica asks for hashes that agent_catalog has just returned, so
--- permission is not checked again. Definer, and for the engine only.
+-- The bytes of definitions, for a replica's cache. The replica asks for hashes that agent_catalog has just returned, so the permission is
+-- not checked again. Definer, and for the engine only.
 create function weir.definitions(p_instance_ids uuid[], p_kinds text[], p_names text[], p_hashes bytea[])
 returns table (instance_id uuid, kind text, name text, definition_hash bytea, definition text)
 language plpgsql stable security definer
@@ -192,7 +192,7 @@ begin
   return query
   select p.instance_id, p.kind, p.name, p.definition_hash, p.definition
   from unnest(p_instance_ids, p_kinds, p_names, p_hashes) w(instance_id, kind, name, hash)
-  -- One index lookup for each; `offset 0` keeps the planner from reading all pins of all tenants.
+  -- One index lookup for each; `offset 0` keeps the planner from reading all definitions of all tenants.
   join lateral (select t.* from public.mcp_server_tools t
                 where t.instance_id = w.instance_id and t.kind = w.kind and t.name = w.name and t.definition_hash = w.hash
                 offset 0) p on true;
@@ -200,12 +200,11 @@ end;
 $$;
 grant execute on function weir.definitions to weir_engine;
 
--- The tools that the agent may call, best first. agent_catalog gives the candidates, so what is found is what the agent is shown,
--- and nothing else decides. A tool matches by any word of the query, a name's word counting more than a parameter's and that more
--- than a description's; and by a name that shares half of its trigrams with the query, or the query with it. A query without a
--- word is answered with the first tools there are. Nothing in a query raises. p_limit is 1 to 50, 10 by default. p_era and
--- p_abilities: only what a client of this era that offers this may be shown; null: all. Definer: an agent is not a person; its
--- verified key names the rows.
+-- The tools that the agent may call, best first. agent_catalog gives the candidates, so a search finds only what the agent is shown. A tool
+-- matches by any word of the query; a word of the name counts more than one of a parameter, and that more than one of the description. It
+-- also matches by a name that shares half of its trigrams with the query, or the query with it. A query without a word gets the first
+-- tools. No query raises. p_limit is 1 to 50, 10 by default. p_era and p_abilities: only what can be listed to a client of this era that
+-- offers this; null: all. Definer: an agent is not a person; its verified key identifies the rows.
 create function weir.find_tools(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer,
   p_era text default null, p_abilities text[] default null)
@@ -236,12 +235,12 @@ begin
   cross join lateral (select greatest(t.shared::real / nullif(length(t.name_trigrams), 0),
                                       t.shared::real / nullif(cardinality(v_trigrams), 0))
                       as likeness offset 0) l
-  -- Likeness adds at most a tenth: a word that is there beats a name that looks like it.
+  -- Similarity adds at most a tenth: a word that is present ranks above a name that is similar to it.
   cross join lateral (select (coalesce(ts_rank('{0.05, 0.1, 0.4, 1}', t.terms, v_words), 0)
                               + coalesce(l.likeness, 0) * 0.1)::real as rank) s
   where c.kind = 'tool' and c.eras <> '{}' and (p_era is null or p_era = any(c.eras)) and (p_abilities is null or c.needs <@ p_abilities)
     and (v_trigrams = '{}' or t.terms @@ v_words or l.likeness >= 0.5)
-  -- Equal ranks keep the catalog's order.
+  -- Equal ranks keep the order of agent_catalog.
   order by s.rank desc, c.ordinality
   limit least(greatest(coalesce(p_limit, 10), 1), 50);
 end;

@@ -1,10 +1,9 @@
--- What replicas ask about open streams: where servers are, and whether a subscriber may still read.
+-- What replicas read for open streams: where servers are, and whether a subscriber may still read.
 
 set local role weir_system;
 
--- Where running instances are reached. The replica gets no content from this; it only learns that a list changed, and each
--- client's list is asked for on its own. An instance that does not run has no row. Definer: replicas listen to servers of all
--- organizations.
+-- Where running instances are reached. The replica gets no content from this; it only learns that a list changed, and each client's list is
+-- read separately. An instance that does not run has no row. Definer: replicas listen to servers of all organizations.
 create function weir.instance_endpoints(p_instance_ids uuid[])
 returns table (instance_id uuid, instance_name text, endpoint_url text, node_id uuid, share text, resets bigint)
 language plpgsql stable security definer
@@ -21,9 +20,9 @@ end;
 $$;
 grant execute on function weir.instance_endpoints to weir_engine;
 
--- Whether an agent may still read the resources to which its client has subscribed: a boolean for each, in the order asked.
--- weir.decide decides, as for a read, but nothing is read, so nothing is recorded. p_locked is null because the answer only
--- informs. A server that is unavailable takes no permission away. Definer: the verified key, or the person, names the rows.
+-- Whether an agent may still read the resources to which its client has subscribed: a boolean for each, in the order of the arguments.
+-- weir.decide decides, as for a read, but nothing is read, so nothing is recorded. p_locked is null because the answer only informs. An
+-- unavailable server does not change the permission. Definer: the verified key, or the person, identifies the rows.
 create function weir.may_read(
   p_key_id text, p_secret_hash bytea, p_user_id uuid, p_agent_id uuid, p_instance_ids uuid[], p_uris text[]) returns boolean[]
 language plpgsql stable security definer
@@ -40,7 +39,7 @@ begin
     from unnest((weir.decide(
       array_fill(p_key_id, v_each), array_fill(p_secret_hash, v_each), array_fill(p_user_id, v_each), array_fill(p_agent_id, v_each),
       array_fill('resource_read'::text, v_each), p_instance_ids, p_uris, array_fill(null::text, v_each), null)).calls) d
-    -- weir.decide returns calls in no promised order.
+    -- The order of weir.decide's calls is not defined.
     order by d.ordinal);
 end;
 $$;

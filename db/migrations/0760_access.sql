@@ -19,10 +19,10 @@ grant execute on function weir.limit_reached to weir_system;
 
 set local role weir_system;
 
--- Whether a call would be admitted now, and each check with its result. An admin of the agent's organization asks as the agent itself,
--- and a person who may use the agent asks as themselves. Everybody else gets WR004, as for an agent that does not exist. Null p_tool:
--- whether the agent may use the server at all. Nothing is called, and nothing counts against a limit. Definer: weir.decide reads grants
--- that the caller may not see.
+-- Whether a call would be admitted now, and each check with its result. For an admin of the agent's organization it decides for the agent,
+-- and for a person who may use the agent it decides for that person. Everybody else gets WR004, as for an agent that does not exist. Null
+-- p_tool: whether the agent may use the server at all. Nothing is called, and nothing counts against a limit. Definer: weir.decide reads
+-- grants that the caller may not see.
 create function weir.explain_mcp_access(p_agent_id uuid, p_instance_id uuid, p_tool text, p_arguments jsonb) returns jsonb
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
@@ -56,7 +56,7 @@ begin
     array[null::text], array[null::bytea], array[case when not v_admin then v_actor end], array[p_agent_id],
     array[case when p_tool is null then 'context_request' else 'tool_execution' end], array[p_instance_id],
     array[p_tool], array[p_arguments::text], null, true)).calls[1];
-  -- Who may read the grant is told its values too.
+  -- A caller who may read the grant gets its values too.
   if v_decision.failures[1] = 'argument_rule' and (v_admin or p_agent_id = any(array(select weir.my_agents()))) then
     select weir.argument_detail(e.entries, weir.argument_failure(e.entries, p_arguments::text), true) into v_decision.detail
     from public.agent_mcp_permissions g
@@ -72,7 +72,8 @@ begin
     'available', not 'unavailable' = any(v_decision.failures),
     'grant_id', v_decision.grant_id,
     'detail', v_decision.detail,
-    -- In the order of admission. Checks after the one that failed are made too, except rules and limits, which need all before them.
+    -- In the order of admission. Checks after the one that failed are made too, except for rules and limits, which depend on all checks
+    -- before them.
     'checks', (select jsonb_agg(jsonb_build_object('check', c.name, 'passed',
                         case when c.name = any(v_decision.failures) then false
                              when c.name = 'argument_rule' and not v_decision.failures <@ array['unavailable'] then null
@@ -83,9 +84,8 @@ end;
 $$;
 grant execute on function weir.explain_mcp_access to authenticated;
 
--- Whether a person may use a server through an agent; whether the server runs is another question. Null p_user_id is nobody. Only an
--- admin may ask for another person. For all that the caller may not know the answer is false and not an error. Definer, as
--- explain_mcp_access.
+-- Whether a person may use a server through an agent; whether the server runs does not matter. A null p_user_id stands for no person. Only
+-- an admin may ask for another person. If the caller may not know the answer, it is false and not an error. Definer, as explain_mcp_access.
 create function weir.validate_mcp_access(p_agent_id uuid, p_instance_id uuid, p_user_id uuid) returns boolean
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
@@ -110,11 +110,11 @@ $$;
 grant execute on function weir.validate_mcp_access to authenticated;
 
 -- The servers of an organization, by priority, at most 1,000. Null p_agent_id: all of them, for admins (WR003 for other members). With an
--- agent: what it may use and can reach now, for everybody who may use the agent. It shows Weir's own settings of a server to everybody, and
--- what the catalog entry's schema does not mark `writeOnly` to admins; never the server's own address. endpoint_url is the gateway's, for
--- the agent where there is one. capabilities are what this instance announced, not what its publisher wrote. `note` says, in
--- the list of all servers, why a server may have more than is listed. Definer, as explain_mcp_access; its own first query decides who may
--- ask.
+-- agent: the servers that it may use and can reach now, for everybody who may use the agent. It shows Weir's own settings of a server to
+-- everybody, and what the catalog entry's schema does not mark `writeOnly` to admins; never the server's own address. endpoint_url is the
+-- gateway's, for the agent if there is one. capabilities are what this instance announced, not what its publisher wrote. In the list of all
+-- servers, `note` says why a server may have more than is listed. Definer, as explain_mcp_access; its first query decides whether the
+-- caller may ask.
 create function weir.get_organization_mcp_configs(p_organization_id uuid, p_agent_id uuid)
 returns table (id uuid, instance_name text, catalog_server jsonb, configuration jsonb, endpoint_url text, status text, available boolean,
                share text, priority integer, region text, last_error_code text, last_error text, phase text,
@@ -144,7 +144,7 @@ begin
   if v_admin is null then
     raise exception using errcode = 'WR004', message = 'there is no such organization';
   elsif p_agent_id is null and not v_admin then
-    raise exception using errcode = 'WR003', message = 'the list of all servers is for owners and admins';
+    raise exception using errcode = 'WR003', message = 'only an owner or admin lists all servers: give agent_id';
   elsif p_agent_id is not null
         and (v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.user_id))) then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
@@ -187,10 +187,10 @@ begin
          case when p_agent_id is not null then null
               when s.url is null and s.share <> 'session'
               then format(
-                'tools that this server has only for clients with elicitation, sampling or roots are not known, because share is %s; '
-                'set share to session to list them', s.share)
+              'tools that this server has only for clients with elicitation, sampling or roots are not known, because share is %s; '
+              'set share to session to list them', s.share)
               when exists (select from public.mcp_server_tools t where t.instance_id = s.id and t.announced and t.fault is not null)
-              then 'some of what it announces is not listed to all clients: get_mcp_tool_changes has the reasons' end
+              then 'some items that it announces are not listed to all clients: get_mcp_tool_changes has the reasons' end
   from unnest(v_ids) with ordinality as l(id, position)
   left join unnest(v_decisions.calls) d on d.ordinal = l.position
   join lateral (select i.* from public.mcp_server_instances i

@@ -1,16 +1,17 @@
--- Kill switches: of an agent, of a server, of an organization and of the whole platform. A new call is denied by weir.decide. The change is
--- announced like any other, and each replica then asks weir.switched_off for what it has open and ends that.
+-- Kill switches: of an agent, of a server, of an organization and of the whole platform. weir.decide denies new calls. The change is
+-- announced like any other. Each replica then calls weir.switched_off for the calls and streams that it has open, and ends those that are
+-- switched off.
 --
 -- An agent and a server have two switches, the organization's and the platform's, and run while both are on. The platform's is in columns
--- that weir_writer may not update, so nothing that a tenant calls undoes it. An organization has only the platform's; its owner may delete
--- it. What the platform does is recorded twice: under weir.platform_id(), and in the audit log of each organization that it touches.
+-- that weir_writer may not update, so no call of a tenant can undo it. An organization has only the platform's; its owner may delete it.
+-- What the platform does is recorded twice: under weir.platform_id(), and in the audit log of each organization that is affected.
 
 set local role weir_system;
 
--- Stops servers of an organization, or starts again those that were stopped by this: one of them, or all (p_instance_id null). A server
--- that an admin had stopped before does not start, nor does one that another switch keeps off or whose catalog entry is blocked. One that
--- had failed is tried again. The outbox tells the nodes. Its callers hold the organization's lock. Definer: the platform and an
--- organization that was deleted stop servers too, which no policy of a person's covers.
+-- Stops servers of an organization, or starts again those that it stopped: one of them, or all (p_instance_id null). A server that an admin
+-- stopped before does not start, nor does one that another switch keeps off or whose catalog entry is blocked. One that had failed is
+-- started again. The nodes get the operations from the outbox. Its callers hold the organization's lock. Definer: the platform, and the
+-- deletion of an organization, stop servers too, and no policy for persons covers that.
 create function weir.switch_servers(p_organization_id uuid, p_instance_id uuid, p_active boolean) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -53,7 +54,7 @@ grant execute on function weir.record_platform_act to weir_system;
 
 set local role weir_writer;
 
--- For the agent's owner and admins. WR003 where the platform has stopped the agent and the caller would start it. A repeated call leaves no
+-- For the agent's owner and admins. WR003 if the platform has stopped the agent and the caller wants to start it. A repeated call leaves no
 -- row in the audit log.
 create function weir.set_agent_active(p_agent_id uuid, p_active boolean) returns jsonb
 language plpgsql volatile security definer
@@ -64,17 +65,17 @@ declare
   v_agent public.agents;
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', 'set_agent_active', 'manage_agent', 'an agent is switched by its owner or an admin',
+  v_act := weir.act('lifecycle', 'set_agent_active', 'manage_agent', 'only its owner or an admin switches an agent',
                     p_agent_id => p_agent_id);
   select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such agent');
   if v_refusal is null then
-    v_refusal := weir.lock_for(v_act, case when p_active is null then 'active and as_platform must be true or false' end);
+    v_refusal := weir.lock_for(v_act, case when p_active is null then 'active must be true or false' end);
   end if;
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- Under the lock: the platform may have stopped it, or somebody deleted it, while this waited.
+  -- Under the lock: the platform may have stopped it, or it may have been deleted, during the wait.
   select a.* into v_agent from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   if v_agent.id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such agent');
@@ -92,8 +93,8 @@ end;
 $$;
 grant execute on function weir.set_agent_active to authenticated;
 
--- For owners and admins. Off: no call is admitted, and its node ends the process; a deployment is refused until it is on again. On: it
--- starts again if it ran when it was switched off. WR003 where the platform has stopped the server and the caller would start it.
+-- For owners and admins. Off: no call is admitted, its node ends the process, and a deployment is refused until it is on again. On: it
+-- starts again if it ran when it was switched off. WR003 if the platform has stopped the server and the caller wants to start it.
 create function weir.set_mcp_server_active(p_instance_id uuid, p_active boolean) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -103,13 +104,13 @@ declare
   v_instance public.mcp_server_instances;
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', 'set_mcp_server_active', 'admin', 'a server is switched by an owner or admin',
+  v_act := weir.act('lifecycle', 'set_mcp_server_active', 'admin', 'only an owner or admin switches a server',
                     p_instance_id => p_instance_id);
   select i.organization_id into v_act.organization_id from public.mcp_server_instances i
   where i.id = p_instance_id and i.status not in ('deleting', 'deleted');
   v_refusal := weir.authorize(v_act, 'there is no such server');
   if v_refusal is null then
-    v_refusal := weir.lock_for(v_act, case when p_active is null then 'active and as_platform must be true or false' end);
+    v_refusal := weir.lock_for(v_act, case when p_active is null then 'active must be true or false' end);
   end if;
   if v_refusal is not null then
     return v_refusal;
@@ -137,8 +138,7 @@ reset role;
 
 set local role weir_system;
 
--- The platform's switch of an agent, for platform admins. Definer: no policy shows a platform admin the rows of
--- organizations.
+-- The platform's switch of an agent, for platform admins. Definer: no policy shows a platform admin the rows of organizations.
 create function weir.set_agent_active_as_platform(p_agent_id uuid, p_active boolean) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -155,7 +155,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   elsif p_active is null then
-    return weir.refuse(v_act, 'WR001', 'active and as_platform must be true or false');
+    return weir.refuse(v_act, 'WR001', 'active must be true or false');
   elsif v_organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such agent');
   end if;
@@ -190,7 +190,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   elsif p_active is null then
-    return weir.refuse(v_act, 'WR001', 'active and as_platform must be true or false');
+    return weir.refuse(v_act, 'WR001', 'active must be true or false');
   elsif v_organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such server');
   end if;
@@ -209,8 +209,8 @@ end;
 $$;
 grant execute on function weir.set_mcp_server_active_as_platform to authenticated;
 
--- For platform admins. Off: nobody of the organization sees it or does anything in it, its owners included, its
--- calls are denied, and its servers end. On: those start again that ran. Definer, as set_agent_active_as_platform.
+-- For platform admins. Off: no person of the organization sees it or acts in it, its owners included, its calls are denied, and its servers
+-- end. On: the servers that ran start again. Definer, as set_agent_active_as_platform.
 create function weir.set_organization_active(p_organization_id uuid, p_active boolean) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -243,9 +243,9 @@ end;
 $$;
 grant execute on function weir.set_organization_active to authenticated;
 
--- Stops the calls of all organizations, or lets them through again. Servers go on, since there may be many and no call reaches them.
+-- Stops the calls of all organizations, or permits them again. Servers keep running, since there may be many and no call reaches them.
 -- Returns whether anything changed. The act is recorded under the platform's id, and in every organization by one statement, because the
--- stop commits with it. Definer: it writes the audit log of all organizations. The owner calls it (`weir stop-all`), and
+-- stop commits with it. Definer: it writes the audit log of all organizations. The owner calls it (`weir stop-all`), and so does
 -- set_platform_active.
 create function weir.switch_platform(p_active boolean) returns boolean
 language plpgsql volatile security definer
@@ -278,8 +278,8 @@ begin
 end;
 $$;
 
--- For platform admins. People go on to sign in, read and change what is theirs; only calls are stopped.
--- Definer: it calls switch_platform, which only the owner may execute.
+-- For platform admins. People can still sign in, read and change data; only calls are stopped. Definer: it calls switch_platform, which
+-- only the owner may execute.
 create function weir.set_platform_active(p_active boolean) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -302,9 +302,9 @@ end;
 $$;
 grant execute on function weir.set_platform_active to authenticated;
 
--- For a replica, when something has changed: of what it has open, what must end. A boolean for each agent and server, in the order asked; a
--- null server asks for the agent alone. What is deleted must end too, and what the platform has blocked. Definer, for the engine only: a
--- replica has calls of all organizations open.
+-- For a replica after a change: which of the calls and streams that it has open must end. Returns a boolean for each agent and server, in
+-- the order of the arguments; a null server means the agent alone. What is deleted or blocked by the platform must end too. Definer, for
+-- the engine only: a replica has calls of all organizations open.
 create function weir.switched_off(p_agent_ids uuid[], p_instance_ids uuid[]) returns boolean[]
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -331,10 +331,10 @@ grant execute on function weir.switched_off to weir_engine;
 
 reset role;
 
--- The migrator calls it, and is not its owner.
+-- The migrator calls it and does not own it.
 grant execute on function weir.switch_platform to current_user;
 
--- The published names; parameter names are API. as_platform chooses the platform's switch.
+-- The published names; parameter names are API. as_platform selects the platform's switch.
 create function public.set_agent_active(agent_id uuid, active boolean, as_platform boolean default false) returns jsonb
 language sql volatile
 begin atomic

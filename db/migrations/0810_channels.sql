@@ -1,7 +1,7 @@
 -- Channels of a workspace, and direct conversations of one person with one agent.
 
--- A channel of a workspace has no user_id. With a user_id it is the direct conversation of that person with the agent:
--- nobody else sees it, so it is deleted with the person, and it stays when the agent goes.
+-- A channel of a workspace has no user_id. With a user_id it is the direct conversation of that person with the agent: nobody else sees it,
+-- so it is deleted with the person, and it stays when the agent is deleted.
 create table public.chat_channels (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -12,20 +12,20 @@ create table public.chat_channels (
   agent_id uuid,
   created_by uuid,
   created_at timestamptz not null default now(),
-  -- A deleted channel is seen by nobody; what was said in it is deleted in small statements (weir.purge_deleted).
+  -- Nobody sees a deleted channel; its messages are deleted in small statements (weir.purge_deleted).
   deleted_at timestamptz,
   constraint chat_channels_pkey primary key (id),
   -- The target of the messages' composite foreign key: a message's organization and workspace are its channel's.
   constraint chat_channels_organization_workspace_id_key unique (organization_id, workspace_id, id),
-  -- One direct conversation of a person with an agent in a workspace. Nulls are distinct, so channels of the workspace
-  -- never conflict here. It also finds a workspace's channels.
+  -- One direct conversation of a person with an agent in a workspace. Nulls are distinct, so channels of the workspace never conflict here.
+  -- It also serves look-ups of a workspace's channels.
   constraint chat_channels_workspace_id_user_id_agent_id_key unique (workspace_id, user_id, agent_id),
   constraint chat_channels_name_is_1_to_100_characters check (length(name) between 1 and 100 and name = btrim(name)),
   constraint chat_channels_direct_one_has_a_person check (agent_id is null or user_id is not null),
   constraint chat_channels_workspace_of_the_organization
     foreign key (organization_id, workspace_id) references public.workspaces (organization_id, id) on delete cascade,
   constraint chat_channels_user foreign key (user_id) references auth.users (id) on delete cascade,
-  -- Only the agent's column becomes null: what was said stays with the person.
+  -- Only the agent's column becomes null: the person keeps the messages.
   constraint chat_channels_agent_of_the_organization
     foreign key (organization_id, agent_id) references public.agents (organization_id, id) on delete set null (agent_id),
   constraint chat_channels_created_by foreign key (created_by) references auth.users (id) on delete set null
@@ -33,8 +33,7 @@ create table public.chat_channels (
 alter table public.chat_channels enable row level security, force row level security;
 revoke all on public.chat_channels from public, anon, authenticated, service_role;
 comment on table public.chat_channels is 'tenant: a channel of a workspace, or the direct conversation of a person with an agent';
--- Names are unique among the channels that a workspace shares. A direct conversation is named after its agent, for each
--- person.
+-- Names are unique among the channels that a workspace shares. Each person's direct conversation is named after its agent.
 create unique index chat_channels_name_key on public.chat_channels (workspace_id, lower(name))
   where user_id is null and deleted_at is null;
 create index chat_channels_deleted_idx on public.chat_channels (deleted_at) where deleted_at is not null;
@@ -42,7 +41,7 @@ create index chat_channels_user_idx on public.chat_channels (user_id);
 create index chat_channels_agent_idx on public.chat_channels (organization_id, agent_id);
 create index chat_channels_created_by_idx on public.chat_channels (created_by);
 
--- A direct conversation is seen, and made, by its person only. Viewers read and do not create.
+-- Only its person sees and creates a direct conversation. Viewers read and do not create.
 create policy channels_are_seen_by_workspace_members on public.chat_channels for select to authenticated, weir_writer
   using (workspace_id = any(array(select weir.my_workspaces())) and deleted_at is null
          and (user_id is null or user_id = (select weir.actor_id())));
@@ -59,9 +58,9 @@ grant select, insert (id, organization_id, workspace_id, name, user_id, agent_id
 
 set local role weir_writer;
 
--- For members who belong to the workspace (policy channels_are_created_by_workspace_members). An admin who does not belong to it gets
--- WR004 as everybody else, because a workspace's chat is its members' alone. A workspace has at most 1,000 channels besides direct
--- conversations, because its members see all of them. The advisory lock is the workspace's, and no call waits for it.
+-- For members who belong to the workspace (policy channels_are_created_by_workspace_members). An admin who does not belong to it gets WR004
+-- as everybody else, because only its members see a workspace's chat. A workspace has at most 1,000 channels besides direct conversations,
+-- because its members see all of them. The advisory lock is the workspace's, and no call waits for it.
 create function weir.create_channel(p_workspace_id uuid, p_name text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -81,11 +80,11 @@ begin
   elsif weir.name_error('name', p_name) is not null then
     return weir.refuse(v_act, 'WR001', weir.name_error('name', p_name));
   end if;
-  -- One at a time in a workspace, so that the maximum holds. No call waits for this lock.
+  -- One at a time in a workspace, so that the limit holds. No call waits for this lock.
   perform pg_advisory_xact_lock(hashtextextended('weir.chat_channels ' || p_workspace_id, 0));
   if (select count(*) from public.chat_channels c where c.workspace_id = p_workspace_id and c.user_id is null
         and c.deleted_at is null) >= 1000 then
-    return weir.refuse(v_act, 'WR006', 'a workspace may have 1000 channels');
+    return weir.refuse(v_act, 'WR006', 'a workspace may have 1000 channels: delete one first');
   end if;
   insert into public.chat_channels (id, organization_id, workspace_id, name, created_by)
   values (v_id, v_act.organization_id, p_workspace_id, btrim(p_name), weir.actor_id());
@@ -99,11 +98,11 @@ end;
 $$;
 grant execute on function weir.create_channel to authenticated;
 
--- For a turn that names no channel: the caller's direct conversation with the agent, which nobody else sees. It is in p_workspace_id;
--- null: in a workspace that both belong to, where they have spoken before, else in the oldest. WR004 where they share none, because a
--- workspace is what lets them speak. The conversation is made on first use, by a member (policy
--- channels_are_created_by_workspace_members), and only then there is a row in the audit log. Of two requests that come first together,
--- both get the same one. Answers as chat_context does.
+-- For a turn that names no channel: the caller's direct conversation with the agent, which nobody else sees. It is in p_workspace_id; if
+-- that is null, in a workspace that both belong to, where they have a conversation already, else in the oldest. WR004 if they share none,
+-- because a direct conversation needs a shared workspace. The conversation is created on first use, by a member (policy
+-- channels_are_created_by_workspace_members), and only then there is a row in the audit log. Two concurrent first requests get the same
+-- one. Returns the same as chat_context.
 create function weir.open_direct_channel(p_agent_id uuid, p_workspace_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -118,7 +117,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  -- Without an agent there is nothing to see: everybody who is signed in is told that it is missing.
+  -- Without an agent there is nothing to see: everybody who is signed in gets the error that it is missing.
   v_act := weir.act('chat', 'open_direct_channel', case when p_agent_id is null then 'signed_in' else 'see' end);
   select a.organization_id, a.name, a.is_active into v_act.organization_id, v_name, v_is_active
   from public.agents a where a.id = p_agent_id and a.deleted_at is null;
@@ -134,7 +133,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   elsif p_agent_id is null then
-    return weir.refuse(v_act, 'WR001', 'agent_id is missing: a direct conversation is with an agent');
+    return weir.refuse(v_act, 'WR001', 'agent_id is required for a direct conversation');
   elsif not v_is_active then
     return weir.refuse(v_act, 'WR003', 'The agent, the server, the organization or all of Weir is switched off, so no call is made.');
   elsif v_place.channel_id is null then
@@ -157,7 +156,8 @@ end;
 $$;
 grant execute on function weir.open_direct_channel to authenticated;
 
--- For who made the channel, and for admins who belong to its workspace; nobody else sees it. A direct conversation stays (WR005).
+-- For the person who made the channel, and for admins who belong to its workspace; nobody else sees it. A direct conversation cannot be
+-- deleted (WR005).
 create function weir.delete_channel(p_channel_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -169,12 +169,12 @@ declare
 begin
   select c.* into v_channel from public.chat_channels c where c.id = p_channel_id;
   v_act := weir.act('lifecycle', 'delete_channel', case when v_channel.created_by = weir.actor_id() then 'member' else 'admin' end,
-                    'a channel is deleted by who made it, or by an admin', v_channel.organization_id);
+                    'only the person who made a channel, or an admin, deletes it', v_channel.organization_id);
   v_refusal := weir.authorize(v_act, 'there is no such channel', v_channel.id is not null);
   if v_refusal is not null then
     return v_refusal;
   elsif v_channel.user_id is not null then
-    return weir.refuse(v_act, 'WR005', 'a direct conversation is not deleted: delete its messages');
+    return weir.refuse(v_act, 'WR005', 'a direct conversation cannot be deleted: delete its messages');
   end if;
   perform weir.bury_channel(p_channel_id);
   perform weir.record_act(v_act, p_channel_id::text);

@@ -1,11 +1,10 @@
--- Messages. Only the members of a channel's workspace read and write them. An admin who is not a member of it does not.
+-- Messages. Only the members of a channel's workspace read and write them. An admin who is not a member of the workspace does not.
 
 -- A person's message, or an agent's answer to one. The unique index on (channel_id, user_id, client_message_id) makes a person's retry
 -- harmless, and the one on (reply_to, agent_id) an agent's.
 create table public.chat_messages (
   id uuid not null default weir.uuid_v7(),
-  -- Copied from the channel, so that a policy and an index can begin with them; the composite foreign key keeps the copies
-  -- true.
+  -- Copied from the channel, so that a policy and an index can begin with them; the composite foreign key keeps the copies correct.
   organization_id uuid not null,
   workspace_id uuid not null,
   channel_id uuid not null,
@@ -13,10 +12,10 @@ create table public.chat_messages (
   user_id uuid,
   agent_id uuid,
   content text not null,
-  -- The sender's own id for a retry; null where the client sends none.
+  -- The sender's own id for a retry; null if the client sends none.
   client_message_id text,
   reply_to uuid,
-  -- Of an answer only: the calls it was made with, what the model used, and what was missing when it was written.
+  -- Only for an answer: the calls that were made for it, what the model used, and the degradations.
   tool_calls jsonb,
   usage jsonb,
   degraded jsonb,
@@ -25,12 +24,12 @@ create table public.chat_messages (
   -- Null: not deleted.
   deleted_at timestamptz,
   constraint chat_messages_pkey primary key (id),
-  -- The targets of composite foreign keys: of chat turns, and of an answer, whose question is in the same channel.
+  -- The targets of composite foreign keys: from chat turns, and from an answer, whose message is in the same channel.
   constraint chat_messages_organization_id_id_key unique (organization_id, id),
   constraint chat_messages_channel_id_id_key unique (channel_id, id),
   constraint chat_messages_sender_is_user_or_agent check (sender in ('user', 'agent')),
-  -- user_id and agent_id may become null when the person or the agent is deleted; what was said stays. So this says which
-  -- columns must be empty, and not which must be set.
+  -- user_id and agent_id may become null when the person or the agent is deleted; the content stays. So this says which columns must be
+  -- empty, and not which must be set.
   constraint chat_messages_has_no_other_sender
     check ((sender = 'user' and agent_id is null) or (sender = 'agent' and client_message_id is null)),
   constraint chat_messages_content_is_at_most_64_kib check (octet_length(content) <= 65536),
@@ -47,7 +46,7 @@ create table public.chat_messages (
 );
 alter table public.chat_messages enable row level security, force row level security;
 revoke all on public.chat_messages from public, anon, authenticated, service_role;
-comment on table public.chat_messages is 'tenant: what people and agents said in a channel';
+comment on table public.chat_messages is 'tenant: messages of people and agents in a channel';
 create index chat_messages_channel_idx on public.chat_messages (organization_id, workspace_id, channel_id);
 create index chat_messages_workspace_id_idx on public.chat_messages (workspace_id);
 create index chat_messages_user_idx on public.chat_messages (user_id);
@@ -59,8 +58,8 @@ create unique index chat_messages_client_message_id_key on public.chat_messages 
 create unique index chat_messages_answer_key on public.chat_messages (reply_to, agent_id)
   where sender = 'agent' and reply_to is not null;
 
--- A person who sees the channel sees its messages: the subquery runs under the channels' own policy. It can do without the
--- organization, because chat_messages_channel_of_the_workspace binds a message to its channel's.
+-- A person who sees the channel sees its messages: the subquery runs under the channels' own policy. It does not need the organization,
+-- because chat_messages_channel_of_the_workspace binds a message to its channel's.
 create policy messages_are_seen_by_workspace_members on public.chat_messages for select to authenticated, weir_writer
   using (channel_id = any(array(select c.id from public.chat_channels c)));
 -- People write in their own name only, and never an agent's answer. Viewers write nothing.
@@ -68,10 +67,9 @@ create policy messages_are_written_by_workspace_members on public.chat_messages 
   with check (channel_id = any(array(select c.id from public.chat_channels c))
               and organization_id = any(array(select weir.my_organizations('member')))
               and sender = 'user' and user_id = (select weir.actor_id()));
--- Answers are written by weir.record_chat_answer, which checks the person, the channel and the agent itself. It has no need
--- to read what was said, so it may not.
+-- weir.record_chat_answer writes answers and checks the person, the channel and the agent itself. It need not read contents, so it may not.
 create policy messages_are_answered_by_the_engine on public.chat_messages for all to weir_system using (true) with check (true);
--- In a channel that the author still sees; chat_channels' own policy decides that. Deleting is the only change: the granted columns are
+-- In a channel that the author still sees, which chat_channels' own policy decides. Deleting is the only change: the granted columns are
 -- content, which must become empty, and deleted_at.
 create policy messages_are_deleted_by_their_author on public.chat_messages for update to weir_writer
   using (sender = 'user' and user_id = (select weir.actor_id())
@@ -88,11 +86,12 @@ grant select (id, organization_id, workspace_id, channel_id, sender, user_id, ag
 -- For weir.purge_deleted.
 grant delete on public.chat_messages to weir_system;
 
--- How much of its minute an organization has used. A table of its own, because an update of the organization's row takes the
+-- How much of its messages per minute an organization has used. A table of its own, because an update of the organization's row takes the
 -- organization's lock, which blocks its calls. There is no row before the first message.
 create table weir.chat_rates (
   organization_id uuid not null,
-  -- Each message moves it on by its share of a minute, from now or from where it is. It is never more than a minute ahead.
+  -- Each message adds its share of a minute, from now or from the stored time, whichever is later. It is never more than a minute in the
+  -- future.
   used_until timestamptz not null,
   constraint chat_rates_pkey primary key (organization_id),
   constraint chat_rates_organization foreign key (organization_id) references public.organizations (id) on delete cascade
@@ -109,10 +108,10 @@ grant select, insert, update (used_until) on weir.chat_rates to weir_writer;
 
 set local role weir_writer;
 
--- A member who sees the channel may write in it (policy messages_are_written_by_workspace_members); a viewer gets WR003. A channel that
--- the caller does not see is WR004. The same client_message_id again is the same message: with the same content the answer is its id,
--- with other content WR005. It does not count again against max_chat_messages_per_minute. A message too many is WR008 with the seconds to
--- wait. Neither a message nor WR008 leaves a row in the audit log: a person who floods a channel must not fill that too.
+-- A member who sees the channel may write in it (policy messages_are_written_by_workspace_members); a viewer gets WR003. A channel that the
+-- caller does not see is WR004. The same client_message_id again is the same message: with the same content the answer is its id, with
+-- other content WR005. It does not count again against max_chat_messages_per_minute. A message beyond that limit is WR008 with the seconds
+-- to wait. Neither a message nor WR008 leaves a row in the audit log: a person who floods a channel must not fill that too.
 create function weir.post_chat_message(p_channel_id uuid, p_content text, p_client_message_id text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -140,8 +139,7 @@ begin
   elsif octet_length(p_client_message_id) > 400 then
     return weir.refuse(v_act, 'WR001', 'client_message_id must be 1 to 100 characters');
   end if;
-  -- Before the message is written, because its indexes cost more. Not recorded, so that nobody fills the audit log by
-  -- flooding a channel.
+  -- Before the message is written, because its indexes cost more. Not recorded, so that nobody fills the audit log by flooding a channel.
   if p_client_message_id is null or not exists (
       select from public.chat_messages m
       where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id) then
@@ -155,7 +153,8 @@ begin
       select greatest(1, coalesce(ceil(extract(epoch from
                max(r.used_until) + v_share - interval '1 minute' - clock_timestamp())), 60))::integer into v_wait
       from weir.chat_rates r where r.organization_id = v_act.organization_id;
-      return weir.error('WR008', 'the organization has its maximum of chat messages in a minute (max_chat_messages_per_minute)',
+      return weir.error('WR008', 'the organization has reached its limit of chat messages a minute (max_chat_messages_per_minute = '
+                          || (select o.max_chat_messages_per_minute from public.organizations o where o.id = v_act.organization_id) || ')',
                         format('Retry in %s s.', v_wait)) || jsonb_build_object('retry_after', v_wait);
     end if;
   end if;
@@ -165,13 +164,13 @@ begin
   if found then
     return jsonb_build_object('id', v_id, 'created', true);
   end if;
-  -- The first message may have been committed without waiting for the disk (docs/decisions/0059). With a transaction number of its own,
-  -- this commit waits for both.
+  -- The first message may have been committed without waiting for the disk (docs/decisions/0059). This call gets a transaction number of
+  -- its own, so its commit waits for both.
   perform pg_current_xact_id();
   select m.id, m.content, m.deleted_at into v_message from public.chat_messages m
   where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id;
   if v_message.deleted_at is not null then
-    return weir.refuse(v_act, 'WR005', 'the message of this client_message_id was deleted');
+    return weir.refuse(v_act, 'WR005', 'the message with this client_message_id was deleted');
   elsif v_message.content is distinct from p_content then
     return weir.refuse(v_act, 'WR005', 'client_message_id was used for another message');
   end if;
@@ -184,9 +183,9 @@ end;
 $$;
 grant execute on function weir.post_chat_message to authenticated;
 
--- For the author only, in a channel that they still see; another person who sees the message gets WR003, and everybody else WR004. What was
--- answered to it stays, because the agent said that. A turn that is answering the message makes no further call (weir.record_chat_call).
--- A repeated call gives the time of the first and leaves no row in the audit log; the first leaves one, with the message's id.
+-- For the author only, in a channel that they still see; another person who sees the message gets WR003, and everybody else WR004. Answers
+-- to it stay, because they are the agent's messages. A turn that is answering the message makes no further call (weir.record_chat_call). A
+-- repeated call returns the time of the first and leaves no row in the audit log; the first leaves one, with the message's id.
 create function weir.delete_chat_message(p_message_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -204,7 +203,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   elsif v_is_own is not true then
-    return weir.refuse(v_act, 'WR003', 'a message is deleted by its author');
+    return weir.refuse(v_act, 'WR003', 'only its author deletes a message');
   end if;
   update public.chat_messages m set content = '', deleted_at = clock_timestamp()
   where m.id = p_message_id and m.deleted_at is null
@@ -220,9 +219,9 @@ $$;
 grant execute on function weir.delete_chat_message to authenticated;
 
 -- Messages of a channel that the caller sees (policy messages_are_seen_by_workspace_members), newest first. p_before: those before that
--- message; ids are in the order of time, to the millisecond. A deleted message has an empty content. Whether the channel is there is asked
--- only where no message was found: a person who sees a message sees its channel. Definer, because API roles have no USAGE of weir; it
--- writes nothing and raises its refusals.
+-- message; ids are in the order of time, to the millisecond. A deleted message has an empty content. The channel is looked up only if no
+-- message was found: a person who sees a message sees its channel. Definer, because API roles have no USAGE on weir; it writes nothing and
+-- raises its refusals.
 create function weir.get_chat_messages_with_details(p_channel_id uuid, p_before uuid, p_limit integer)
 returns table (id uuid, channel_id uuid, sender text, user_id uuid, agent_id uuid, agent_name text, content text, reply_to uuid,
                tool_calls jsonb, usage jsonb, degraded jsonb, created_at timestamptz, user_name text, deleted_at timestamptz)
@@ -251,8 +250,8 @@ end;
 $$;
 grant execute on function weir.get_chat_messages_with_details to authenticated;
 
--- The agent's answer to a message, so that a repeated request gets the answer that was saved. No row where there is none, or the caller
--- does not see it.
+-- The agent's answer to a message, so that a repeated request gets the answer that was stored. No row if there is none, or the caller does
+-- not see it.
 create function weir.get_chat_answer(p_message_id uuid, p_agent_id uuid)
 returns table (id uuid, content text, tool_calls jsonb, usage jsonb, degraded jsonb)
 language plpgsql stable security definer rows 1

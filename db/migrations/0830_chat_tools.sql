@@ -16,8 +16,8 @@ grant execute on function weir.chat_has_tools to weir_system;
 
 set local role weir_writer;
 
--- For admins (policy organizations_are_switched_by_admins); other members get WR003, and outsiders WR004. A repeated call updates
--- nothing, because an update of the organization's row takes its lock, which blocks calls; nor does it leave a row in the audit log.
+-- For admins (policy organizations_are_switched_by_admins); other members get WR003, and outsiders WR004. A repeated call updates nothing,
+-- because an update of the organization's row takes its lock, which blocks calls; nor does it leave a row in the audit log.
 create function weir.set_chat_tools(p_organization_id uuid, p_enabled boolean) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -26,7 +26,7 @@ declare
   v_act weir.act;
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', 'set_chat_tools', 'admin', 'tools are switched by an owner or admin', p_organization_id);
+  v_act := weir.act('lifecycle', 'set_chat_tools', 'admin', 'only an owner or admin switches tools in chat', p_organization_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is not null then
     return v_refusal;

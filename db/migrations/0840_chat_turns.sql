@@ -1,16 +1,16 @@
--- Chat turns: an agent's answer to one message. One replica at a time holds a turn, and what a turn has called is kept, so that another
--- replica knows it when one dies, and no call is made twice.
+-- Chat turns: an agent's answer to one message. One replica at a time holds a turn. The calls that a turn has made are stored, so that
+-- another replica knows them if the first one dies, and no call is made twice.
 
--- Turns without an answer. Foreign keys are composite, so a turn cannot join a message and an agent of two organizations; both
--- cascade, because without message or agent there is nothing to answer.
+-- Turns without an answer. Foreign keys are composite, so a turn cannot join a message and an agent of two organizations; both cascade,
+-- because without message or agent there is nothing to answer.
 create table weir.chat_turns (
   organization_id uuid not null,
   message_id uuid not null,
   agent_id uuid not null,
   replica_id uuid not null,
-  -- The replica's lease. When it has ended, another replica may begin the turn again if it made no call.
+  -- The replica's lease. After its end another replica may begin the turn again if it made no call.
   leased_until timestamptz not null,
-  -- Keyed by the call's place among the turn's calls: they do not end in the order in which they begin.
+  -- Keyed by the call's index among the turn's calls: they do not end in the order in which they begin.
   calls jsonb not null default '{}',
   constraint chat_turns_pkey primary key (message_id, agent_id),
   constraint chat_turns_calls_is_an_object check (jsonb_typeof(calls) = 'object'),
@@ -21,7 +21,7 @@ create table weir.chat_turns (
 );
 alter table weir.chat_turns enable row level security, force row level security;
 revoke all on weir.chat_turns from public, anon, authenticated, service_role;
-comment on table weir.chat_turns is 'tenant: turns that wait for their answer, and what they have called';
+comment on table weir.chat_turns is 'tenant: turns that wait for their answer, and the calls that they have made';
 -- For the foreign key's cascade, when a message is deleted.
 create index chat_turns_message_idx on weir.chat_turns (organization_id, message_id);
 -- For the foreign key's cascade, when an agent is deleted.
@@ -33,10 +33,10 @@ grant select, insert, update (replica_id, leased_until, calls), delete on weir.c
 
 set local role weir_system;
 
--- What a turn goes by besides the agent's catalog: whether it may use tools; and for each server that is granted and runs, what it adds to
--- the turn and how long to wait for it, by priority. It is a hint for what to ask; each request is admitted on its own. WR004 if the
--- person may not act through the agent. Definer, for the engine only: a turn acts for a person and an agent at once, and
--- weir.principal_agent decides whether it may.
+-- The settings of a turn besides the agent's tools: whether it may use tools; and for each granted server that runs, what it adds to the
+-- turn and how long to wait for it, by priority. They only say what to request: each request is admitted separately. WR004 if the person
+-- may not act through the agent. Definer, for the engine only: a turn acts for a person and an agent at once, and weir.principal_agent
+-- decides whether it may.
 create function weir.chat_turn_settings(p_user_id uuid, p_agent_id uuid) returns jsonb
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -67,8 +67,8 @@ grant execute on function weir.chat_turn_settings to weir_engine;
 
 -- Begins a turn for one replica. Returns `begun`, or `stopped` (the agent, its organization or the platform is switched off), `running`
 -- (another replica has it), `answered`, or `cut_off` (the lease ended after calls, which are returned; they must not be made again). A turn
--- without a call is begun again: it has done nothing. Definer: replicas share turns of all organizations. The message must be that person's
--- and still there, and the agent must be in its workspace and usable by the person; else WR004.
+-- without a call is begun again, because it has done nothing. Definer: replicas share turns of all organizations. The message must be that
+-- person's and not deleted, and the agent must be in its workspace and usable by the person; else WR004.
 create function weir.begin_chat_turn(p_replica_id uuid, p_user_id uuid, p_agent_id uuid, p_message_id uuid, p_lease interval)
 returns table (state text, calls jsonb)
 language plpgsql volatile security definer rows 1
@@ -95,7 +95,7 @@ begin
   on conflict (message_id, agent_id) do update set replica_id = excluded.replica_id, leased_until = excluded.leased_until
     where t.leased_until < clock_timestamp() and t.calls = '{}';
   v_begun := found;
-  -- Asked after the insert, which waits for a replica that is saving the answer.
+  -- Checked after the insert, which waits for a replica that is storing the answer.
   if exists (select from public.chat_messages m
              join public.chat_messages question on question.id = m.reply_to and question.user_id = p_user_id
              where m.reply_to = p_message_id and m.agent_id = p_agent_id and m.sender = 'agent') then
@@ -103,7 +103,7 @@ begin
     return query select 'answered', '[]'::jsonb;
   elsif v_begun then
     return query select 'begun', '[]'::jsonb;
-  -- Another replica has the turn, or the message is not there for this person: then WR004.
+  -- Another replica has the turn, or the message does not exist for this person: then WR004.
   else
     return query
       select case when t.leased_until < clock_timestamp() and t.calls <> '{}' then 'cut_off' else 'running' end,
@@ -120,8 +120,8 @@ $$;
 grant execute on function weir.begin_chat_turn to weir_engine;
 
 -- Records a call of a turn before it is made, and again when it has ended. A replica that has lost the turn gets WR005 and must not call.
--- Before a call it is refused too if tools are switched off (WR003), the message was deleted, or the agent has left the workspace. So the
--- switch stops a turn at its next call. Definer: it writes beside the turn that this replica has begun, and no other.
+-- Before a call it also refuses if tools are switched off (WR003), the message was deleted, or the agent has left the workspace (WR005). So
+-- the switch stops a turn at its next call. Definer: it updates the turn that this replica has begun, and no other.
 create function weir.record_chat_call(p_replica_id uuid, p_agent_id uuid, p_message_id uuid, p_place integer, p_call jsonb) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -134,7 +134,7 @@ begin
   from public.chat_messages m
   where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id and m.id = t.message_id
     and t.leased_until >= clock_timestamp()
-    -- A call that has begun may always be ended: its outcome is known and belongs to the turn.
+    -- The end of a call that has begun may always be recorded: its outcome is known and belongs to the turn.
     and (t.calls ? p_place::text
          or weir.chat_has_tools(m.organization_id) and m.deleted_at is null
             and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = t.agent_id));
@@ -144,15 +144,16 @@ begin
   elsif exists (select from weir.chat_turns t
                 where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id
                   and t.leased_until >= clock_timestamp() and not weir.chat_has_tools(t.organization_id)) then
-    raise exception using errcode = 'WR003', message = 'tools are switched off';
+    raise exception using errcode = 'WR003',
+      message = 'tools are switched off in chat, by the operator (chat.tools) or the organization (set_chat_tools)';
   else
-    raise exception using errcode = 'WR005', message = 'the turn is over';
+    raise exception using errcode = 'WR005', message = 'the turn is over, or another replica has it';
   end if;
 end;
 $$;
 grant execute on function weir.record_chat_call to weir_engine;
 
--- Gives a turn back that could not be answered, so that a retry need not wait for the lease. Only the replica that holds it can.
+-- Releases a turn that could not be answered, so that a retry need not wait for the lease. Only the replica that holds it may do so.
 create function weir.release_chat_turn(p_replica_id uuid, p_agent_id uuid, p_message_id uuid) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -164,10 +165,10 @@ end;
 $$;
 grant execute on function weir.release_chat_turn to weir_engine;
 
--- Saves the agent's answer to a person's message. The message must be that person's, in that channel and still there, and the
--- agent must be in its workspace and usable by the person; else WR004. There is one answer: asked again, the id of the first is
--- returned with is_new false. p_end ({outcome, detail, duration_ms}) becomes the turn's row in the audit log, in the same
--- transaction. With its answer a turn is over. Definer: an agent answers, and no agent is a person who could write.
+-- Stores the agent's answer to a person's message. The message must be that person's, in that channel and not deleted, and the agent must
+-- be in its workspace and usable by the person; else WR004. There is one answer: a repeated call returns the id of the first with is_new
+-- false. p_end ({outcome, detail, duration_ms}) becomes the turn's row in the audit log, in the same transaction. The answer ends the turn.
+-- Definer: an agent answers, and no agent is a person who could write.
 create function weir.record_chat_answer(
   p_user_id uuid, p_agent_id uuid, p_channel_id uuid, p_reply_to uuid, p_content text, p_tool_calls jsonb, p_usage jsonb,
   p_degraded jsonb, p_end jsonb) returns table (id uuid, is_new boolean)
@@ -221,9 +222,10 @@ reset role;
 
 set local role weir_writer;
 
--- What a chat turn starts from. Agent, workspace and channel must be seen by the caller and belong together; one error for all that is
--- missing, so that another tenant's id shows nothing. Null p_channel_id and p_workspace_id: the turn is of the agent's organization. Null
--- p_agent_id: no agent is asked. In a direct conversation no other agent answers. It writes nothing and raises its refusals.
+-- The context that a chat turn starts with. Agent, workspace and channel must be seen by the caller and belong together. Whatever is
+-- missing, the error is the same, so that another tenant's id reveals nothing. Null p_channel_id and p_workspace_id: the turn belongs to
+-- the agent's organization. Null p_agent_id: no agent answers. In a direct conversation no other agent answers. It writes nothing and
+-- raises its refusals.
 create function weir.chat_context(p_agent_id uuid, p_workspace_id uuid, p_channel_id uuid) returns jsonb
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -262,7 +264,7 @@ begin
   if v_role is null or (p_agent_id is not null and v_agent.id is null) then
     raise exception using errcode = 'WR004', message = 'there is no such agent, workspace or channel';
   elsif not v_agent.is_active then
-    -- As Weir says it to everybody for whom something is switched off (Denials.SwitchedOffText).
+    -- The same text that Weir gives for everything that is switched off (Denials.SwitchedOffText).
     raise exception using errcode = 'WR003',
       message = 'The agent, the server, the organization or all of Weir is switched off, so no call is made.';
   end if;

@@ -1,7 +1,7 @@
 -- Which model answers for an organization or one of its agents, among those that the operator offers.
 
 -- Null is not set: an agent's value falls back to its organization's, and that to the operator's configuration. Zero is a value: 0 retries
--- is no retry. The keys of providers are not here; they are the operator's, and in no database.
+-- is no retry. The keys of providers are the operator's, and no database has them.
 create table public.model_settings (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -21,9 +21,9 @@ create table public.model_settings (
   updated_by uuid,
   updated_at timestamptz not null default now(),
   constraint model_settings_pkey primary key (id),
-  -- One row for the organization too, whose agent_id is null.
+  -- The organization has one row too, whose agent_id is null.
   constraint model_settings_are_set_once unique nulls not distinct (organization_id, agent_id),
-  -- A model without a provider means nothing: two providers may have one of the same name.
+  -- A model is only identified together with its provider: two providers may have one of the same name.
   constraint model_settings_name_a_model_with_its_provider check (num_nulls(provider, model) <> 1),
   constraint model_settings_name_a_fallback_with_its_provider check (num_nulls(fallback_provider, fallback_model) <> 1),
   constraint model_settings_temperature_is_0_to_2 check (temperature between 0 and 2),
@@ -46,8 +46,8 @@ create index model_settings_updated_by_idx on public.model_settings (updated_by)
 
 set local role weir_system;
 
--- Organizations of the caller that let members choose the models of their own agents. Definer, because policies of model_settings ask it,
--- and a policy that read its own table would recurse.
+-- Organizations of the caller that let members choose the models of their own agents. Definer, because policies of model_settings call it,
+-- and a policy that reads its own table would recurse.
 create function weir.owners_may_choose_models() returns setof uuid
 language plpgsql stable security definer rows 3
 set search_path = pg_catalog, pg_temp
@@ -63,17 +63,17 @@ grant execute on function weir.owners_may_choose_models to weir_writer;
 
 reset role;
 
--- Every member may know which model answers.
+-- Every member may see which model answers.
 create policy model_settings_are_seen_by_members on public.model_settings for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations())));
--- An admin for the organization and each agent; a member for an agent that they own, where the organization lets them. The policies for
--- update and delete have the same rule, in a `using` that decides by the row that is there.
+-- An admin, for the organization and each agent; a member, for an agent that they own, if the organization permits it. The policies for
+-- update and delete have the same rule in `using`, which reads the existing row.
 create policy model_settings_are_made_by_admins_and_owners on public.model_settings for insert to weir_writer
   with check (updated_by = (select weir.actor_id())
               and (organization_id = any(array(select weir.my_organizations('admin')))
                    or (organization_id = any(array(select weir.owners_may_choose_models()))
                        and agent_id = any(array(select weir.my_agents())))));
--- Changed rows say who did it.
+-- A changed row says who changed it.
 create policy model_settings_are_changed_by_admins_and_owners on public.model_settings for update to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin')))
          or (organization_id = any(array(select weir.owners_may_choose_models())) and agent_id = any(array(select weir.my_agents()))))
@@ -94,7 +94,7 @@ grant select,
 
 set local role weir_system;
 
--- Whether the operator offers a model (setting models, which `weir migrate` and `weir up` write); `offline` is always there. Definer,
+-- Whether the operator offers a model (setting models, which `weir migrate` and `weir up` write); `offline` is always offered. Definer,
 -- because only weir_system reads settings; it answers yes or no.
 create function weir.model_is_offered(p_provider text, p_model text) returns boolean
 language plpgsql stable security definer
@@ -110,7 +110,7 @@ grant execute on function weir.model_is_offered to weir_writer;
 reset role;
 
 -- What is wrong with settings, or null. p_is_agent: they are an agent's. Only models that the operator offers may be chosen. The ranges are
--- those of the table's constraints, asked first so that the error names the member.
+-- those of the table's constraints, checked first so that the error names the member.
 create function weir.model_settings_error(p_settings jsonb, p_is_agent boolean) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -129,18 +129,19 @@ declare
 begin
   return case
     when v_error is not null then v_error
-    when p_settings ? 'provider' <> p_settings ? 'model' then 'settings: provider and model come together'
+    when p_settings ? 'provider' <> p_settings ? 'model' then 'settings: provider and model must be given together'
     when p_settings ? 'model' and not weir.model_is_offered(p_settings ->> 'provider', p_settings ->> 'model')
-      then 'settings: this Weir does not offer that model'
+      then 'settings: this Weir does not offer that model: ask the operator to add it'
     when p_settings ? 'fallback' and not weir.model_is_offered(p_settings #>> '{fallback,provider}', p_settings #>> '{fallback,model}')
-      then 'settings.fallback: this Weir does not offer that model'
-    when p_is_agent and p_settings ? 'owners_may_choose' then 'settings.owners_may_choose: is the organization''s to set'
+      then 'settings.fallback: this Weir does not offer that model: ask the operator to add it'
+    when p_is_agent and p_settings ? 'owners_may_choose'
+      then 'settings.owners_may_choose: is a setting of the organization, not of an agent'
   end;
 end;
 $$;
 
 -- Whether the caller may choose for the organization, or for that agent of it if p_agent_id is not null. Not a definer: it reads what the
--- caller may know. The policies of model_settings have the same rule.
+-- caller may see. The policies of model_settings have the same rule.
 create function weir.may_choose_model(p_organization_id uuid, p_agent_id uuid) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -157,9 +158,9 @@ grant execute on function weir.model_settings_error, weir.may_choose_model to we
 
 set local role weir_system;
 
--- The settings for a turn of that person with that agent: the agent's, else the organization's; null is left to the operator's
--- configuration. WR004 if there is no such agent, or the person may not use it. Definer, for the engine only: a turn reads them at its
--- beginning, for everybody who may use the agent.
+-- The settings for a turn of that person with that agent: the agent's, else the organization's; null means the operator's configuration.
+-- WR004 if there is no such agent, or the person may not use it. Definer, for the engine only: a turn reads them at its beginning, for
+-- everybody who may use the agent.
 create function weir.model_settings_for(p_user_id uuid, p_agent_id uuid)
 returns table (provider text, model text, fallback_provider text, fallback_model text, temperature double precision, max_tokens integer,
                timeout_ms integer, retries integer)
@@ -186,11 +187,11 @@ reset role;
 
 set local role weir_writer;
 
--- Replaces what is set for the organization, or for an agent of it if p_agent_id is not null. weir.may_choose_model says who may; other
--- members get WR003, and outsiders WR004. A member that is null or absent is not set; `{}` or null settings remove the row. The settings
--- are looked at only if the caller may choose. The organization's lock makes removing and inserting one change. Permission is checked again
--- under it, because row-level security would remove nothing, and say nothing, if the caller had lost it. Each call leaves a row in the
--- audit log, with the settings.
+-- Replaces the settings of the organization, or of an agent of it if p_agent_id is not null. weir.may_choose_model decides whether the
+-- caller may; other members get WR003, and outsiders WR004. A member that is null or absent is not set; `{}` or null settings remove the
+-- row. The settings are checked only if the caller may choose. The organization's lock makes removing and inserting one change. The
+-- permission is checked again under it, because row-level security would silently remove nothing if the caller had lost it. Each call
+-- leaves a row in the audit log, with the settings.
 create function weir.set_model_settings(p_organization_id uuid, p_settings jsonb, p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -203,7 +204,7 @@ declare
   v_constraint text;
 begin
   v_act := weir.act('lifecycle', 'set_model_settings', 'choose_model',
-    'models are chosen by an owner or admin, and for an agent by its owner where the organization allows it', p_organization_id);
+    'only an owner or admin chooses models; an agent''s owner may if the organization permits it', p_organization_id);
   select a.id into v_act.agent_id from public.agents a
   where a.id = p_agent_id and a.organization_id = p_organization_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such organization or agent', v_act.agent_id is not distinct from p_agent_id);

@@ -1,8 +1,7 @@
 -- Usage and cost of models by the hour.
 
--- One row for each organization, hour, agent and model. Admins read it. The currency is part of the key, because models.currency
--- is a setting that may change. The agent's id is copied without a foreign key: usage outlives the agent, but not the
--- organization.
+-- One row for each organization, hour, agent and model. Admins read it. The currency is part of the key, because models.currency is a
+-- setting that may change. The agent's id is copied without a foreign key: usage outlives the agent, but not the organization.
 create table public.model_usage_hourly (
   organization_id uuid not null,
   -- The start of the hour, in UTC.
@@ -11,14 +10,14 @@ create table public.model_usage_hourly (
   provider text not null,
   model text not null,
   currency text not null,
-  -- A turn counts once for each model that it used. requests: those that the model answered, if only in part; failures: attempts
-  -- that it did not.
+  -- A turn counts once for each model that it used. requests: those that the model answered, at least in part; failures: attempts that it
+  -- did not answer.
   turns bigint not null default 0,
   requests bigint not null default 0,
   failures bigint not null default 0,
   input_tokens bigint not null default 0,
   output_tokens bigint not null default 0,
-  -- Millionths of the currency. unpriced_turns had a model without a price, so the cost is a lower bound where that is not zero.
+  -- Millionths of the currency. unpriced_turns counts turns with a model without a price: if it is not zero, the cost is a lower bound.
   cost_micros bigint not null default 0,
   unpriced_turns bigint not null default 0,
   constraint model_usage_hourly_pkey primary key (organization_id, hour, agent_id, provider, model, currency),
@@ -31,7 +30,7 @@ revoke all on public.model_usage_hourly from public, anon, authenticated, servic
 comment on table public.model_usage_hourly is
   'tenant: tokens and cost of models by the hour; cost in millionths of the currency (agent is a copied id)';
 
--- Admins see their organization's usage; nobody but the engine writes it.
+-- Admins see their organization's usage; only the engine writes it.
 create policy model_usage_is_seen_by_admins on public.model_usage_hourly for select to authenticated
   using (organization_id = any(array(select weir.my_organizations('admin'))));
 -- The engine adds for all organizations, and cannot delete.
@@ -44,9 +43,8 @@ grant select,
 
 set local role weir_system;
 
--- Adds one turn's usage, an element of p_usage for each model; called once for each turn. Rows are locked in the order of the
--- key, so that turns of the same agent never deadlock. An agent that was deleted meanwhile gets no row. Definer: the engine adds
--- for any organization.
+-- Adds one turn's usage, an element of p_usage for each model; called once for each turn. Rows are locked in the order of the key, so that
+-- turns of the same agent never deadlock. An agent that was deleted meanwhile gets no row. Definer: the engine adds for any organization.
 create function weir.record_model_usage(p_agent_id uuid, p_usage jsonb) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -55,7 +53,7 @@ begin
   if weir.bounds_error(p_usage, 65536) is not null then
     raise exception using errcode = 'WR001', message = 'usage ' || weir.bounds_error(p_usage, 65536);
   end if;
-  -- Does not wait for the disk (decision 0059): a crash of PostgreSQL may lose the last moment's usage. Otherwise every turn of
+  -- It does not wait for the disk (decision 0059): a crash of PostgreSQL may lose the usage of the last moments. Otherwise every turn of
   -- the agent would wait for the hour's row while another one waits for the disk.
   perform set_config('synchronous_commit', 'off', true);
   insert into public.model_usage_hourly as h (
