@@ -1,20 +1,20 @@
 -- Datastores, and which agents may search them.
 
--- Documents that are searched together. A deleted datastore is invisible at once, and its documents are deleted later in small
--- statements (weir.purge_datastores), so that no transaction deletes a hundred thousand rows.
+-- Documents that are searched together. A deleted datastore is invisible at once, and its documents are deleted later in small statements
+-- (weir.purge_datastores), so that no transaction deletes a hundred thousand rows.
 create table public.datastores (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
   name text not null,
-  -- Where the vectors are. The texts are always here, so that permission is decided here for every passage.
+  -- Where the vectors are stored. The texts are always here, so that permission is decided here for every passage.
   backend text not null default 'postgres',
   settings jsonb not null default '{}',
   -- Kept by the trigger count_document. Limits are checked against these without counting documents.
   document_count integer not null default 0,
   size_bytes bigint not null default 0,
   chunk_count bigint not null default 0,
-  -- Rises with every change of what is found by meaning. removal_version is the version of the last removal. A replica that keeps
-  -- vectors compares them: it loads what was added since, and loads everything again after a removal.
+  -- Rises with every change of what semantic search finds. removal_version is the version of the last removal. A replica that caches
+  -- vectors compares both: it loads what was added since, and loads everything again after a removal.
   version bigint not null default 0,
   removal_version bigint not null default 0,
   -- Null: in use.
@@ -46,8 +46,8 @@ create index datastores_created_by_idx on public.datastores (created_by);
 -- For weir.purge_datastores.
 create index datastores_deleted_idx on public.datastores (deleted_at) where deleted_at is not null;
 
--- Which datastores an agent searches. The composite foreign keys keep agent and datastore in one organization. A link ends with
--- either.
+-- Which datastores an agent searches. The composite foreign keys keep agent and datastore in one organization. A link is deleted with
+-- either of them.
 create table public.agent_datastores (
   organization_id uuid not null,
   agent_id uuid not null,
@@ -73,9 +73,9 @@ create index agent_datastores_linked_by_idx on public.agent_datastores (linked_b
 
 set local role weir_system;
 
--- The datastores whose documents the caller sees: all in organizations where they are an admin; elsewhere those of active agents
--- that they may use. Definer, because policies ask it, and in a policy on its own table it would recurse. `rows 10` keeps the
--- planner from expecting a thousand.
+-- The datastores whose documents the caller sees: all in organizations where they are an admin; elsewhere those of active agents that they
+-- may use. Definer, because policies call it, and in a policy on its own table it would recurse. `rows 10` keeps the planner from expecting
+-- a thousand.
 create function weir.my_datastores() returns setof uuid
 language plpgsql stable security definer rows 10
 set search_path = pg_catalog, pg_temp
@@ -97,19 +97,19 @@ grant execute on function weir.my_datastores to authenticated, weir_writer;
 
 reset role;
 
--- An admin also sees a datastore that is being deleted, and that it is. weir_writer has the same policies as `authenticated`, so
--- its functions see what their caller sees.
+-- An admin also sees a datastore that is being deleted, marked as such. weir_writer has the same policies as `authenticated`, so its
+-- functions see what their caller sees.
 create policy datastores_are_seen_by_admins_and_users_of_their_agents on public.datastores for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations()))
          and (organization_id = any(array(select weir.my_organizations('admin'))) or id = any(array(select weir.my_datastores()))));
--- The creator is the caller, so nobody makes a datastore in another's name.
+-- The creator is the caller, so nobody creates a datastore in another's name.
 create policy datastores_are_created_by_admins on public.datastores for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin'))) and created_by = (select weir.actor_id()));
--- An update can only mark a datastore as deleted; weir_writer has no other column, and never clears the mark.
+-- An update can only mark a datastore as deleted; weir_writer may update no other column, and never clears the mark.
 create policy datastores_are_deleted_by_admins on public.datastores for update to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin'))))
   with check (organization_id = any(array(select weir.my_organizations('admin'))) and deleted_at is not null);
--- The engine counts documents and deletes what was marked, in all organizations.
+-- The engine counts documents and deletes datastores that were marked, in all organizations.
 create policy datastores_are_kept_by_the_engine on public.datastores for all to weir_system using (true) with check (true);
 grant select on public.datastores to authenticated;
 grant select, insert (id, organization_id, name, backend, settings, created_by), update (deleted_at) on public.datastores to weir_writer;
@@ -117,15 +117,15 @@ grant select, insert (id, organization_id, name, backend, settings, created_by),
 grant update (deleted_at) on public.datastores to weir_system;
 grant select, update (document_count, size_bytes, chunk_count, version, removal_version), delete on public.datastores to weir_system;
 
--- A link is seen with its datastore.
+-- A link is visible with its datastore.
 create policy links_are_seen_with_their_datastore on public.agent_datastores for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations())) and datastore_id = any(array(select weir.my_datastores())));
--- Only admins link: a link gives every user of the agent what is in the datastore.
+-- Only admins link: a link lets every user of the agent search the datastore.
 create policy links_are_made_by_admins on public.agent_datastores for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin'))) and linked_by = (select weir.actor_id()));
 create policy links_are_undone_by_admins on public.agent_datastores for delete to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin'))));
--- The engine reads links, and has no privilege to write them.
+-- The engine reads links and may not write them.
 create policy links_are_read_by_the_engine on public.agent_datastores for all to weir_system using (true) with check (true);
 grant select on public.agent_datastores to authenticated;
 grant select, insert (organization_id, agent_id, datastore_id, linked_by), delete on public.agent_datastores to weir_writer;
@@ -133,9 +133,9 @@ grant select (organization_id, agent_id, datastore_id), delete on public.agent_d
 
 set local role weir_writer;
 
--- For admins (policy datastores_are_created_by_admins); other members get WR003, and outsiders WR004. Null p_backend: `postgres`, which
--- has no settings. The settings are checked here too, so that the error names the member that is wrong; the table's constraint holds them
--- to the same form. The organization's lock makes max_datastores exact. A deleted datastore counts until its documents are gone.
+-- For admins (policy datastores_are_created_by_admins); other members get WR003, and outsiders WR004. A null p_backend is `postgres`, which
+-- has no settings. The settings are checked here too, so that the error names the member that is wrong; the table's constraint requires the
+-- same form. The organization's lock makes max_datastores exact. A deleted datastore counts until its documents are deleted.
 create function weir.create_datastore(p_organization_id uuid, p_name text, p_backend text, p_settings jsonb) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -148,7 +148,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('lifecycle', 'create_datastore', 'admin', 'datastores are made by an owner or admin', p_organization_id);
+  v_act := weir.act('lifecycle', 'create_datastore', 'admin', 'only an owner or admin makes datastores', p_organization_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is null then
     v_backend := coalesce(p_backend, 'postgres');
@@ -166,7 +166,9 @@ begin
     return v_refusal;
   elsif (select count(*) from public.datastores d where d.organization_id = p_organization_id)
         >= (select o.max_datastores from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of datastores');
+    return weir.refuse(v_act, 'WR006', 'the organization has reached its limit of datastores (max_datastores = '
+                         || (select o.max_datastores from public.organizations o where o.id = p_organization_id) || ')',
+                       'Delete a datastore, or ask the operator to raise the limit.');
   end if;
   insert into public.datastores (id, organization_id, name, backend, settings, created_by)
   values (v_id, p_organization_id, btrim(p_name), v_backend, v_settings, weir.actor_id());
@@ -180,9 +182,9 @@ end;
 $$;
 grant execute on function weir.create_datastore to authenticated;
 
--- For admins. Members who see the datastore get WR003, everybody else WR004, as do all for one that was deleted before. Nothing finds it
--- from this commit on. Its documents are deleted later in small statements (weir.purge_datastores), and count against the limits until
--- then.
+-- For admins. Members who see the datastore get WR003, and everybody else gets WR004, as all do for one that is already deleted. After the
+-- commit no search finds it. Its documents are deleted later in small statements (weir.purge_datastores), and count against the limits
+-- until then.
 create function weir.delete_datastore(p_datastore_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -191,7 +193,7 @@ declare
   v_act weir.act;
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', 'delete_datastore', 'admin', 'datastores are deleted by an owner or admin');
+  v_act := weir.act('lifecycle', 'delete_datastore', 'admin', 'only an owner or admin deletes datastores');
   select d.organization_id into v_act.organization_id from public.datastores d where d.id = p_datastore_id;
   v_refusal := weir.authorize(v_act, 'there is no such datastore');
   if v_refusal is not null then
@@ -206,9 +208,9 @@ end;
 $$;
 grant execute on function weir.delete_datastore to authenticated;
 
--- For admins, because from the next search on the agent finds what is in the datastore for everybody who may use the agent. Datastore and
--- agent must be of one organization and seen by the caller; else WR004. A repeated call leaves no row in the audit log, where a link is of
--- the kind `grant`.
+-- For admins, because from the next search on, everybody who may use the agent finds the contents of the datastore through it. Datastore
+-- and agent must be of one organization and seen by the caller; else WR004. A repeated call leaves no row in the audit log, where a link is
+-- of the kind `grant`.
 create function weir.link_datastore(p_datastore_id uuid, p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -218,7 +220,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('grant', 'link_datastore', 'admin', 'datastores are linked by an owner or admin',
+  v_act := weir.act('grant', 'link_datastore', 'admin', 'only an owner or admin links datastores',
                     p_agent_id => p_agent_id);
   select d.organization_id into v_act.organization_id
   from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id and a.deleted_at is null
@@ -242,7 +244,7 @@ end;
 $$;
 grant execute on function weir.link_datastore to authenticated;
 
--- For admins. The agent finds nothing of it from the next search on. A repeated call leaves no row in the audit log.
+-- For admins. From the next search on the agent finds nothing of it. A repeated call leaves no row in the audit log.
 create function weir.unlink_datastore(p_datastore_id uuid, p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -251,7 +253,7 @@ declare
   v_act weir.act;
   v_refusal jsonb;
 begin
-  v_act := weir.act('grant', 'unlink_datastore', 'admin', 'datastores are unlinked by an owner or admin',
+  v_act := weir.act('grant', 'unlink_datastore', 'admin', 'only an owner or admin unlinks datastores',
                     p_agent_id => p_agent_id);
   select d.organization_id into v_act.organization_id
   from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id and a.deleted_at is null

@@ -1,12 +1,12 @@
 -- Documents and their chunks.
 
--- A document of a datastore. Its text is in weir.document_chunks. There is no update by people: changed text is another document.
+-- A document of a datastore. Its text is in weir.document_chunks. People cannot update it: a changed text is another document.
 create table public.documents (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
   datastore_id uuid not null,
   title text not null,
-  -- Where the text comes from, as its ingester says. Never fetched.
+  -- The source of the text, as stated at ingestion. It is never fetched.
   source text,
   media_type text not null,
   -- SHA-256 of what was ingested.
@@ -17,7 +17,7 @@ create table public.documents (
   status text not null default 'indexed',
   status_detail text,
   embedding_model text,
-  -- When a worker takes it next: the end of a lease, the next try, or infinity, when nothing is left to embed.
+  -- When a worker takes it next: the end of a lease, the next attempt, or infinity if nothing is left to embed.
   embed_after timestamptz not null default now(),
   embed_attempts integer not null default 0,
   created_by uuid,
@@ -25,7 +25,7 @@ create table public.documents (
   constraint documents_pkey primary key (id),
   -- The target of the chunks' foreign key.
   constraint documents_organization_datastore_id_key unique (organization_id, datastore_id, id),
-  -- Ingesting the same text again is harmless: ingest_document returns the document that is there.
+  -- Ingesting the same text again is harmless: ingest_document returns the existing document.
   constraint documents_content_is_there_once unique (datastore_id, content_hash),
   constraint documents_title_is_1_to_300_characters check (length(title) between 1 and 300 and title = btrim(title)),
   constraint documents_source_is_1_to_2000_characters check (length(source) between 1 and 2000),
@@ -43,17 +43,17 @@ revoke all on public.documents from public, anon, authenticated, service_role;
 comment on table public.documents is 'tenant: a document of a datastore; its text is in weir.document_chunks';
 -- For the foreign key, when a user is deleted.
 create index documents_created_by_idx on public.documents (created_by);
--- For weir.claim_embeddings, which takes the first of each organization.
+-- For weir.claim_embeddings, which takes the first document of each organization.
 create index documents_embed_idx on public.documents (organization_id, embed_after) where embed_after < 'infinity';
 
--- A document is seen with its datastore.
+-- A document is visible with its datastore.
 create policy documents_are_seen_with_their_datastore on public.documents for select to authenticated, weir_writer
   using (organization_id = any(array(select weir.my_organizations())) and datastore_id = any(array(select weir.my_datastores())));
--- my_datastores has no deleted ones, so nothing is ingested into a datastore that is being deleted.
+-- my_datastores leaves out deleted ones, so nothing is ingested into a datastore that is being deleted.
 create policy documents_are_ingested_by_admins on public.documents for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin'))) and datastore_id = any(array(select weir.my_datastores()))
               and created_by = (select weir.actor_id()));
--- There is no policy for updates by people: changed text is another document.
+-- There is no policy for updates by people: a changed text is another document.
 create policy documents_are_deleted_by_admins on public.documents for delete to weir_writer
   using (organization_id = any(array(select weir.my_organizations('admin'))));
 -- The engine embeds documents and deletes those of deleted datastores.
@@ -64,9 +64,9 @@ grant select,
       delete on public.documents to weir_writer;
 grant select, update (status, status_detail, embedding_model, embed_after, embed_attempts), delete on public.documents to weir_system;
 
--- Pieces of documents, as they are found. In `weir` and not published: people read them through get_document_chunks. organization
--- and datastore are copied, so that a search needs no join to decide whose they are; the composite foreign key keeps them true.
--- Chunks are deleted with their document.
+-- Pieces of documents, as a search finds them. In `weir` and not published: people read them through get_document_chunks. Organization and
+-- datastore are copied, so that a search needs no join to decide the permission; the composite foreign key keeps them correct. Chunks are
+-- deleted with their document.
 create table weir.document_chunks (
   id uuid not null default weir.uuid_v7(),
   organization_id uuid not null,
@@ -79,10 +79,10 @@ create table weir.document_chunks (
   content_hash bytea not null,
   -- Includes the datastore's own lexeme, so that the index finds the words of one datastore only.
   terms tsvector not null,
-  -- Of length 1, so that a dot product is a cosine. An array and no vector: the extension pgvector need not be there.
+  -- Of length 1, so that a dot product is the cosine. An array and not a vector, because the extension pgvector may be missing.
   embedding real[],
   embedding_model text,
-  -- The datastore's version when the embedding was written: a replica asks for those above the version that it has.
+  -- The datastore's version when the embedding was written: a replica loads those above the version that it has.
   embedded_version bigint,
   -- The index of a foreign backend that holds the vector; then embedding is null. Both null: not embedded yet.
   vector_index text,
@@ -100,8 +100,8 @@ create table weir.document_chunks (
 );
 alter table weir.document_chunks enable row level security, force row level security;
 revoke all on weir.document_chunks from public, anon, authenticated, service_role;
-comment on table weir.document_chunks is 'tenant: pieces of documents, as they are found';
--- Vectors are noise and do not compress: trying costs more than it saves.
+comment on table weir.document_chunks is 'tenant: pieces of documents, as a search finds them';
+-- Vectors hardly compress: trying costs more than it saves.
 alter table weir.document_chunks alter column embedding set storage external;
 -- For the foreign key, and for weir.first_chunks, which reads a datastore in the order of its documents.
 create index document_chunks_document_idx on weir.document_chunks (organization_id, datastore_id, document_id);
@@ -109,26 +109,26 @@ create index document_chunks_document_idx on weir.document_chunks (organization_
 create index document_chunks_terms_idx on weir.document_chunks using gin (terms);
 -- For weir.chunk_vectors.
 create index document_chunks_embedded_idx on weir.document_chunks (datastore_id, embedded_version) where embedding is not null;
--- For weir.claim_embeddings: the same text is embedded once in an organization. Another organization's embedding is never taken,
--- because the time saved would tell that it has that text.
+-- For weir.claim_embeddings: the same text is embedded once in an organization. Another organization's embedding is never used, because the
+-- time saved would reveal that it has that text.
 create index document_chunks_known_idx on weir.document_chunks (organization_id, content_hash) where embedding is not null;
 
--- Chunks are seen as their documents are, but by weir_writer only: `authenticated` has no usage on the schema.
+-- Chunks are visible as their documents are, but to weir_writer only: `authenticated` has no USAGE on the schema.
 create policy chunks_are_seen_with_their_datastore on weir.document_chunks for select to weir_writer
   using (organization_id = any(array(select weir.my_organizations())) and datastore_id = any(array(select weir.my_datastores())));
 -- Chunks are written with their document and never changed by people.
 create policy chunks_are_ingested_by_admins on weir.document_chunks for insert to weir_writer
   with check (organization_id = any(array(select weir.my_organizations('admin')))
               and datastore_id = any(array(select weir.my_datastores())));
--- Nobody but the engine reads or writes embeddings.
+-- Only the engine reads and writes embeddings.
 create policy chunks_are_kept_by_the_engine on weir.document_chunks for all to weir_system using (true) with check (true);
 grant select (id, organization_id, datastore_id, document_id, ordinal, heading, content),
       insert (organization_id, datastore_id, document_id, ordinal, heading, content, content_hash, terms)
   on weir.document_chunks to weir_writer;
 grant select, update (embedding, embedding_model, embedded_version, vector_index) on weir.document_chunks to weir_system;
 
--- An outbox: vectors that a foreign backend still has although their chunk is gone. No foreign keys, because a removal outlives
--- its chunk, its datastore and its organization.
+-- An outbox: vectors that a foreign backend still stores although their chunk is deleted. No foreign keys, because a removal outlives its
+-- chunk, its datastore and its organization.
 create table weir.vector_removals (
   organization_id uuid not null,
   vector_index text not null,
@@ -138,17 +138,17 @@ create table weir.vector_removals (
 );
 alter table weir.vector_removals enable row level security, force row level security;
 revoke all on weir.vector_removals from public, anon, authenticated, service_role;
-comment on table weir.vector_removals is 'tenant: vectors to delete elsewhere (no foreign key: they outlive what they are of)';
+comment on table weir.vector_removals is 'tenant: vectors to delete in a foreign backend (no foreign key: they outlive their chunk)';
 -- For weir.claim_vector_removals.
 create index vector_removals_after_idx on weir.vector_removals (remove_after);
 
--- A trigger writes removals and workers take them, of all organizations.
+-- A trigger writes removals and workers take them, for all organizations.
 create policy removals_are_kept_by_the_engine on weir.vector_removals for all to weir_system using (true) with check (true);
 grant select, insert (organization_id, vector_index, chunk_id), update (remove_after), delete on weir.vector_removals to weir_system;
 
 set local role weir_system;
 
--- Counts a datastore's documents, bytes and chunks. The update locks the datastore's row, so changes of what is found are ordered
+-- Counts a datastore's documents, bytes and chunks. The update locks the datastore's row, so changes of the searchable content are ordered
 -- by version. Definer: a person who ingests or deletes a document may not write a datastore.
 create function weir.count_document() returns trigger
 language plpgsql security definer
@@ -170,7 +170,7 @@ begin
 end;
 $$;
 
--- A trigger, so that a vector elsewhere is removed no matter who deletes its chunk, even by a cascade. Definer: a person who deletes a
+-- A trigger, so that a vector in a foreign backend is removed whatever deletes its chunk, even a cascade. Definer: a person who deletes a
 -- document may not write the outbox.
 create function weir.remember_removal() returns trigger
 language plpgsql security definer
@@ -188,11 +188,11 @@ reset role;
 -- After each row: the cascade from a datastore fires it too.
 create trigger count_document after insert or delete on public.documents for each row execute function weir.count_document();
 
--- Only for chunks whose vector is elsewhere.
+-- Only for chunks whose vector is in a foreign backend.
 create trigger remember_removal after delete on weir.document_chunks
   for each row when (old.vector_index is not null) execute function weir.remember_removal();
 
--- A lexeme that stands for the datastore in the terms of its chunks. It lets the index tell tenants apart, so that a common word does not
+-- A lexeme that stands for the datastore in the terms of its chunks. With it the index separates tenants, so that a common word does not
 -- read the rows of all others. It begins with a character that no word has. It only helps the index: every search compares the datastore
 -- itself too.
 create function weir.datastore_lexeme(p_datastore_id uuid) returns text
@@ -201,8 +201,8 @@ begin atomic
   select E'\x01' || p_datastore_id::text;
 end;
 
--- What a chunk is found by. `english` for all of the text, which leaves words of other languages nearly as they are. `simple` too for title
--- and headings, where a word that `english` drops or stems may be a name.
+-- The terms by which a chunk is found: `english` for all of the text, which leaves words of other languages nearly unchanged, and `simple`
+-- for title and headings as well, where a word that `english` drops or stems may be a name.
 create function weir.chunk_terms(p_datastore_id uuid, p_title text, p_heading text, p_content text) returns tsvector
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -215,8 +215,8 @@ begin
 end;
 $$;
 
--- What is wrong with a document's chunks, or null. A chunk is {"text", "heading"?}. The size of all together comes first, before any of
--- them is looked at.
+-- What is wrong with a document's chunks, or null. A chunk is {"text", "heading"?}. The total size is checked first, before any chunk is
+-- read.
 create function weir.chunks_error(p_chunks jsonb) returns text
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -229,7 +229,7 @@ begin
   elsif pg_column_size(p_chunks) > 33554432 or pg_column_size(p_chunks #> '{}') > 33554432 then
     return 'chunks must be at most 32 MiB together';
   end if;
-  -- Only what is a JSON string is read as text.
+  -- Only JSON strings are read as text.
   select c.n into v_place
   from jsonb_array_elements(p_chunks) with ordinality c(chunk, n)
   where case when jsonb_typeof(c.chunk) <> 'object' then true
@@ -244,7 +244,8 @@ begin
 end;
 $$;
 
--- The text that is embedded for a chunk. One function for ingesting and for the worker, so that the chunk's content_hash is of just that.
+-- The text that is embedded for a chunk. Ingestion and the worker use one function, so that the chunk's content_hash is of exactly this
+-- text.
 create function weir.embedded_text(p_title text, p_heading text, p_content text) returns text
 language sql immutable parallel safe
 begin atomic
@@ -257,11 +258,12 @@ grant execute on function weir.chunk_terms, weir.chunks_error to weir_writer;
 
 set local role weir_writer;
 
--- For admins (policy documents_are_ingested_by_admins). Members who see the datastore get WR003, everybody else WR004. The same chunks
--- again are the same document, whose title and source stay those of the first time; the answer is `created: false`, and there is no row in
--- the audit log. Limits are max_documents, max_document_bytes and max_document_chunks of the organization (WR006). An advisory lock of the
--- organization's documents makes them exact; it is not the organization's lock, which blocks calls. Words are found from this commit on,
--- meanings when a worker has embedded the chunks (weir.claim_embeddings). Null p_media_type: text/plain.
+-- For admins (policy documents_are_ingested_by_admins). Members who see the datastore get WR003, and everybody else gets WR004. The same
+-- chunks again are the same document, which keeps the title and source of the first call; the answer is `created: false`, and there is no
+-- row in the audit log. Limits are max_documents, max_document_bytes and max_document_chunks of the organization (WR006). An advisory lock
+-- for the organization's documents makes them exact; it is not the organization's lock, which blocks calls. The document is found by its
+-- words after the commit, and by its meaning when a worker has embedded the chunks (weir.claim_embeddings). A null p_media_type is
+-- text/plain.
 create function weir.ingest_document(p_datastore_id uuid, p_title text, p_chunks jsonb, p_source text, p_media_type text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -278,13 +280,13 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('lifecycle', 'ingest_document', 'admin', 'documents are ingested by an owner or admin');
+  v_act := weir.act('lifecycle', 'ingest_document', 'admin', 'only an owner or admin ingests documents');
   select d.organization_id into v_act.organization_id from public.datastores d where d.id = p_datastore_id and d.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such datastore');
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- After the permission, because a large document takes long to check.
+  -- After the permission check, because a large document takes long to check.
   v_title := btrim(left(p_title, 1000));
   v_media_type := coalesce(p_media_type, 'text/plain');
   v_error := coalesce(case
@@ -298,7 +300,7 @@ begin
   end if;
   v_hash := sha256(convert_to(p_chunks::text, 'UTF8'));
   v_size := (select sum(octet_length(c ->> 'text')) from jsonb_array_elements(p_chunks) c);
-  -- One at a time in an organization, so that quotas hold. Not by the organization's lock, because calls wait for that one.
+  -- One at a time in an organization, so that the limits hold. Not by the organization's lock, because calls wait for that one.
   perform pg_advisory_xact_lock(hashtextextended('weir.documents ' || v_act.organization_id::text, 0));
   if exists (select from public.documents d where d.datastore_id = p_datastore_id and d.content_hash = v_hash) then
     return (select jsonb_build_object('id', d.id, 'created', false, 'chunks', d.chunk_count, 'status', d.status)
@@ -310,8 +312,10 @@ begin
                           from public.datastores d where d.organization_id = v_act.organization_id) u
              where u.documents >= v_limits.max_documents or u.bytes + v_size > v_limits.max_document_bytes
                 or u.chunks + jsonb_array_length(p_chunks) > v_limits.max_document_chunks) then
-    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of documents',
-                       'max_documents, max_document_bytes or max_document_chunks');
+    return weir.refuse(v_act, 'WR006', format(
+        'the document exceeds a limit of the organization: max_documents = %s, max_document_bytes = %s or max_document_chunks = %s',
+        v_limits.max_documents, v_limits.max_document_bytes, v_limits.max_document_chunks),
+                       'Delete documents, or ask the operator to raise the limit.');
   end if;
   insert into public.documents (
     id, organization_id, datastore_id, title, source, media_type, content_hash, size_bytes, chunk_count, created_by)
@@ -333,8 +337,9 @@ end;
 $$;
 grant execute on function weir.ingest_document to authenticated;
 
--- For admins (policy documents_are_deleted_by_admins). Members who see the document get WR003, everybody else WR004, as do all for one
--- that was deleted before. Its chunks go with it; the vectors of another backend follow through the outbox (weir.remember_removal).
+-- For admins (policy documents_are_deleted_by_admins). Members who see the document get WR003, and everybody else gets WR004, as all do for
+-- one that is already deleted. Its chunks are deleted with it; vectors in a foreign backend are deleted through the outbox
+-- (weir.remember_removal).
 create function weir.delete_document(p_document_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -343,7 +348,7 @@ declare
   v_act weir.act;
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', 'delete_document', 'admin', 'documents are deleted by an owner or admin');
+  v_act := weir.act('lifecycle', 'delete_document', 'admin', 'only an owner or admin deletes documents');
   select d.organization_id into v_act.organization_id from public.documents d where d.id = p_document_id;
   v_refusal := weir.authorize(v_act, 'there is no such document');
   if v_refusal is not null then
@@ -359,8 +364,8 @@ $$;
 grant execute on function weir.delete_document to authenticated;
 
 -- For everybody who sees the datastore (policy documents_are_seen_with_their_datastore); else WR004. A document's text in its order, after
--- the ordinal p_after, or from the beginning. Chunks are not published as a table. Null p_limit: 50, at most 200. It writes nothing and
--- raises its refusals.
+-- the ordinal p_after, or from the beginning. Chunks are not published as a table. p_limit is 50 if null, and at most 200. It writes
+-- nothing and raises its refusals.
 create function weir.get_document_chunks(p_document_id uuid, p_after integer, p_limit integer)
 returns table (ordinal integer, heading text, content text)
 language plpgsql stable security definer

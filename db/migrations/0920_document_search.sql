@@ -2,9 +2,9 @@
 
 set local role weir_system;
 
--- The datastores that this person may search through this agent. The rule is admission's (weir.decide): the organization, the
--- agent, its owner and the person are active, the owner is not a viewer, and the person may use the agent. WR004: no such agent for
--- this person; WR003: the person is a viewer. Definer: an agent is not a person; person and agent of the turn name the datastores.
+-- The datastores that this person may search through this agent. The rule is admission's (weir.decide): the organization, the agent, its
+-- owner and the person are active, the owner is not a viewer, and the person may use the agent. WR004: no such agent for this person;
+-- WR003: the person is a viewer. Definer: an agent is not a person; person and agent of the turn determine the datastores.
 create function weir.agent_knowledge(p_user_id uuid, p_agent_id uuid)
 returns table (datastore_id uuid, organization_id uuid, name text, backend text, settings jsonb, version bigint, removal_version bigint)
 language plpgsql stable security definer rows 5
@@ -23,11 +23,11 @@ begin
   join public.organization_members person
     on person.organization_id = a.organization_id and person.user_id = p_user_id and person.status = 'active'
   where a.id = p_agent_id and a.is_active and weir.may_use_agent(p_user_id, a.id, a.user_id);
-  -- Only one who may use the agent is told that a viewer may not.
+  -- Only a person who may use the agent learns that a viewer may not.
   if v_organization_id is null then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
   elsif v_role = 'viewer' then
-    raise exception using errcode = 'WR003', message = 'a viewer uses no agent';
+    raise exception using errcode = 'WR003', message = 'a viewer may not use an agent: ask an admin for the role member';
   end if;
   return query
     select d.id, d.organization_id, d.name, d.backend, d.settings, d.version, d.removal_version
@@ -41,14 +41,14 @@ grant execute on function weir.agent_knowledge to weir_engine;
 
 reset role;
 
--- A lexeme as a query, whatever characters it has. Text from outside becomes no operator.
+-- A lexeme as a query, whatever characters it has. Text from outside never becomes an operator.
 create function weir.lexeme_query(p_lexeme text) returns tsquery
 language sql immutable parallel safe
 begin atomic
   select ('''' || replace(replace(p_lexeme, '\', '\\'), '''', '''''') || '''')::tsquery;
 end;
 
--- Any of these lexemes; null where there is none.
+-- A query for any of these lexemes; null if there is none.
 create function weir.any_lexeme(p_lexemes text[]) returns tsquery
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -64,8 +64,8 @@ begin
 end;
 $$;
 
--- The first chunks of each datastore, in the order in which its documents came. With its caller's rights, and part of the
--- caller's plan (a plain SQL body without settings): who stops reading has not read the rest.
+-- The first chunks of each datastore, in the order in which its documents were added. With its caller's rights, and part of the caller's
+-- plan (a plain SQL body without settings): if the caller stops reading, the rest is not read.
 create function weir.first_chunks(p_organization_id uuid, p_datastore_ids uuid[], p_limit integer) returns table (id uuid, terms tsvector)
 language sql stable rows 1000
 begin atomic
@@ -80,11 +80,11 @@ grant execute on function weir.lexeme_query, weir.any_lexeme, weir.first_chunks 
 
 set local role weir_system;
 
--- Finds by words. First what has all of them, in the syntax of a web search: "a phrase", or, -not. Where that is less than
--- p_limit, what has any of them, so that a question in a sentence finds something. A rank is above 0.5 where the whole query
--- holds, and below where a part holds; there it rises with the number of the query's words in the text.
--- The work is bounded: at most 300 chunks with all words, and 150 for each word. A word that is in more than a tenth of a sample
--- is looked for in the texts themselves, because the index would return all chunks that have it before the first can be read
+-- Finds by words. First it finds chunks with all of them, in the syntax of a web search: "a phrase", or, -not. If those are fewer than
+-- p_limit, it adds chunks with any of them, so that a question in a sentence finds something. A rank is above 0.5 if the whole query
+-- matches, and below if a part matches; then it rises with the number of the query's words in the text.
+-- The work is bounded: at most 300 chunks with all words, and 150 for each word. A word that is in more than a tenth of a sample is
+-- searched in the texts themselves, because the index would return all chunks that have it before the first can be read
 -- (docs/performance.md).
 -- Definer: an agent is not a person; only the datastores of agent_knowledge are read. p_limit is 1 to 100.
 create function weir.search_documents(p_user_id uuid, p_agent_id uuid, p_query text, p_limit integer)
@@ -99,7 +99,7 @@ declare
   v_datastores uuid[];
   v_limit constant integer := least(greatest(coalesce(p_limit, 10), 1), 100);
   v_text constant text := left(coalesce(p_query, ''), 1000);
-  -- The query without what it excludes, and what it excludes.
+  -- The query without its excluded words, and the excluded words.
   v_wanted constant text := regexp_replace(v_text, '(^|\s)-\S+', ' ', 'g');
   v_unwanted constant text := (select string_agg(m[1], ' ') from regexp_matches(v_text, '(?:^|\s)-(\S+)', 'g') m);
   v_config regconfig := 'pg_catalog.english'::regconfig;
@@ -112,11 +112,11 @@ declare
   v_frequent text[];
   v_found uuid[];
 begin
-  -- An agent's datastores are all of one organization.
+  -- An agent's datastores all belong to one organization.
   select (array_agg(k.organization_id))[1], coalesce(array_agg(k.datastore_id), '{}') into v_organization_id, v_datastores
   from weir.agent_knowledge(p_user_id, p_agent_id) k;
   if v_words = '{}' then
-    -- Only words that are in every sentence: a title may be made of them.
+    -- The query has only words that every sentence has: a title may consist of them.
     v_config := 'pg_catalog.simple'::regconfig;
     v_words := tsvector_to_array(to_tsvector(v_config, v_wanted));
   end if;
@@ -125,7 +125,7 @@ begin
   end if;
   -- Long words are usually rare, so the twelve longest are used.
   v_words := array(select w from unnest(v_words) w order by length(w) desc, w limit 12);
-  -- Every term has its datastore's lexeme: the index itself keeps other tenants' rows out.
+  -- Every term has its datastore's lexeme: the index itself leaves other tenants' rows out.
   v_scope := weir.any_lexeme(array(select weir.datastore_lexeme(d) from unnest(v_datastores) d));
   v_all := v_scope && websearch_to_tsquery(v_config, v_text);
   v_any := weir.any_lexeme(v_words);
@@ -157,7 +157,7 @@ begin
                where q.word <> all(v_frequent));
   end if;
   return query
-  -- Ranked first; titles and texts are fetched for what is shown only.
+  -- Ranked first; titles and texts are read only for the result.
   with best as materialized (
     select c.id, r.score
     from weir.document_chunks c
@@ -178,8 +178,8 @@ end;
 $$;
 grant execute on function weir.search_documents to weir_engine;
 
--- The texts of chunks that were found elsewhere, in no order. A foreign index or a replica's cache decides nothing: a chunk that
--- this person may not see through this agent now has no row. Definer, as search_documents.
+-- The texts of chunks that were found elsewhere, in no order. A foreign index or a replica's cache is not authoritative: a chunk that this
+-- person may not see through this agent now has no row. Definer, as search_documents.
 create function weir.passages(p_user_id uuid, p_agent_id uuid, p_chunk_ids uuid[])
 returns table (chunk_id uuid, document_id uuid, datastore text, title text, source text, heading text, content text, ordinal integer)
 language plpgsql stable security definer rows 10
@@ -199,9 +199,9 @@ end;
 $$;
 grant execute on function weir.passages to weir_engine;
 
--- A datastore's vectors, for a replica that searches them itself: those of one model that were added after version p_after and
--- until p_until. At most p_limit (null: all), because the rows are made before the first is sent, and a replica keeps no more.
--- Definer; agent_knowledge decides about the datastore.
+-- A datastore's vectors, for a replica that searches them itself: those of one model that were added after version p_after and up to
+-- p_until. At most p_limit (null: all), because the rows are built before the first is sent, and a replica caches no more. Definer;
+-- agent_knowledge decides about the datastore.
 create function weir.chunk_vectors(
   p_user_id uuid, p_agent_id uuid, p_datastore_id uuid, p_model text, p_after bigint, p_until bigint, p_limit bigint default null)
 returns table (chunk_id uuid, embedding real[])
@@ -221,8 +221,8 @@ end;
 $$;
 grant execute on function weir.chunk_vectors to weir_engine;
 
--- The schema of the extension pgvector, if it is there and weir_system may use it; else null. Asked each time: the extension can
--- be installed or dropped at any time.
+-- The schema of the extension pgvector, if it is installed and weir_system may use it; else null. Looked up each time: the extension can be
+-- installed or dropped at any time.
 create function weir.vector_schema() returns text
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -234,9 +234,9 @@ end;
 $$;
 grant execute on function weir.vector_schema to weir_engine;
 
--- Finds by meaning where pgvector is: the nearest by cosine, exactly, without an approximate index. WR010 where it is not. The
--- statement is dynamic because the extension's names are in whatever schema it was installed in, and may be missing. Only that
--- schema's name, quoted, is put into the statement; nothing of a caller's is. Definer, as search_documents. p_limit is 1 to 200.
+-- Finds by meaning with pgvector: the nearest by cosine, exactly, without an approximate index. WR010 if pgvector is not installed. The
+-- statement is dynamic because the extension's names are in whatever schema it was installed in, and may be missing. Only that schema's
+-- name, quoted, becomes part of the statement, and no text of a caller. Definer, as search_documents. p_limit is 1 to 200.
 create function weir.search_vectors(p_user_id uuid, p_agent_id uuid, p_model text, p_vector real[], p_limit integer)
 returns table (chunk_id uuid, score real)
 language plpgsql stable security definer rows 10
@@ -248,7 +248,7 @@ declare
     select k.datastore_id from weir.agent_knowledge(p_user_id, p_agent_id) k where k.backend = 'postgres');
 begin
   if v_schema is null then
-    raise exception using errcode = 'WR010', message = 'pgvector is not installed';
+    raise exception using errcode = 'WR010', message = 'the extension pgvector is not installed, or weir_system may not use its schema';
   end if;
   for chunk_id, score in execute format($statement$
     select c.id, (1 - (c.embedding::%1$I.vector operator(%1$I.<=>) $1::%1$I.vector))::real
@@ -264,7 +264,7 @@ grant execute on function weir.search_vectors to weir_engine;
 
 reset role;
 
--- weir_system needs the schema of pgvector, where that is installed. On Supabase another role owns it.
+-- weir_system needs USAGE on the schema of pgvector, if the extension is installed. On Supabase another role owns it.
 do $$
 declare
   v_schema name := (select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector');

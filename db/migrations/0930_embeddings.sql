@@ -1,9 +1,9 @@
--- Embeddings, made by workers outside of any transaction. A document is found by its words from the moment that it is there.
+-- Embeddings. Workers compute them outside of any transaction. A document is found by its words from the start.
 
 set local role weir_system;
 
--- Makes documents due again that another model embedded. Called when a replica starts with a model. Returns how many. Definer, as
--- all functions of this file: workers serve all organizations.
+-- Makes documents due again that another model embedded. Called when a replica starts with a model. Returns how many. Definer, as all
+-- functions of this file: workers serve all organizations.
 create function weir.reopen_embeddings(p_model text) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -19,9 +19,9 @@ end;
 $$;
 grant execute on function weir.reopen_embeddings to weir_engine;
 
--- Leases documents that are due, organizations taking turns, and returns at most p_limit of their chunks that have no embedding
--- of this model yet. `known` is the embedding of the same text that the organization has already. A document without such chunks
--- becomes embedded. force_custom_plan and seqscan (decision 0061): it looks through all that is due.
+-- Leases documents that are due, alternating between organizations, and returns at most p_limit of their chunks that have no embedding of
+-- this model yet. `known` is the embedding of the same text that the organization already has. A document without such chunks becomes
+-- embedded. force_custom_plan and seqscan (decision 0061): it reads everything that is due.
 create function weir.claim_embeddings(p_model text, p_limit integer, p_lease interval)
 returns table (document_id uuid, organization_id uuid, datastore_id uuid, vector_index text, chunk_id uuid, content text, known real[])
 language plpgsql volatile security definer
@@ -43,14 +43,14 @@ begin
                         order by x.embed_after, x.id limit p_limit) d
     order by d.place, d.id limit p_limit
   loop
-    -- Looked at again: another worker may have taken it since.
+    -- Checked again: another worker may have taken it since.
     update public.documents d set embed_after = clock_timestamp() + p_lease
     where d.id = v_document.id and d.embed_after <= clock_timestamp();
     if found then
       v_claimed := v_claimed || v_document.id;
       v_chunks := v_chunks + v_document.chunk_count;
     end if;
-    -- Enough for one answer; a large document's other chunks come when its first ones are recorded.
+    -- Enough for one answer; a large document's other chunks follow when its first ones are recorded.
     exit when v_chunks >= p_limit;
   end loop;
   -- A document whose chunks all have this model's embedding needs nothing more.
@@ -58,7 +58,7 @@ begin
   set status = 'embedded', status_detail = null, embedding_model = p_model, embed_attempts = 0, embed_after = 'infinity'
   where d.id = any(v_claimed)
     and not exists (select from weir.document_chunks c where c.document_id = d.id and c.embedding_model is distinct from p_model);
-  -- The lease covers documents; their chunks come with what is needed to embed them.
+  -- The lease covers documents; their chunks are returned with everything that embedding needs.
   return query
   select c.document_id, c.organization_id, c.datastore_id, s.settings ->> 'index', c.id,
          weir.embedded_text(d.title, c.heading, c.content), k.embedding
@@ -76,9 +76,8 @@ end;
 $$;
 grant execute on function weir.claim_embeddings to weir_engine;
 
--- Records vectors of one datastore's chunks, one after the other in p_values; null where a foreign index (p_vector_index) holds
--- them. Documents that miss none any more are embedded; the others are due again at once. Locks: documents, then the datastore,
--- the order of a deletion.
+-- Records vectors of one datastore's chunks, concatenated in p_values; null if a foreign index (p_vector_index) stores them. Documents
+-- without missing vectors become embedded; the others are due again at once. Locks: documents, then the datastore, the order of a deletion.
 create function weir.record_embeddings(
   p_organization_id uuid, p_datastore_id uuid, p_model text, p_chunk_ids uuid[], p_values real[], p_vector_index text) returns void
 language plpgsql volatile security definer
@@ -92,7 +91,7 @@ begin
   perform from public.documents d
   where d.id in (select c.document_id from weir.document_chunks c where c.id = any(p_chunk_ids)) order by d.id for update;
   update public.datastores s set version = s.version + 1 where s.id = p_datastore_id returning s.version into v_version;
-  -- The version is written with each vector, so that a replica finds what it has not read.
+  -- The version is written with each vector, so that a replica finds the vectors that it has not read.
   if p_vector_index is null then
     update weir.document_chunks c
     set embedding = p_values[(n.n - 1) * v_size + 1 : n.n * v_size], embedding_model = p_model, embedded_version = v_version,
@@ -120,8 +119,8 @@ end;
 $$;
 grant execute on function weir.record_embeddings to weir_engine;
 
--- Records that documents could not be embedded. They are tried again after 5 seconds, then twice as long each time, at most an
--- hour. A document that is embedded already stays so.
+-- Records that documents could not be embedded. They are retried after 5 seconds, then after twice as long each time, at most an hour. A
+-- document that is already embedded stays so.
 create function weir.record_embedding_failure(p_document_ids uuid[], p_detail text) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -166,14 +165,14 @@ end;
 $$;
 grant execute on function weir.forget_vector_removals to weir_engine;
 
--- Deletes at most p_limit documents of deleted datastores, and the datastores that have none left. Returns how many documents;
--- the caller repeats. Documents that somebody holds are left for the next run.
+-- Deletes at most p_limit documents of deleted datastores, and the datastores that have none left. Returns how many documents; the caller
+-- repeats. Documents that are locked are left for the next run.
 create function weir.purge_datastores(p_limit integer) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
 as $$
 declare
-  -- A parameter for both statements: PostgreSQL keeps the plan of a statement that has none, whatever plan_cache_mode says.
+  -- A parameter for both statements: PostgreSQL keeps the plan of a statement without one, whatever plan_cache_mode says.
   v_now constant timestamptz := clock_timestamp();
   v_count integer;
 begin

@@ -1,9 +1,9 @@
--- Changes and ends of agents and organizations, and what is deleted for good when its time has come.
+-- Changes and deletion of agents and organizations, and the final deletion of what was deleted.
 
 set local role weir_system;
 
--- Takes an agent out of all workspaces and datastores. Its caller, weir.delete_agent, has asked who may. Definer: the agent's owner may not
--- see them all.
+-- Removes an agent from all workspaces and datastores. Its caller, weir.delete_agent, has checked the permission. Definer: the agent's
+-- owner may not see all of them.
 create function weir.take_out_agent(p_organization_id uuid, p_agent_id uuid) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -19,7 +19,7 @@ reset role;
 
 set local role weir_writer;
 
--- For the agent's owner and admins. What is null stays; empty instructions are removed.
+-- For the agent's owner and admins. A null argument changes nothing; empty instructions are removed.
 create function weir.update_agent(p_agent_id uuid, p_name text, p_instructions text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -30,7 +30,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('lifecycle', 'update_agent', 'manage_agent', 'an agent is changed by its owner or an admin', p_agent_id => p_agent_id);
+  v_act := weir.act('lifecycle', 'update_agent', 'manage_agent', 'only its owner or an admin changes an agent', p_agent_id => p_agent_id);
   select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such agent');
   if v_refusal is null then
@@ -58,9 +58,8 @@ end;
 $$;
 grant execute on function weir.update_agent to authenticated;
 
--- For the agent's owner and admins, for good. Its keys and grants are revoked, it leaves its workspaces and datastores, and its name is
--- free. The row
--- stays, so that the audit log and the chat still say who it was; only weir_writer sees it.
+-- For the agent's owner and admins; final. Its keys and grants are revoked, it leaves its workspaces and datastores, and its name is free.
+-- The row stays, so that the audit log and the chat keep its name; only weir_writer sees it.
 create function weir.delete_agent(p_agent_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -70,7 +69,7 @@ declare
   v_actor constant uuid := weir.actor_id();
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', 'delete_agent', 'manage_agent', 'an agent is deleted by its owner or an admin', p_agent_id => p_agent_id);
+  v_act := weir.act('lifecycle', 'delete_agent', 'manage_agent', 'only its owner or an admin deletes an agent', p_agent_id => p_agent_id);
   select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such agent');
   if v_refusal is null then
@@ -84,7 +83,7 @@ begin
   update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = v_actor
   where g.organization_id = v_act.organization_id and g.agent_id = p_agent_id and g.revoked_at is null;
   perform weir.take_out_agent(v_act.organization_id, p_agent_id);
-  -- Last: what its owner may do follows from the agent.
+  -- Last: the permissions of its owner depend on the agent.
   update public.agents a set deleted_at = clock_timestamp(), deleted_by = v_actor where a.id = p_agent_id and a.deleted_at is null;
   if not found then
     return weir.refuse(v_act, 'WR004', 'there is no such agent');
@@ -95,7 +94,7 @@ end;
 $$;
 grant execute on function weir.delete_agent to authenticated;
 
--- For owners. What is null stays.
+-- For owners. A null argument changes nothing.
 create function weir.update_organization(p_organization_id uuid, p_name text, p_slug text) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -106,7 +105,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('lifecycle', 'update_organization', 'owner', 'an organization is changed by an owner', p_organization_id);
+  v_act := weir.act('lifecycle', 'update_organization', 'owner', 'only an owner changes an organization', p_organization_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is null then
     v_refusal := weir.lock_for(v_act, coalesce(case when p_name is not null then weir.name_error('name', p_name) end,
@@ -129,8 +128,8 @@ end;
 $$;
 grant execute on function weir.update_organization to authenticated;
 
--- For owners. From this commit on nobody sees the organization or acts in it; its calls are denied and its servers end. For 30 days its
--- owners may restore it, export it and read its audit log (weir.my_deleted_organizations); then weir.purge_deleted deletes what it held.
+-- For owners. After the commit nobody sees the organization or acts in it; its calls are denied and its servers end. For 30 days its owners
+-- may restore it, export it and read its audit log (weir.my_deleted_organizations); then weir.purge_deleted deletes its contents.
 create function weir.delete_organization(p_organization_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -140,7 +139,7 @@ declare
   v_deleted_at constant timestamptz := clock_timestamp();
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', 'delete_organization', 'owner', 'an organization is deleted by an owner', p_organization_id);
+  v_act := weir.act('lifecycle', 'delete_organization', 'owner', 'only an owner deletes an organization', p_organization_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is null then
     v_refusal := weir.lock_for(v_act);
@@ -160,8 +159,8 @@ reset role;
 
 set local role weir_system;
 
--- For owners of an organization that was deleted less than 30 days ago; for everybody else there is none. Servers that ran when it was
--- deleted start again. Definer: nobody sees an organization that is deleted.
+-- For owners of an organization that was deleted less than 30 days ago; everybody else gets WR004. Servers that ran when it was deleted
+-- start again. Definer: nobody sees an organization that is deleted.
 create function weir.restore_organization(p_organization_id uuid) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -191,17 +190,17 @@ end;
 $$;
 grant execute on function weir.restore_organization to authenticated;
 
--- Deletes what was deleted by people: at most p_limit messages of deleted channels and workspaces, those channels and workspaces, and what
--- an organization held that was deleted 30 days ago, one organization at a time: its servers, whose nodes remove the files, its documents,
--- its chat, the instructions of its agents and its invitations. Its row, members, the history of grants and keys, and the audit log stay,
--- and say who could do what. Returns how many rows; the caller repeats. Definer: of all organizations.
+-- Deletes what people have deleted, at most p_limit messages: the messages of deleted channels and workspaces, then those channels and
+-- workspaces, and the contents of organizations that were deleted 30 days ago, one organization at a time: its servers, whose nodes remove
+-- the files, its documents, its chat, the instructions of its agents and its invitations. Its row, its members, the history of grants and
+-- keys, and the audit log stay as evidence of who could do what. Returns how many rows; the caller repeats. Definer: of all organizations.
 -- force_custom_plan and seqscan (decision 0061): what is due may be nothing or most of a table.
 create function weir.purge_deleted(p_limit integer) returns integer
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan set enable_seqscan = on
 as $$
 declare
-  -- Also the parameter of each statement: the plan of a statement without one is kept, whatever plan_cache_mode says.
+  -- Also the parameter of each statement: PostgreSQL keeps the plan of a statement without one, whatever plan_cache_mode says.
   v_now constant timestamptz := clock_timestamp();
   v_organization_id uuid;
   v_count integer;

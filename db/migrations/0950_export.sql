@@ -1,12 +1,12 @@
--- What an organization holds, for its owners to take with them, also while it is deleted and may be restored.
+-- The export of an organization's data for its owners, also while it is deleted and can be restored.
 
 -- The parts of an export, in the order in which docs/functions.md names them.
 create function weir.export_parts() returns text[]
 language sql immutable parallel safe
   return array['organization', 'members', 'agents', 'servers', 'grants', 'workspaces', 'datastores', 'documents'];
 
--- Rows of one part after the row p_after, in the order of their ids. Not a definer, and no check of who asks: weir.export_organization has
--- done that. Each part has its own order and limit, so that a page reads no more than itself; of the others nothing is read.
+-- Rows of one part after the row p_after, in the order of their ids. Not a definer, and without a permission check, which
+-- weir.export_organization has made. Each part has its own order and limit, so that a page reads only its own part.
 create function weir.export_page(p_organization_id uuid, p_part text, p_after uuid, p_limit integer) returns table (id uuid, content jsonb)
 language plpgsql stable rows 100
 set search_path = pg_catalog, pg_temp
@@ -84,8 +84,9 @@ set local role weir_system;
 
 -- For owners, also of an organization that was deleted less than 30 days ago. One page of one part; `next` is the last row's id, or null
 -- after the last page. Left out are removed members; secrets, which are `writeOnly` in a server's configuration or in the query of its
--- address; keys; the chat, which is its workspace's alone; and the audit log, which read_audit has. Null p_limit: 100, at most 1,000. It
--- records the reading, so it is a writing function and returns its refusals. Definer: nobody sees an organization that is deleted.
+-- address; keys; the chat, which only the workspace's members see; and the audit log, which read_audit returns. p_limit is 100 if null, and
+-- at most 1,000. It records the reading, so it is a writing function and returns its refusals. Definer: nobody sees an organization that is
+-- deleted.
 create function weir.export_organization(p_organization_id uuid, p_part text, p_after uuid, p_limit integer) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -95,7 +96,7 @@ declare
   v_rows jsonb;
   v_refusal jsonb;
 begin
-  v_act := weir.act('admin_read', 'export_organization', 'owner', 'an organization is exported by an owner', p_organization_id);
+  v_act := weir.act('admin_read', 'export_organization', 'owner', 'only an owner exports an organization', p_organization_id);
   v_refusal := case when not exists (select from weir.my_deleted_organizations() o where o = p_organization_id)
                     then weir.authorize(v_act) end;
   if v_refusal is not null then

@@ -1,10 +1,10 @@
--- What a backup reads. It gives weir_backup a policy on every table, so it stands after all files that make one. A later table brings its
--- own policy.
+-- What a backup reads. It gives weir_backup a policy on every table, so this file comes after all files that create one. A later table
+-- brings its own policy.
 
 grant usage on schema weir to weir_backup;
 
--- Loops over the tables that are there, because all of them need the same policy. Tables in `public` and auth.users are Weir's
--- only if their comment names one of the four classes (tenant, user, platform, global).
+-- Loops over the existing tables, because all of them need the same policy. Tables in `public` and auth.users are Weir's only if their
+-- comment names one of the four classes (tenant, user, platform, global).
 do $$
 declare
   v_table regclass;
@@ -27,10 +27,9 @@ begin
 end
 $$;
 
--- The tables of a backup. columns: those that are loaded again (generated ones are computed again). refers_to: the
--- tables that must be loaded before. is_readable: whether weir_backup reads all rows; a backup ends with an error where it does
--- not. The audit log is one table here, whatever its months. Migrations are not data: a restore runs them. Not a definer;
--- weir_backup asks.
+-- The tables of a backup. columns: those that a restore loads (generated ones are computed again). refers_to: the tables that must be
+-- loaded before. is_readable: whether weir_backup reads all rows; if not, a backup ends with an error. The audit log is one table here,
+-- whatever its months. Migrations are not data: a restore runs them. Not a definer; weir_backup calls it.
 create function weir.backup_tables() returns table (name text, columns text[], refers_to text[], is_readable boolean)
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -41,7 +40,7 @@ begin atomic
          array(select distinct format('%I.%I', fn.nspname, f.relname)
                from pg_constraint k join pg_class f on f.oid = k.confrelid join pg_namespace fn on fn.oid = f.relnamespace
                where k.conrelid = c.oid and k.contype = 'f' and f.oid <> c.oid),
-         -- A permissive policy that is `true`, and no restrictive policy that could take rows away.
+         -- A permissive policy that is `true`, and no restrictive policy that could hide rows.
          has_table_privilege('weir_backup', c.oid, 'select')
            and exists (select from pg_policy p where p.polrelid = c.oid and p.polpermissive and p.polcmd in ('r', '*')
                          and (select r.oid from pg_roles r where r.rolname = 'weir_backup') = any(p.polroles)
@@ -56,9 +55,8 @@ begin atomic
   order by 1;
 end;
 
--- The audit log in few words, to compare a backup with what was restored: the number of rows, the exclusive-or of their hashes
--- (which no order changes; as four numbers, because PostgreSQL has no such aggregate for 256 bits), the months, and the ten last
--- rows.
+-- A summary of the audit log, to compare a backup with what was restored: the number of rows, the exclusive-or of their hashes (which no
+-- order changes; as four numbers, because PostgreSQL has no such aggregate for 256 bits), the months, and the last ten rows.
 create function weir.log_summary() returns jsonb
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -79,16 +77,16 @@ begin atomic
             order by l.created_at desc, l.id desc, l.phase desc limit 10) t));
 end;
 
--- A name that somebody chose, for a line on a terminal: at most 100 characters, and no control characters.
+-- A name that a person chose, for a line on a terminal: at most 100 characters, and no control characters.
 create function weir.printable(p_text text) returns text
 language sql immutable
 set search_path = pg_catalog, pg_temp
 return regexp_replace(left(p_text, 100), '[^[:alnum:][:punct:] ]', '?', 'g');
 
--- All authority that can be taken away: everything that a restored database would give again after it was revoked, withdrawn,
--- stopped or deleted since the backup. `state` is compared beside the key: a role that was lowered, the hash of a password that
--- was changed; it is never printed. `weir restore` names these kinds (Authorities.Compared), and revoke_again must know each. Not
--- a definer: the owner asks in a restored database, weir_backup in the newer one.
+-- All authority that can be taken away: everything that a restored database would give again although it was revoked, withdrawn, stopped or
+-- deleted since the backup. `state` is compared besides the key: a role that was lowered, the hash of a password that was changed; it is
+-- never printed. `weir restore` names these kinds (Authorities.Compared), and revoke_again must know each. Not a definer: the owner calls
+-- it in a restored database, weir_backup in the newer one.
 create function weir.authorities() returns table (kind text, key text, organization_id uuid, label text, state text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -98,7 +96,7 @@ begin
   return query
     -- Ended authority cannot come back, so only what is in force is listed: active, not revoked, not expired.
     select 'organization', o.id::text, o.id, o.name, null::text from public.organizations o where o.is_active
-    -- A role is part of the state: an admin who became a viewer is less than before.
+    -- A role is part of the state: an admin who became a viewer has less authority than before.
     union all select 'member', m.organization_id || '/' || m.user_id, m.organization_id, m.user_id || ' as ' || m.role, m.role
       from public.organization_members m where m.status = 'active'
     union all select 'workspace member', w.id::text, w.organization_id, coalesce('person ' || w.user_id, 'agent ' || w.agent_id), null
@@ -118,16 +116,16 @@ begin
     -- A node's key can be replaced, so its hash is the state.
     union all select 'node', n.id::text, null, n.name, encode(n.key_hash, 'hex') from weir.dtma_nodes n where n.registered_at is not null
     union all select 'platform admin', p.user_id::text, null, p.user_id::text, null from weir.platform_admins p
-    -- The name is a server's text of any length and form, so its hash stands in the key.
+    -- The name is a server's text of any length and form, so the key has its hash.
     union all select 'definition',
         concat_ws('/', t.instance_id, t.kind, encode(sha256(convert_to(t.name, 'UTF8')), 'hex'), encode(t.definition_hash, 'hex')),
         t.organization_id, format('of the %s %s, server %s', t.kind, weir.printable(t.name), i.instance_name), null
       from public.mcp_server_tools t join public.mcp_server_instances i on i.id = t.instance_id
       where t.status = 'approved' and t.kind <> 'resource' and i.status <> 'deleted'
-    -- Withdrawn is less than published, and blocked is nothing.
+    -- Withdrawn gives less than published, and blocked gives nothing.
     union all select 'catalog server', c.id::text, null, c.slug || ' ' || c.version, c.state
       from public.mcp_server_catalog c where c.state <> 'blocked'
-    -- A server that was stopped would run again.
+    -- A server that was stopped since would run again.
     union all select 'running server', i.id::text, i.organization_id, i.instance_name, null
       from public.mcp_server_instances i where i.status in ('deploying', 'running', 'degraded', 'updating', 'failed')
     -- What the platform has stopped since. An organization or agent that it has stopped is not active, and so missing above.
@@ -142,7 +140,7 @@ begin
       join public.datastores d on d.id = l.datastore_id and d.deleted_at is null
     union all select 'document', d.id::text, d.organization_id, weir.printable(d.title), null
       from public.documents d join public.datastores s on s.id = d.datastore_id and s.deleted_at is null;
-  -- People of Supabase are not restored here. The casts: its columns are varchar.
+  -- People of Supabase are not restored here. The casts are needed because its columns are varchar.
   if (select i.embedded_issuer from weir.installation i) then
     return query
       select 'person', u.id::text, null::uuid, coalesce(u.email::text, u.id::text), coalesce(u.encrypted_password::text, '')
@@ -151,7 +149,7 @@ begin
 end;
 $$;
 
--- A backup's manifest, beside the tables' counts. The keyring's fingerprint says which keyring opens what is sealed.
+-- A backup's manifest, besides the tables' counts. The keyring's fingerprint says which keyring opens what is sealed.
 create function weir.backup_facts() returns jsonb
 language sql stable
 set search_path = pg_catalog, pg_temp

@@ -1,11 +1,10 @@
--- What a restored database does first: begin a new epoch, and take back what was revoked after the backup.
+-- What a restored database does first: begin a new epoch, and revoke again what was revoked after the backup.
 
--- Begins a new epoch and returns it. Rows of the audit log that are written from now on cannot be confused with those that were
--- written after the backup and are lost. What a process of the past held is released: replicas, leases, turns. What may have been
--- used since the backup ends: sign-ins, whose refresh tokens may have been used, recoveries, and the tokens of nodes that have not
--- registered yet.
--- No node's address is known until the node itself has sent a heartbeat to a replica of this database. So a copy that is served
--- beside the original, for a drill, asks nothing of the original's nodes.
+-- Begins a new epoch and returns it. Rows of the audit log that are written from now on cannot be confused with lost rows that were written
+-- after the backup. What processes held before is released: replicas, leases, turns. What may have been used since the backup ends:
+-- sign-ins, whose refresh tokens may have been used, recoveries, and the tokens of nodes that have not registered yet.
+-- No node's address is known until the node itself has sent a heartbeat to a replica of this database. So a copy that is served beside the
+-- original, for a drill, sends the original's nodes nothing.
 -- p_keyring_is_lost: the next replica brings another keyring. No node's key can be opened then, so each node must register again.
 create function weir.begin_epoch(p_detail text, p_keyring_is_lost boolean) returns integer
 language plpgsql volatile
@@ -17,7 +16,7 @@ begin
   update weir.installation i
   set epoch = i.epoch + 1, keyring_fingerprint = case when p_keyring_is_lost then null else i.keyring_fingerprint end
   returning i.epoch into v_epoch;
-  -- Released: what processes held that are no more.
+  -- Released: what was held by processes that no longer exist.
   delete from weir.replicas;
   update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'restore' where s.revoked_at is null;
   delete from weir.recoveries;
@@ -40,16 +39,16 @@ begin
 end;
 $$;
 
--- Takes one authority away again that a newer database does not give, or gives less of. p_state: what the newer one gives; null:
--- nothing. p_kind and p_key are those of weir.authorities. The organization's audit log says so, or those of the organizations
--- that a person is in; for what is the platform's there is no such log. Returns null, or why it could not be done; then nothing
--- of it was done.
+-- Revokes one authority again that a newer database gives no longer, or gives less of. p_state: what the newer one gives; null: nothing.
+-- p_kind and p_key are those of weir.authorities. It is recorded in the organization's audit log, or in those of the organizations that a
+-- person belongs to; for the platform's authorities there is no such log. Returns null, or why it could not be done; then no part of it was
+-- done.
 create function weir.revoke_again(p_kind text, p_key text, p_state text, p_organization_id uuid, p_label text) returns text
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- An ordinary update of each, so that the triggers fire: locks are taken, replicas are told, and the guards hold.
+  -- An ordinary update of each, so that the triggers fire: locks are taken, replicas are notified, and the guards hold.
   case p_kind
     when 'organization' then update public.organizations o set platform_stopped_at = clock_timestamp() where o.id::text = p_key;
     when 'member' then
@@ -57,7 +56,7 @@ begin
       set role = coalesce(p_state, m.role), status = case when p_state is null then 'removed' else m.status end
       where m.organization_id || '/' || m.user_id = p_key;
     when 'workspace member' then delete from public.workspace_members w where w.id::text = p_key;
-    -- Which of the two had stopped it is not known here, so both have.
+    -- It is not known here which of the two had stopped it, so both are set.
     when 'agent' then
       update public.agents a set stopped_at = clock_timestamp(), platform_stopped_at = clock_timestamp() where a.id::text = p_key;
     when 'server switch' then
@@ -71,7 +70,7 @@ begin
       update weir.dtma_nodes n set registered_at = null, key_hash = null, sealed_api_key = null, is_online = false where n.id::text = p_key;
     when 'platform admin' then delete from weir.platform_admins p where p.user_id::text = p_key;
     when 'person' then
-      -- Another password since: that one is good and not the old one. Nobody there, or banned: banned.
+      -- A password that was changed since replaces the old one. A user who was deleted or banned since is banned.
       update auth.users u
       set encrypted_password = nullif(p_state, ''), banned_until = case when p_state is null then 'infinity' else u.banned_until end
       where u.id::text = p_key;
@@ -86,7 +85,7 @@ begin
           blocked_at = case when p_state is null then now() end,
           block_reason = case when p_state is null then 'It was blocked after the backup from which this database was restored.' end
       where c.id::text = p_key;
-    -- Stopped as by an admin: a new generation, and an operation that asks the node.
+    -- Stopped as by an admin: a new generation, and an operation for the node.
     when 'running server' then
       with stopped as (
         update public.mcp_server_instances i

@@ -21,7 +21,7 @@ select is(weir.bounds_error((repeat('{"a":', 257) || '1' || repeat('}', 257))::j
 select is(weir.bounds_error((repeat('[', 4000) || repeat(']', 4000))::jsonb, 65536), 'is nested deeper than 256 levels',
   'an array of 4000 levels is refused as too deep');
 select is(weir.bounds_error(jsonb_build_object('x', jsonb_build_array(v::numeric)), 65536),
-          case when is_within then null else 'has a number of more than 800 digits before or behind its point' end,
+          case when is_within then null else 'has a number of more than 800 digits before or after the decimal point' end,
             format('F02_the_number_%s_of_%s_characters_is_bounded', left(v, 20), length(v)))
 from (values ('9e799', true), ('1e800', false), ('-9e799', true), ('-1e800', false), ('1e-800', true), ('1e-801', false), ('0e-800', true),
   ('0e-801', false),

@@ -35,7 +35,7 @@ select is(pg_temp.open_operations(), 'update 8', 'a second report of a node that
 select pg_temp.send_heartbeat(pg_temp.server_report(8)) \g /dev/null
 select is(pg_temp.server_status(), 'running 8', 'a server runs when its node reports the new generation');
 select is((select row(item, detail)::text from mcp_interaction_logs where instance_id = pg_temp.id_of('files') and detail like 'its node%'),
-  '(updating,"its node knows generation 7, the database 2")', 'the audit log says that the node was ahead');
+  '(updating,"its node reports generation 7, the database has 2")', 'the audit log says that the node was ahead');
 rollback to s;
 select pg_temp.send_heartbeat(pg_temp.server_report(7, 'stopped')) \g /dev/null
 select is(pg_temp.server_status(), 'updating 8', 'a running server that its node reports stopped and ahead is to run again');
@@ -115,8 +115,8 @@ rollback to s;
 select is(pg_temp.send_heartbeat(pg_temp.server_report(1000003)), 0, 'a report of more than a million generations ahead changes no state');
 select is(pg_temp.server_status(), 'degraded 2 generation_refused',
   'a server whose node is more than a million generations ahead is degraded with its error');
-select is(last_error, 'Its node says that it knows generation 1000003, the database has 2. '
-  'More than 1000000 ahead is not believed: delete the instance at the node.',
+select is(last_error, 'Its node reports generation 1000003, and the database has 2. '
+  'A difference of more than 1000000 is refused: delete the instance at the node.',
   'the error of such a server says what to do') from mcp_server_instances where id = pg_temp.id_of('files');
 create temporary table row_of_before on commit drop as select i.ctid::text as place,
   i.updated_at from mcp_server_instances i where id = pg_temp.id_of('files');

@@ -32,7 +32,7 @@ from (values
   ('{"context": {"resources": ["\u007bmessage}:x"]}}', 'server_config.context.resources[0]: must be a URI'),
   ('{"context": {"resources": ["ui://x"]}}', 'server_config.context.resources[0]: must be a URI of the server''s own'),
   ('{"context": {"resources": ["WEIR://spy/x"]}}', 'server_config.context.resources[0]: must be a URI of the server''s own'),
-  ('{"context": {"resources": ["note:///\u007bID}"]}}', 'server_config.context.resources[0]: only {message} can be filled in'),
+  ('{"context": {"resources": ["note:///\u007bID}"]}}', 'server_config.context.resources[0]: {message} is the only placeholder'),
   ('{"timeout_ms": -1}', 'server_config.timeout_ms: must be a number from 0 to 3600000'),
   ('{"timeout_ms": 3600001}', 'server_config.timeout_ms: must be a number from 0 to 3600000'),
   ('{"timeout_ms": "1"}', 'server_config.timeout_ms: must be a number from 0 to 3600000'),

@@ -147,7 +147,7 @@ select is((select row(status, max_sessions)::text from mcp_server_instances wher
 rollback to s;
 select is(pg_temp.as_user('ann',
   $$select manage_mcp_servers('create', {a}, '{"instance_name": "far", "url": "https://r.example/mcp", "max_sessions": 1}') ->> 'message'$$),
-  'server_config.max_sessions: a remote server has none', 'a number of sessions is refused for a remote server');
+  'server_config.max_sessions: must be left out for a remote server (url)', 'a number of sessions is refused for a remote server');
 select throws_ok(format('select weir.publish_catalog_server(%L)',
   jsonb_build_object('slug', 'x', 'version', '1.0.0', 'display_name', 'X', 'transport', 'stdio', 'package', 'x', 'bin', 'x',
                      'calls_at_once', c::jsonb)),

@@ -26,7 +26,7 @@ select is(pg_temp.answer_shape('ann', $$select call_dtma_api(jsonb_build_object(
 select is(pg_temp.answer_shape('ann', $$select call_dtma_api(jsonb_build_object('action', 'stop_mcp_server', 'server_instance_id', {far}))$$),
   'endpoint_url id operation_id status=stopping success=true', 'call_dtma_api takes stop_mcp_server');
 select is(pg_temp.as_user('ann', $$select call_dtma_api(jsonb_build_object('action', 'stop', 'server_instance_id', {far}, 'payload', '{}'::jsonb))
-  ->> 'message'$$), 'request.payload: a node takes nothing from a caller; give action and server_instance_id only',
+  ->> 'message'$$), 'request.payload: is not known; give action and server_instance_id only',
   'call_dtma_api refuses a payload and names it');
 select is(pg_temp.answer_shape('mia', $$select manage_mcp_servers('stop', {a}, null, {far})$$), 'error=WR003 message success=false',
   'a refusal says that nothing was accepted');

@@ -83,7 +83,7 @@ from generate_series(1, 257) n;
 select is(pg_temp.error_of(jsonb_build_object('env', jsonb_object_agg('A' || n, ''))), null, 'env may have 256 variables')
 from generate_series(1, 256) n;
 select throws_ok(format('select weir.publish_catalog_server(%L)', pg_temp.entry('{"env": {"NODE_OPTIONS": "-r /tmp/x"}}')), 'WR001',
-  'entry.env.NODE_OPTIONS: is refused, because it would change what is executed, or belongs to Weir',
+  'entry.env.NODE_OPTIONS: is not permitted, because it changes what is executed or is reserved for Weir',
   'the owner publishes no entry whose env would load something else');
 
 -- configuration_schema: only what is checked, none of Weir's own settings, and writeOnly

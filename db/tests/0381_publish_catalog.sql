@@ -97,7 +97,7 @@ from unnest(array['recent:pat', 'engine', 'gateway', 'anon']) w,
 select is(pg_temp.as_user('recent:pat', format('select publish_catalog_server(%L) - ''id''', pg_temp.entry()))::jsonb,
   '{"slug": "tried", "version": "1.0.0", "state": "published"}'::jsonb, 'a platform admin publishes');
 select is(pg_temp.as_user('recent:pat', format('select publish_catalog_server(%L) ->> ''message''', pg_temp.entry('{"env": {"LD_PRELOAD": "x"}}'))),
-  'entry.env.LD_PRELOAD: is refused, because it would change what is executed, or belongs to Weir',
+  'entry.env.LD_PRELOAD: is not permitted, because it changes what is executed or is reserved for Weir',
   'a platform admin hears what is wrong with an entry');
 select is(pg_temp.publish('recent:pat', m::jsonb), 'WR001', 'a platform admin publishes nothing wrong: ' || m)
 from unnest(array['{"slug": null}', '{"docker_image": "x"}', '{"runtime": "docker"}', '{"more": 1}', '{"package": "--x"}']) m;
@@ -114,7 +114,7 @@ select is(pg_temp.publish('recent:pat', '{"description": "Better words."}'), 'ok
 select is((select c.description from mcp_server_catalog c where c.slug = 'tried'), 'Better words.', 'a changed description is stored');
 select results_eq(format($q$select r ->> 'error', r ->> 'message' from (select pg_temp.as_user('recent:pat', %L)::jsonb as r) a$q$,
     format('select publish_catalog_server(%L)', pg_temp.entry(jsonb_build_object(t.m, t.v::jsonb)))),
-  format($q$values ('WR005', 'entry.%s: a published version does not change, and tried 1.0.0 was published with something else; '
+  format($q$values ('WR005', 'entry.%s: only the description of a published version can change, and tried 1.0.0 has another value; '
                              'publish another version')$q$, t.m),
   'a published version keeps its ' || t.m)
 from (values
@@ -127,7 +127,7 @@ select is((select c.description from mcp_server_catalog c where c.slug = 'tried'
   'a refused entry changes no description either');
 select throws_ok(format('select weir.publish_catalog_server(%L)', pg_temp.entry('{"bin": "other"}')), 'WR005', null,
   'the owner''s connection changes no published version either');
-select throws_ok(format('update mcp_server_catalog set %s where slug = ''tried''', s), 'WR005', 'a published version does not change but for its description',
+select throws_ok(format('update mcp_server_catalog set %s where slug = ''tried''', s), 'WR005', 'only the description of a published version can change: publish a new version',
   'no role changes a published version by direct SQL: ' || s)
 from unnest(array[$$package = 'other'$$, $$version = '1.0.1'$$, $$slug = 'other'$$, $$bin = 'other'$$, $$args = '["x"]'$$, $$env = '{"A": "x"}'$$,
                   $$configuration_schema = '{}'$$, $$display_name = 'Other'$$, $$name = 'other'$$, $$capabilities = '{"a": 1}'$$,

@@ -72,7 +72,7 @@ select is(weir.permissions_error(below), null, 'F04_permissions_below_the_maximu
 select matches(weir.permissions_error(above), '^\$.*(costs .* of at most 100000|at most)',
   'F04_permissions_above_the_maximum_cost_are_refused: ' || name) from bounds;
 select matches(weir.permissions_error(pg_temp.grant_with_rules('{"l": {"each": {"in": [{"b": 1}]}}}')),
-  '^\$\.tools\.read_file: costs each call up to [0-9]+ steps, of at most 100000: use ',
+  '^\$\.tools\.read_file: costs each call up to [0-9]+ steps, and the limit is 100000: use ',
     'F04_a_refusal_for_the_cost_says_the_cost_the_maximum_and_what_to_do');
 select matches(weir.permissions_error(jsonb_build_object('tools',
   (select jsonb_object_agg('t' || n, '{"args": {"a": {"matches": "a"}}}'::jsonb)

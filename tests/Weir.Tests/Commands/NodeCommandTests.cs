@@ -38,6 +38,6 @@ public sealed class NodeCommandTests(TestDatabase database) : IClassFixture<Test
             "select weir.register_node($1, sha256('its key'), 'http://127.0.0.1:1', '\\x00', 1, 'none', '{process}')", [Weir.Postgres.Sql.Bytea(newest)], CancellationToken.None);
         var again = await RunningUp.RunAsync(command);
         (again.ExitCode, again.Output).ShouldBe((1, ""));
-        again.Errors.Trim().ShouldBe("weir: a node of this name is already known");
+        again.Errors.Trim().ShouldBe("weir: a node with this name is registered: choose another name");
     }
 }

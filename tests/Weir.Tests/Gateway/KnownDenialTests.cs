@@ -35,7 +35,7 @@ public sealed class KnownDenialTests(RunningWeir weir) : IClassFixture<RunningWe
         (await raw.CallAsync($"{name}__echo", """{"path": "/etc", "color": "ultramarine"}""")).ErrorMessage.ShouldContain("$.path: must be under /data");
         var color = await raw.CallAsync($"{name}__echo", """{"path": "/data/x", "color": "red"}""");
         color.ErrorCode.ShouldBe(1011);
-        color.ErrorMessage.ShouldContain("$.color: must be one of the values that the grant says");
+        color.ErrorMessage.ShouldContain("$.color: must be one of the values in the grant");
         color.Body.ShouldNotContain("ultramarine");
     }
 

@@ -288,7 +288,7 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         // A newer database in which nothing is left.
         var report = await RestoreAsync(file, name, Options with { Newer = Database.Cluster.OwnerUrl(newer), RevokeAgain = true });
 
-        report.BroughtBack!.First(b => b.Authority.Kind == "member" && b.Problem != null).AsText().ShouldContain("NOT taken away: an organization keeps an active owner");
+        report.BroughtBack!.First(b => b.Authority.Kind == "member" && b.Problem != null).AsText().ShouldContain("NOT taken away: this is the last active owner");
         (await LookAsync(name, "select count(*) from public.organizations where is_active")).ShouldBe("0");
     }
 
