@@ -69,7 +69,7 @@ select matches(pg_temp.error_of(jsonb_build_object('env', jsonb_build_object(n, 
 from unnest(array['PATH', 'HOME', 'TMPDIR', 'LANG', 'LD_PRELOAD', 'LD_LIBRARY_PATH', 'LD_', 'NODE_OPTIONS', 'NODE_PATH',
                   'npm_config_registry', 'NPM_CONFIG_REGISTRY', 'Npm_Config_userconfig', 'PYTHONPATH', 'PYTHONSTARTUP', 'PYTHON',
                   'BASH_ENV', 'ENV', 'IFS', 'WEIR_DTMA_TOKEN', 'WEIR_', '__weir_x']) n;
-select matches(pg_temp.error_of(jsonb_build_object('env', jsonb_build_object(n, 'x'))), '^entry\.env\..*: is no name of a variable',
+select matches(pg_temp.error_of(jsonb_build_object('env', jsonb_build_object(n, 'x'))), '^entry\.env\..*: is not a valid name of a variable',
   'what is no name of a variable is refused: ' || left(to_jsonb(n)::text, 40))
 from unnest(array['', '1A', 'A B', 'A=B', 'A-B', E'A\n', E'PATH\n', 'Ä', repeat('A', 129)]) n;
 select matches(pg_temp.error_of(jsonb_build_object('env', v0::jsonb)), e, 'the values of env are strings: ' || left(v0, 40))

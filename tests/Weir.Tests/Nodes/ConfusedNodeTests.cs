@@ -107,7 +107,7 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
         await TryAsync(20);
 
         _node.Requests.Count(r => r.Verb == "PUT").ShouldBe(asked);
-        (await LookAsync("select count(*) from public.mcp_interaction_logs where instance_id = $1 and detail like 'its node knows%'"))
+        (await LookAsync("select count(*) from public.mcp_interaction_logs where instance_id = $1 and detail like 'its node reports%'"))
             .ShouldBe($"{saidAnew}");
         (await LookAsync("select concat_ws(' ', status, last_error_code) from public.mcp_server_instances where id = $1")).ShouldBe($"failed {code}");
 

@@ -74,7 +74,7 @@ public sealed class CatalogByLoginTests(RestWorld weir) : IClassFixture<RestWorl
         var reply = await PublishAsync(slug, token, bin: "other");
 
         reply.ShouldBeError(HttpStatusCode.Conflict, "WR005");
-        reply.Json.GetProperty("message").GetString()!.ShouldStartWith("entry.bin: a published version does not change");
+        reply.Json.GetProperty("message").GetString()!.ShouldStartWith("entry.bin: only the description of a published version can change");
     }
 
     [Fact]
