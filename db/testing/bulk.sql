@@ -1,5 +1,5 @@
--- A large world, for reading plans and for measuring. By a superuser, in a database that nobody uses: triggers and foreign
--- keys are off while it is made. Ids are made from numbers, so that a caller can name any of them.
+-- A large world, for reading plans and for measuring. Run by a superuser, in a database that nothing else uses: triggers and foreign keys
+-- are off while it is created. Ids are derived from numbers, so that a caller can compute any of them.
 --   select bulk.populate(organizations => 1000, agents => 20, servers => 10, log_rows => 5000000);
 create schema bulk;
 grant usage on schema bulk to public;
@@ -11,9 +11,9 @@ create function bulk.key_id(p_agent bigint) returns text language sql immutable
 create function bulk.secret_hash(p_agent bigint) returns bytea language sql immutable
   return sha256(convert_to('secret' || p_agent::text, 'UTF8'));
 
--- Organizations 0 … n-1. Organization o has the user o as its owner, the agents o * agents … and the servers o * servers …,
--- each with ten tools; every agent has one key, and a grant on every server: with an argument rule on tool_0, and on the
--- organization's last server with a limit. One workspace has them all as members. Those before `first` are there already.
+-- Organizations 0 … n-1. Organization o has the user o as its owner, the agents o * agents … and the servers o * servers …, each with ten
+-- tools; every agent has one key, and a grant on every server: with an argument rule on tool_0, and on the organization's last server with
+-- a limit. One workspace has them all as members. Organizations before `first` already exist.
 create function bulk.populate(organizations integer, agents integer, servers integer, log_rows bigint, first integer default 0)
 returns void
 language plpgsql
@@ -70,8 +70,8 @@ begin
 end;
 $$;
 
--- What the organizations of populate have said and know: each a channel with messages, of which one is being
--- answered, settings for each agent's model, and a datastore of its first agent with documents.
+-- The texts of the organizations of populate: each has a channel with messages, of which one is being answered, settings for each agent's
+-- model, and a datastore of its first agent with documents.
 create function bulk.add_texts(organizations integer, agents integer, texts integer, first integer default 0) returns void
 language plpgsql
 as $$
@@ -110,8 +110,8 @@ begin
 end;
 $$;
 
--- One batch of admission, by the keys of agents chosen at random: how many were admitted. The tool's argument rule is read,
--- and, where asked for, the limit of a fifth of the grants counted.
+-- One batch of admission, by the keys of agents chosen at random. Returns how many were admitted. The tool's argument rule is evaluated,
+-- and with p_limited the limit of a fifth of the grants is counted.
 create function bulk.admit(p_calls integer, p_organizations integer, p_agents integer, p_servers integer, p_limited boolean)
 returns bigint
 language plpgsql

@@ -1,6 +1,6 @@
--- The schema as lines of text that every version of PostgreSQL writes alike, where pg_dump of one version refuses another's server:
--- what was made, and who may do what with it. A function's SQL body is left out (versions write its names out differently); its text is
--- not.
+-- The schema as lines of text that are the same in every version of PostgreSQL, because pg_dump of one version refuses another version's
+-- server: what was created, and who has which privilege on it. A function's body in SQL-standard form is left out (versions print its names
+-- differently); a body that is stored as text is included.
 with ours as (select n.oid, n.nspname from pg_namespace n where n.nspname in ('public', 'weir')),
 relations as (
   select c.oid, format('%I.%I', o.nspname, c.relname) as name, c.relowner, c.relacl, c.relkind, c.relrowsecurity, c.relforcerowsecurity
@@ -23,7 +23,7 @@ select line collate "C" from (
   left join pg_attrdef d on d.adrelid = r.oid and d.adnum = a.attnum
   where r.relkind <> 'S'
   union all
-  -- 18 keeps a column's not null here too
+  -- version 18 stores a column's not null here too
   select format('constraint %s %I %s', r.name, k.conname, pg_get_constraintdef(k.oid)) from relations r
     join pg_constraint k on k.conrelid = r.oid where k.contype <> 'n'
   union all

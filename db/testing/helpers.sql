@@ -1,5 +1,5 @@
--- Helpers of the pgTAP tests; never part of a migration. Each test includes this file inside its transaction. Everything is made in pg_temp
--- and every test rolls back, so nothing is left behind.
+-- Helpers of the pgTAP tests; never part of a migration. Each test includes this file inside its transaction. Everything is created in
+-- pg_temp and every test rolls back, so nothing remains.
 --
 -- The tests run as a superuser or as the migrator. The migrator has CREATEROLE: for the test's transaction it becomes a member of the roles
 -- below.
@@ -38,12 +38,12 @@ $$;
 
 create temporary table ids (name text primary key, id uuid not null);
 
--- Keeps an id under a name; a later id takes the place of an earlier one.
+-- Keeps an id under a name; a later id replaces an earlier one.
 create function pg_temp.keep_id(p_name text, p_id uuid) returns uuid language sql as $$
   insert into ids values (p_name, p_id) on conflict (name) do update set id = excluded.id returning id;
 $$;
 
--- Raises for a name without an id: a misspelt name must not become null and pass.
+-- Raises for a name without an id: a misspelled name must not become null and pass.
 create function pg_temp.id_of(p_name text) returns uuid language plpgsql as $$
 declare
   v_id uuid := (select i.id from ids i where i.name = p_name);
@@ -90,7 +90,7 @@ begin
     execute v_sql into v_result;
   exception
     when others then
-      -- The subtransaction has rolled back: role and claims are the former ones again.
+      -- The subtransaction has rolled back, so role and claims are the previous ones again.
       get stacked diagnostics v_state = returned_sqlstate;
       return v_state;
   end;
@@ -99,7 +99,7 @@ begin
 end;
 $$;
 
--- Returns the SQLSTATE too, where the statement raised instead of answering.
+-- Returns the SQLSTATE as well, if the statement raised.
 create function pg_temp.error_as(p_actor text, p_sql text) returns text language plpgsql as $$
 declare
   v_answer text := pg_temp.as_user(p_actor, p_sql);
@@ -110,8 +110,8 @@ end;
 $$;
 
 -- Simulates another session that commits while the function under test waits for an organization's lock: until the next rollback to a
--- savepoint, whoever takes the lock runs this statement. A statement that raises shows whether the lock is taken at all. AdminRaceTests
--- uses two real sessions.
+-- savepoint, every function that takes the lock runs this statement. A statement that raises shows whether the lock is taken at all.
+-- AdminRaceTests uses two real sessions.
 create function pg_temp.when_lock_is_taken(p_sql text) returns void language plpgsql as $$
 begin
   execute format('create or replace function weir.lock_organization(p_organization_id uuid) returns void language plpgsql security definer
@@ -120,7 +120,7 @@ begin
 end;
 $$;
 
--- Runs statements within one minute of the clock: where the minute has ended meanwhile, undoes them and runs them again. For functions that
+-- Runs statements within one minute of the clock: if the minute has ended meanwhile, undoes them and runs them again. For functions that
 -- count by the minute.
 create function pg_temp.within_one_minute(p_sql text) returns void language plpgsql as $$
 declare
@@ -142,7 +142,7 @@ begin
 end;
 $$;
 
--- Raises where nothing was created: a test must not go on without the row that it is about.
+-- Raises if nothing was created: a test must not continue without the row that it is about.
 create function pg_temp.create_as(p_name text, p_actor text, p_sql text) returns uuid language plpgsql as $$
 declare
   v_answer text := pg_temp.as_user(p_actor, p_sql);
@@ -154,7 +154,7 @@ begin
 end;
 $$;
 
--- Creates a user as this installation's issuer would, and keeps the id under the name.
+-- Creates a user as the issuer of this installation would, and keeps the id under the name.
 create function pg_temp.create_user(p_name text) returns uuid language plpgsql as $$
 declare
   v_id uuid := weir.uuid_v7();

@@ -1,5 +1,5 @@
--- Random worlds against a model (tests/Weir.Tests/Database/WorldTests.cs): builds one from JSON and asks every way in about
--- the same calls. By a superuser, in a transaction that is rolled back.
+-- Random worlds that are compared with a model (tests/Weir.Tests/Database/WorldTests.cs): builds one from JSON and asks every function that
+-- decides about the same calls. Run by a superuser, in a transaction that is rolled back.
 create schema model;
 
 create function model.build(p_world jsonb) returns void
@@ -44,7 +44,7 @@ begin
 end;
 $$;
 
--- What each way in answers; null where it raises: it does not know the agent, or not the caller, or the arguments are no JSON.
+-- The answer of each function; null if it raises, because it does not know the agent or the caller, or the arguments are not JSON.
 create function model.explained(p_actor uuid, p_agent uuid, p_server uuid, p_tool text, p_arguments text) returns boolean
 language plpgsql
 as $$
@@ -77,8 +77,8 @@ exception
 end;
 $$;
 
--- Each probe, {key?, user?, agent, server, tool, arguments}, asked of admission in one batch, and of explain_mcp_access,
--- validate_mcp_access and the list: [{"admitted", "explained", "validated", "listed"}]. p_admin is an admin everywhere.
+-- Each probe, {key?, user?, agent, server, tool, arguments}, is sent to admission in one batch, and to explain_mcp_access,
+-- validate_mcp_access and the list: [{"admitted", "explained", "validated", "listed"}]. p_admin is an admin of every organization.
 create function model.probe(p_probes jsonb, p_admin uuid) returns jsonb
 language plpgsql
 as $$

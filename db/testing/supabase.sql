@@ -1,6 +1,6 @@
--- A database like a new Supabase project's, as far as Weir touches or must not touch it: roles, schemas auth and vault,
--- default privileges, and a `postgres` that is no superuser. For trying the migrations; run by a superuser in an empty
--- database of a cluster of its own (roles belong to the cluster). Facts from supabase/postgres' own migrations.
+-- A database like a new Supabase project's, in everything that Weir uses or must not change: roles, schemas auth and vault, default
+-- privileges, and a `postgres` that is not a superuser. For testing the migrations; run by a superuser in an empty database of a cluster of
+-- its own (roles belong to the cluster). Facts from supabase/postgres' own migrations.
 \set ON_ERROR_STOP on
 
 create role anon nologin noinherit;
@@ -11,7 +11,7 @@ grant anon, authenticated, service_role to authenticator;
 create role supabase_auth_admin nologin noinherit createrole;
 create role supabase_admin nologin;
 create role postgres login nosuperuser createdb createrole replication bypassrls;
--- PostgreSQL 16 and later: its postgres may hand these on
+-- PostgreSQL 16 and later: its postgres may grant these to others
 grant anon, authenticated, service_role to postgres with admin option;
 
 do $$ begin execute format('alter database %I owner to postgres', current_database()); end $$;
@@ -59,7 +59,7 @@ create table vault.secrets (id uuid primary key default gen_random_uuid(), name 
 create view vault.decrypted_secrets as select s.*, s.secret as decrypted_secret from vault.secrets s;
 grant select, delete on vault.secrets, vault.decrypted_secrets to postgres, service_role;
 
--- What `postgres` makes in public is open to the API's roles, unless it is revoked
+-- API roles may use what `postgres` creates in public, unless it is revoked
 grant usage on schema public to postgres, anon, authenticated, service_role;
 alter default privileges for role postgres in schema public grant all on tables to postgres, anon, authenticated, service_role;
 alter default privileges for role postgres in schema public grant all on functions to postgres, anon, authenticated, service_role;

@@ -1,4 +1,4 @@
--- Two organizations, as most tests need them. Include after helpers.sql. Made by the published functions where there is one.
+-- Two organizations, as most tests need them. Include after helpers.sql. Created by the published functions if there is one.
 --
 -- organization a: ann (owner), adam (admin), mia (member, owns the agent robo), vic (viewer), sam (admin, suspended)
 -- organization b: bob (owner), with the agent bot and the server spy
@@ -58,7 +58,7 @@ select pg_temp.create_as('grant', 'ann', $$select grant_mcp_access({robo}, {file
   pg_temp.as_user('mia', $$select create_agent_key({robo}, 'key', 'robokey000000001', repeat('r', 43))$$),
   pg_temp.as_user('bob', $$select create_agent_key({bot}, 'key', 'botkey0000000001', repeat('b', 43))$$) \g /dev/null
 
--- Has admission decide one call, as the engine does. Returns `admitted`, or the reason of the denial.
+-- Lets admission decide one call, as the engine does. Returns `admitted`, or the reason of the denial.
 create function pg_temp.admit_call(
   p_item text, p_arguments text default '{}', p_instance text default 'files', p_kind text default 'tool_execution',
   p_key text default 'robokey000000001', p_secret text default repeat('r', 43), p_user text default null, p_agent text default null)
@@ -78,7 +78,7 @@ begin
 end;
 $$;
 
--- Has admission decide a person's call through an agent.
+-- Lets admission decide a person's call through an agent.
 create function pg_temp.admit_call_as(p_user text, p_item text, p_agent text default 'robo', p_instance text default 'files') returns text
 language sql as $$
   select pg_temp.admit_call(p_item, '{}', p_instance, 'tool_execution', null, null, p_user, p_agent);

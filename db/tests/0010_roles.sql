@@ -24,7 +24,7 @@ select is(pg_temp.as_user('ann',
   $$select weir.admit(null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null,null)$$), '42501',
   'a person does not execute admission');
 
--- Claims that are missing or broken make the caller nobody
+-- Claims that are missing or broken identify no person
 create function pg_temp.with_claims(p_claims text, p_sql text) returns text language plpgsql as $$
 declare
   v_result text;
@@ -50,7 +50,7 @@ select is(pg_temp.with_claims(format('{"sub": "%s", "role": "authenticated", "us
   pg_temp.id_of('otto'), pg_temp.id_of('a')),
   'select count(*) from organizations'), '0', 'V4_an_organization_in_the_user_s_metadata_gives_no_access');
 
--- Every table is read to its end under its policies: one that asks for the membership by itself would recurse (42P17, 54001).
+-- Every table is scanned under its policies: one that reads the membership table by itself would recurse (42P17, 54001).
 select is_empty($$
   select t.name, a.actor, r.result
   from (select c.oid, c.oid::regclass::text as name from pg_class c

@@ -1,4 +1,4 @@
--- Rules that every table and function must keep, read from the catalog: a new one cannot forget them.
+-- Rules that every table and function must keep, read from the system catalogs, so that they apply to every new one.
 begin;
 \ir ../testing/helpers.sql
 select plan(23);
@@ -70,7 +70,7 @@ select is_empty($$
 select is_empty($$
   select t.name, a.attname from our_tables t join pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
   where (a.attname = 'id' or a.attname like '%\_id') and a.atttypid <> 'uuid'::regtype
-    -- texts that clients or this installation make: a key's public part, a request's id
+    -- texts that clients or this installation generate: a key's public part, a request's id
     and a.attname not in ('key_id', 'request_id', 'client_message_id')$$, 'S7_every_id_of_a_table_is_a_uuid');
 select is_empty($$
   select f.name, a.name from our_functions f join pg_proc p on p.oid = f.oid,
@@ -97,15 +97,15 @@ select is_empty($$
          or exists (select from aclexplode(proacl) a where a.grantee = 'authenticated'::regrole and nspname = 'weir'))
     and not coalesce(proconfig @> array['search_path=pg_catalog, pg_temp'], false)$$,
   'M4_every_definer_function_looks_in_pg_temp_last');
--- A function without a search_path has its caller's, so only functions that have one may call it: PostgreSQL keeps a plpgsql function as it
--- was first compiled, and nobody may compile it with a search_path of their own.
+-- A function without a search_path runs with its caller's, so only functions that have one may call it: PostgreSQL keeps a plpgsql function
+-- as it was first compiled, and nobody may compile it with a search_path of their own.
 select is_empty($$
   select f.name from our_functions f join pg_proc p on p.oid = f.oid
   where p.prosqlbody is null and not exists (select from unnest(f.proconfig) c where c like 'search\_path=%')
     and exists (select from aclexplode(f.proacl) a where a.grantee not in (p.proowner, 'weir_system'::regrole, 'weir_writer'::regrole))$$,
   'M4_a_function_without_a_path_is_called_from_inside_only');
--- The published list of db/DEFINERS.md, found from wherever the tests are run. There `the owner` is who owns Weir's tables: on Supabase
--- that role steps over row-level security, so a function that falls to it must be no definer.
+-- The published list of db/DEFINERS.md, found from every directory that the tests run in. There `the owner` is the role that owns Weir's
+-- tables: on Supabase that role bypasses row-level security, so a function of it must not be a definer.
 create temporary table definers (line text);
 \set definers `cat db/DEFINERS.md 2>/dev/null || cat DEFINERS.md 2>/dev/null || cat ../DEFINERS.md`
 insert into definers select regexp_split_to_table(:'definers', '\n');

@@ -1,11 +1,11 @@
--- Every function is read by plpgsql_check, with each table that it is a trigger of. Skipped where the extension is missing.
+-- plpgsql_check reads every function, with each table that it is a trigger of. Skipped if the extension is missing.
 begin;
 \ir ../testing/helpers.sql
 select plan(1);
 
 do $$ begin
   create extension if not exists plpgsql_check;
-exception when others then null; -- the migrator may not
+exception when others then null; -- the migrator may not create it
 end $$;
 select case when exists (select from pg_extension where extname = 'plpgsql_check') then is_empty($$
   select f.oid::regprocedure, coalesce(f.tgrelid, 0)::regclass, c.lineno, c.level, c.message

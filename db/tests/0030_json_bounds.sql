@@ -1,5 +1,5 @@
--- A jsonb value is checked against its bounds before anything turns it into text. ValueBoundsTests.cs tries all published functions and
--- looks at the backend's memory.
+-- A jsonb value is checked against its bounds before it is turned into text. ValueBoundsTests.cs calls all published functions and measures
+-- the backend's memory.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -30,14 +30,14 @@ from (values ('9e799', true), ('1e800', false), ('-9e799', true), ('-1e800', fal
 select is(weir.bounds_error('"1e131000"', 65536), null, 'a string with the digits of a huge number is within the bounds');
 select is(weir.bounds_error(v, 65536), null, format('%s is within the bounds', v))
   from unnest(array['null', '{}', '[]', '1', '"x"', 'true', '{"a": [1, null, {"b": false}]}']::jsonb[]) v;
-select is(weir.bounds_error(null, 0), null, 'a null that is no JSON is within the bounds');
+select is(weir.bounds_error(null, 0), null, 'an SQL null is within the bounds');
 
 -- A value that a table stores compressed is measured by its full size.
 create temporary table kept as select jsonb_build_object('x', repeat('y', 100000)) as v;
 select cmp_ok((select pg_column_size(v) from kept), '<', 10000, 'the value of this test is stored compressed');
 select is((select weir.bounds_error(v, 65536) from kept), 'is larger than 64 KiB', 'F02_a_compressed_value_is_measured_by_its_full_size');
 
--- A DECLARE block may compute nothing from a parameter: it runs before the function has asked who calls.
+-- A DECLARE block must not compute anything from a parameter: it runs before the function has checked its caller.
 select is_empty($$
   select p.oid::regprocedure
   from pg_proc p join pg_language l on l.oid = p.prolang and l.lanname = 'plpgsql'
@@ -48,9 +48,9 @@ select is_empty($$
 select cmp_ok((select count(*) from pg_proc p where p.pronamespace = 'weir'::regnamespace
   and has_function_privilege('authenticated', p.oid, 'EXECUTE')
                  and substring(p.prosrc from '^\s*(?:#\S+ \S+\s+)?declare(.*?)\mbegin\M') ~ 'v_'), '>', 20::bigint,
-                   'the DECLARE blocks of published functions are found');
+                   'the DECLARE blocks of published functions are found by the pattern');
 
--- Check constraints hold for whoever writes a table. They refuse a value that would be megabytes of text, without making that text.
+-- Check constraints apply to every writer. They refuse a value that would be megabytes of text, without producing that text.
 create temporary table bomb as select ('{"x": [' || repeat('1e131000,', 50) || '0]}')::jsonb as v;
 grant select on bomb to public;
 create function pg_temp.violated_constraint(p_sql text) returns text language plpgsql as $$
@@ -84,7 +84,7 @@ select is(weir.definition_diff('{"a": 1}', '{"a": 2}')::jsonb, '{"a": {"old": 1,
 select cmp_ok(octet_length(weir.definition_diff('{"a": 1}', format('{"a": [%s1]}', repeat('1e400,', 40000)))::text), '<', 262144,
   'F02_the_difference_of_two_definitions_is_no_longer_than_the_definitions');
 
--- Admission compares numbers without printing them, even where nothing has bounded them.
+-- Admission compares numbers without printing them, even if nothing has bounded them.
 select is(weir.argument_failure(array['{"args": {"n": {"type": "integer"}}}']::jsonb[], '{"n": 1e131000}'), null,
   'F02_a_huge_number_passes_the_type_integer_without_being_printed');
 select is(weir.argument_failure(array['{"args": {"n": {"type": "integer"}}}']::jsonb[], '{"n": 1.5}'), '$.n',

@@ -17,11 +17,11 @@ select is(pg_temp.as_user(w, 'select weir.add_platform_admin({bob})'), '42501', 
 select is(weir.public_url(), null, 'without the setting there is no public address');
 select lives_ok($$select weir.set_setting('public_url', '"https://weir.example/below"')$$, 'the operator sets the public address');
 select is(weir.public_url(), 'https://weir.example/below', 'the public address is what the operator set');
-select throws_ok(format('select weir.set_setting(%L, %L)', 'public_url', v), '23514', null, format('%s is no public address', v))
+select throws_ok(format('select weir.set_setting(%L, %L)', 'public_url', v), '23514', null, format('%s is refused as a public address', v))
   from unnest(array['"https://weir.example/"', '"ftp://weir.example"', '"https://u@weir.example"',
     '"https://weir.example?a"', '1', '{}', '""']) v;
-select lives_ok($$select weir.set_setting('public_url', 'null')$$, 'the operator takes the public address back');
-select is(weir.public_url(), null, 'after that there is no public address');
+select lives_ok($$select weir.set_setting('public_url', 'null')$$, 'the operator removes the public address');
+select is(weir.public_url(), null, 'there is no public address after it was removed');
 select is(pg_temp.as_user(w, $$select weir.set_setting('public_url', '"https://evil.example"')$$), '42501',
           format('%s sets no public address', w))
   from unnest(array['ann', 'writer:ann', 'engine', 'gateway', 'anon', 'service']) w;

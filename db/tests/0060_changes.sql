@@ -1,6 +1,6 @@
--- A revoke takes effect at once because every change takes the organization's lock, is counted and announced. pgTAP has one session, so
--- C# tests what two sessions do: an admission beside an open revoke answers `changing`, a revoke waits for a running admission, and two
--- admissions do not wait for each other.
+-- A revoke takes effect at once because every change takes the organization's lock, is counted and announced. pgTAP has one session, so C#
+-- tests what needs two: an admission during an open revoke answers `changing`, a revoke waits for a running admission, and two admissions
+-- do not wait for each other.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -12,7 +12,7 @@ create function pg_temp.holds_lock(p_id uuid) returns boolean language sql as $$
   and l.objsubid = 1
                    and (l.classid::bigint << 32) | l.objid::bigint = weir.lock_key(p_id));
 $$;
--- The world above has taken locks already; organization c is made by direct SQL inside each trial, so it is a fresh one.
+-- The world above has taken locks already; direct SQL inserts organization c inside each trial, so that c is new.
 create function pg_temp.lock_taken_by(p_sql text) returns text language plpgsql as $$
 declare
   v_before bigint;
@@ -88,7 +88,7 @@ select case when (select rolsuper from pg_roles where rolname = current_user) th
   where id = {cserver}$$), 'locked and counted', 'a refresh that finds nothing new takes no lock')
   else skip('needs a superuser', 1) end;
 
--- A caller who may not takes no lock either: an admin of another organization cannot block calls by asking
+-- A caller without the permission takes no lock: an admin of another organization cannot block calls by trying
 insert into organization_members (organization_id, user_id, role) values (pg_temp.id_of('b'), pg_temp.id_of('otto'), 'admin');
 select case when (select rolsuper from pg_roles where rolname = current_user) then
   is(pg_temp.lock_taken_by(format('select pg_temp.error_as(%L, $q$%s$q$)', who, sql)), outcome,

@@ -1,16 +1,17 @@
--- Every published function that writes, called by whoever may not: without a person, from another organization, as a viewer, as a plain
--- member, while suspended, and by somebody who loses the permission while they wait for the organization's lock. Each hears the code that
--- the table below names, changes nothing, and takes the lock, which blocks calls, only where they may. A function without a row fails.
+-- Every published function that writes, called by everybody without the permission: without a person, from another organization, as a
+-- viewer, as a plain member, while suspended, and by a person who loses the permission while they wait for the organization's lock. Each
+-- gets the code that the table below lists, changes nothing, and takes the lock, which blocks calls, only if they have the permission. A
+-- function without a row fails.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
 select no_plan();
 set local statement_timeout = '60s';
 
--- Everything that is acted on belongs to adam, an admin. All members are in home, so that they see its channel, message and datastore.
+-- Everything that the calls act on belongs to adam, an admin. All members are in home, so that they see its channel, message and datastore.
 insert into organization_members (organization_id, user_id, role, status)
 values (pg_temp.id_of('a'), pg_temp.create_user('olga'), 'owner', 'active');
--- On Supabase an address is confirmed by its own issuer; accept_invitation asks for that.
+-- On Supabase its own issuer confirms addresses; accept_invitation requires a confirmed one.
 update auth.users set email_confirmed_at = now();
 insert into workspace_members (organization_id, workspace_id, user_id)
 select pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of(n) from unnest(array['adam', 'vic', 'mel', 'sam']) n;
@@ -34,14 +35,14 @@ select pg_temp.keep_id('sshkey', (select id from user_ssh_keys)),
 
 select pg_temp.create_as('gone', 'olga', $$select create_organization('Gone')$$),
        pg_temp.as_user('olga', $$select delete_organization({gone})$$) \g /dev/null
--- pia runs the platform, and belongs to no organization.
+-- pia is a platform admin, and belongs to no organization.
 select pg_temp.create_user('pia') \g /dev/null
 select weir.add_platform_admin(pg_temp.id_of('pia')) \g /dev/null
 
--- A call that succeeds, who makes it, and whether it takes the lock; then what others hear: somebody of another organization or suspended
--- (outsider), a viewer, a plain member, and the caller who becomes a viewer or is suspended while they wait. An invitation's caller is no
--- member yet, so it is who invited them that changes.
--- As Weir's process calls get_mcp_server_logs.
+-- Each row: a call that succeeds, who makes it, and whether it takes the lock; then the code that others get: a person of another
+-- organization or suspended (outsider), a viewer, a plain member, and the caller who becomes a viewer or is suspended during the wait. The
+-- caller of an invitation is not a member yet, so the person who invited them changes instead.
+-- The setting is what Weir's process sets when it calls get_mcp_server_logs.
 select set_config('weir.log_reader', 'on', true) \g /dev/null
 create temporary table calls (
   name text primary key, actor text, arguments text[],
@@ -134,13 +135,13 @@ insert into calls values
   ('withdraw_catalog_server', 'pia', array['''test-files'''], false, 'WR003', 'WR003', 'WR003', null, null),
   ('withdraw_permission_request', 'adam', array['{request}'], true, 'WR004', 'WR004', 'WR004', 'ok', 'WR004');
 
--- What is stable cannot write, and PostgreSQL keeps it so. audit_mcp_interactions is the engine's own.
+-- A stable function cannot write, which PostgreSQL enforces. audit_mcp_interactions is the engine's own.
 select set_eq($$select name from calls$$, $$select p.proname::text from pg_proc p where p.pronamespace = 'public'::regnamespace
   and p.provolatile = 'v' and p.proname <> 'audit_mcp_interactions'
   and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')$$,
-  'every published function that writes has a row that says what each caller hears from it');
+  'every published function that writes has a row with the code that each caller gets');
 
--- All that is in the tables but for the record. Each trial is undone, so before each of them it is the same.
+-- The contents of all tables but the audit log. Each trial is undone, so they are the same before each.
 create temporary table watched as select c.oid::regclass as name from pg_class c
   where c.relkind = 'r' and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace, 'auth'::regnamespace)
     and c.relname !~ '^(mcp_interaction_logs|security_events|denial_counts|schema_migrations|change_versions)';
@@ -158,8 +159,8 @@ begin
 end;
 $$;
 
--- A call and its undoing. p_meanwhile is what another session commits while the call waits for the lock. Answers the code, whether the
--- lock was taken, whether anything was changed but by p_meanwhile, and of which reasons there are new denials in the record.
+-- Makes a call and undoes it. p_meanwhile is what another session commits while the call waits for the lock. Returns the code, whether the
+-- lock was taken, whether anything was changed besides p_meanwhile, and the reasons of new denials in the audit log.
 create function pg_temp.trial(p_actor text, p_sql text, p_meanwhile text default null,
                               out code text, out locked boolean, out changed boolean, out recorded text) language plpgsql as $$
 declare
@@ -182,7 +183,7 @@ begin
             pg_temp.when_lock_is_taken('perform set_config(''test.locked'', ''yes'', true); ' || coalesce(p_meanwhile, 'null'));
     perform set_config('request.jwt.claims', jsonb_strip_nulls(jsonb_build_object('role', 'authenticated', 'sub',
               case when p_actor <> 'nobody' then pg_temp.id_of(p_actor) end,
-              -- Some functions want a recent sign-in.
+              -- Some functions require a recent sign-in.
               'auth_time', floor(extract(epoch from now()))))::text, true),
             set_config('role', 'authenticated', true);
     execute v_sql into v_answer;
@@ -201,7 +202,7 @@ begin
   end;
 end;
 $$;
--- The same call with null for every argument that is no id.
+-- The same call with null for every argument that is not an id.
 create function pg_temp.bare(p_call calls) returns text language sql as $$
   select format('select %I(%s)', p_call.name, (
     select string_agg(case when p.proargtypes[a.n - 1] = 'uuid'::regtype then a.value else 'null' end, ', ' order by a.n)
@@ -213,16 +214,16 @@ create temporary table trials as
 select c.name, w.who, w.expected, c.locks, t.*
 from calls c
 cross join lateral (values
-  -- Where the users are Supabase's, a platform admin does nothing for them here.
+  -- Where the users are Supabase's, a platform admin can do nothing for them here.
   ('its caller', c.actor,
-    -- What only Weir's own issuer can do.
+    -- Acts that only Weir's own issuer can do.
     case when c.name in ('confirm_user_email', 'create_recovery', 'create_user', 'list_users')
               and not (select embedded_issuer from weir.installation) then 'WR010' else 'ok' end, null),
   ('a token without a person', 'nobody', 'WR002', null),
-  ('somebody of another organization', 'bob', c.outsider, null), ('a suspended admin', 'sam', c.outsider, null),
+  ('a person of another organization', 'bob', c.outsider, null), ('a suspended admin', 'sam', c.outsider, null),
   ('a viewer', 'vic', c.viewer, null), ('a member', 'mel', c.member, null),
-  ('its caller, a viewer once the wait is over', c.actor, c.demoted, 'role = ''viewer'''),
-  ('its caller, suspended once the wait is over', c.actor, c.suspended, 'status = ''suspended'''))
+  ('its caller, made a viewer during the wait', c.actor, c.demoted, 'role = ''viewer'''),
+  ('its caller, suspended during the wait', c.actor, c.suspended, 'status = ''suspended'''))
   w(who, actor, expected, meanwhile)
 cross join lateral pg_temp.trial(w.actor, format('select %I(%s)', c.name, array_to_string(c.arguments, ', ')),
   'update public.organization_members set ' || w.meanwhile || format(' where organization_id = {a} and user_id = {%s}',
@@ -231,31 +232,31 @@ where w.expected is not null;
 select is(t.code, t.expected, format('%s answers %s to %s', t.name, t.expected, t.who)) from trials t order by t.name, t.who;
 select is_empty($$select name, who, code from trials where code <> 'ok' and changed$$, 'M14_a_call_that_was_refused_has_changed_nothing');
 select is_empty($$select name, who, locked from trials where who = 'its caller' and locked is distinct from locks$$,
-  'a call takes the lock of the organization where admission must not run beside it, and only there');
-select is_empty($$select name, who, code from trials where who like '%once the wait is over' and locked is not true$$,
-  'a permission that is lost during the wait for the lock is looked at again under it');
--- An invitation is found by its token alone, and used once: the lock comes before the question whose it is.
+  'a call takes the organization''s lock only if no admission may run beside it');
+select is_empty($$select name, who, code from trials where who like '%during the wait' and locked is not true$$,
+  'a permission that is lost during the wait for the lock is checked again under it');
+-- An invitation is found by its token alone, and used once: its organization is locked before the check whose invitation it is.
 select is_empty($$select name, who, code from trials
     where who !~ '^its caller' and code <> 'ok' and locked and name <> 'accept_invitation'$$,
   'a caller without the permission never takes the lock, which blocks calls');
--- What only a platform admin may do is refused to everybody else with WR003, and counted.
+-- An act that only a platform admin may do is refused to everybody else with WR003, and counted.
 select is_empty($$select name, who, recorded from trials join calls using (name)
     where code = 'WR003' and recorded is distinct from case when outsider <> 'WR003' then 'forbidden' end$$,
-  'a call that a member may not make leaves one denial in the record, and a call of the platform''s none');
+  'a call that a member may not make leaves one denial in the audit log, and a platform act none');
 select is_empty($$select name, who, recorded from trials
-    where who in ('a token without a person', 'somebody of another organization') and recorded is not null$$,
-  'a caller who is no member writes nothing into the record of an organization');
+    where who in ('a token without a person', 'a person of another organization') and recorded is not null$$,
+  'a caller who is no member writes nothing into an organization''s audit log');
 
 select is((pg_temp.trial('mel', 'select add_workspace_member({home}, agent_id => {adjutant})')).code, 'WR003',
-  'a member who may not add an agent is refused also where the agent is in the workspace already');
+  'a member who may not add an agent is also refused if the agent is already in the workspace');
 
--- Arguments are looked at after the permission, since they may be large. Where the permission follows from an argument, or from the row
--- that is written, a wrong argument is answered first.
+-- Arguments are checked after the permission, since they may be large. If the permission follows from an argument, or from the row that is
+-- written, a wrong argument is answered first.
 create temporary table bare as
 select c.name, w.who, w.expected, t.code
 from calls c
 cross join lateral (values
-  ('a token without a person', 'nobody', 'WR002'), ('somebody of another organization', 'bob', c.outsider), ('a viewer', 'vic', c.viewer),
+  ('a token without a person', 'nobody', 'WR002'), ('a person of another organization', 'bob', c.outsider), ('a viewer', 'vic', c.viewer),
   ('a member', 'mel', c.member)) w(who, actor, expected)
 cross join lateral pg_temp.trial(w.actor, pg_temp.bare(c)) t
 where w.expected <> 'ok';
@@ -264,7 +265,7 @@ select is_empty($$select name, who, expected, code from bare where code <> expec
     and not (code = 'WR001' and who in ('a viewer', 'a member')
              and name in ('set_member_role', 'set_member_status', 'approve_mcp_tool_change', 'reject_mcp_tool_change', 'create_channel',
                           'post_chat_message'))$$,
-  'a caller without the permission hears so whatever the other arguments are');
+  'a caller without the permission gets that error whatever the other arguments are');
 select is_empty($$select name, who from bare where who = 'a token without a person' and code <> 'WR002'$$,
   'M17_without_a_person_every_function_that_writes_answers_WR002_before_all_else');
 select is((pg_temp.trial('nobody', format('select %I(%s)', c.name, c.arguments))).code, 'WR002',
@@ -274,20 +275,20 @@ from (values
   ('get_chat_messages_with_details', '{chat}'), ('get_document_chunks', '{doc}'), ('get_mcp_tool_changes', '{files}'),
   ('get_organization_mcp_configs', '{a}'), ('list_members', '{a}')) c(name, arguments);
 select matches(pg_temp.as_user('bob', $$select deploy_mcp_server_to_dtma({remote}) ->> 'message'$$), 'server',
-  'a server that the caller does not see is answered as a server that is not there, and not as an organization');
+  'for a server that the caller does not see the error names the server, not its organization');
 
--- The helper itself. Whatever it is not sure of it refuses: a permission that is misspelt or missing is an error, and an object of which
--- nobody says whether it was found was not found.
+-- The helpers themselves refuse in case of doubt: a permission that is misspelled or missing is an error, and an object without the
+-- argument p_found counts as not found.
 select is(pg_temp.as_user('writer:ann', $$select weir.may(weir.act('lifecycle', 'x', p_organization_id => {a}), 'admim')$$), 'P0001',
-  'a misspelt permission is an error, also for an owner');
+  'a misspelled permission is an error, also for an owner');
 select is(pg_temp.as_user('writer:ann', $$select weir.authorize(weir.act('lifecycle', 'x', p_organization_id => {a}))$$), 'P0001',
   'an act without a permission is an error, also for an owner');
-select is(pg_temp.error_as('writer:ann', $$select weir.authorize(null)$$), 'WR004', 'no act at all is permitted to nobody');
+select is(pg_temp.error_as('writer:ann', $$select weir.authorize(null)$$), 'WR004', 'a null act is refused');
 select is(pg_temp.error_as('writer:ann', $$select weir.authorize(weir.act('lifecycle', 'x', 'see'))$$), 'WR004',
-  'what is seen is in an organization');
+  'the permission to see requires an organization');
 select is(pg_temp.error_as('writer:ann',
   $$select weir.authorize(weir.act('lifecycle', 'x', 'admin', 'no', {a}), p_found => null)$$), 'WR004',
-  'an object of which nobody says that it was found is answered as one that is not there');
+  'an object without p_found is answered as one that does not exist');
 select is(pg_temp.error_as('writer:ann', $$select coalesce(weir.lock_for(weir.act('lifecycle', 'x', 'admin', 'no')), '{}')$$), 'WR003',
   'an act without an organization takes no lock and is refused');
 select results_eq($$
@@ -300,8 +301,8 @@ select results_eq($$
   'a role includes those below it and none above it, and only while the member is active');
 
 
--- A conflict names what is there already. Keys that are made at random, that foreign keys point to, or whose rows are changed where they
--- are there (profiles, rates, catalog entries) are never met.
+-- A conflict names what already exists. Excluded are keys that are generated at random, that foreign keys point to, or whose existing rows
+-- are updated (profiles, rates, catalog entries).
 select is_empty($$
   select c.relname, i.relname from pg_index x
   join pg_class c on c.oid = x.indrelid join pg_class i on i.oid = x.indexrelid
@@ -310,11 +311,11 @@ select is_empty($$
     and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'id' and a.attnum = any(x.indkey::smallint[]))
     and i.relname not in ('user_profiles_pkey', 'chat_rates_pkey', 'mcp_server_catalog_slug_version_key')
     and weir.conflict(i.relname) is null$$,
-  'every unique key that a published function can meet has words for what is there already');
+  'every unique key that a published function can violate has words for what exists');
 select is_empty($$
   select m[1] from pg_proc p, regexp_matches(p.prosrc, 'when ''([a-z_]+)'' then', 'g') m
   where p.oid = 'weir.conflict(text)'::regprocedure and to_regclass('public.' || m[1]) is null and to_regclass('weir.' || m[1]) is null$$,
-  'there are words for keys only that there are');
+  'there are only words for existing keys');
 select is(pg_temp.as_user(w, format('select (%s) -> ''message''', c)), to_jsonb(m)::text, m)
 from (values
   ('ann', $$select create_agent({a}, 'AIDE')$$, 'there is already an agent with the name AIDE'),
@@ -323,7 +324,8 @@ from (values
   ('ann', $$select create_datastore({a}, 'docs')$$, 'there is already a datastore with the name docs'),
   ('ann', $$select manage_mcp_servers('create', {a}, '{"instance_name": "files", "url": "https://f.example"}')$$,
    'there is already a server with the instance_name files'),
-  ('ann', $$select manage_mcp_servers('update', {a}, '{"instance_name": "files"}', {remote})$$, 'there is already a server with the instance_name files'),
+  ('ann', $$select manage_mcp_servers('update', {a}, '{"instance_name": "files"}', {remote})$$,
+   'there is already a server with the instance_name files'),
   ('ann', $$select create_agent_key({aide}, 'k', 'aidekey000000001', repeat('s', 43))$$,
    'there is already a key with the key_id aidekey000000001'),
   ('ann', $$select create_organization_api_key({a}, 'k', 'orgkey0000000001', repeat('s', 43), '{audit.read}')$$,

@@ -1,4 +1,4 @@
--- Who sees and makes what in an organization: by actor.
+-- What each actor sees and creates in an organization.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -26,7 +26,7 @@ rollback to quotas;
 -- Owner
 select is(pg_temp.as_user('ann', 'select count(*) from organizations'), '1', 'an owner sees their own organization and no other');
 select is(pg_temp.as_user('ann', 'select role from organization_members where user_id = {ann}'), 'owner',
-  'whoever creates an organization is its owner');
+  'the creator of an organization is its owner');
 select is(pg_temp.error_as('ann', $$select create_organization('')$$), 'WR001', 'an empty name is no name for an organization');
 select is(pg_temp.error_as('ann', $$select create_organization(null)$$), 'WR001', 'M11_null_is_no_name_for_an_organization');
 select is(pg_temp.error_as('ann', $$select create_organization('x', 'Not A Slug')$$), 'WR001',
@@ -51,7 +51,7 @@ select is(pg_temp.error_as('mel', $$select add_workspace_member({home}, user_id 
 select is(pg_temp.error_as('mia', $$select add_workspace_member({home}, user_id => {mel})$$), 'ok',
   'a member of a workspace adds another member of the organization');
 select is(pg_temp.error_as('mia', $$select add_workspace_member({home}, user_id => {mel})$$), 'ok',
-  'adding somebody who is in the workspace already changes nothing');
+  'adding a person who is already in the workspace changes nothing');
 select is(pg_temp.error_as('mia', $$select add_workspace_member({home}, user_id => {bob})$$), 'WR004',
   'S1_a_person_of_another_organization_is_not_added_to_a_workspace');
 select is(pg_temp.error_as('mia', $$select add_workspace_member({home}, agent_id => {bot})$$), 'WR004',
@@ -87,7 +87,7 @@ select is(pg_temp.as_user('mia', $$update mcp_server_catalog set package = 'evil
   'D6_a_person_does_not_write_the_catalog');
 select is(pg_temp.as_user('mia', $$truncate mcp_interaction_logs$$), '42501', 'T12_a_person_truncates_no_table');
 
--- Somebody who belongs to two organizations
+-- A person who belongs to two organizations
 savepoint s;
 insert into organization_members (organization_id, user_id, role, status)
   values (pg_temp.id_of('b'), pg_temp.id_of('sam'), 'member', 'active'),
@@ -126,7 +126,7 @@ select is(pg_temp.error_as('vic', $$select create_agent({a}, 'x')$$), 'WR003', '
 select is(pg_temp.error_as('vic', $$select create_workspace({a}, 'x')$$), 'WR003', 'V12_a_viewer_creates_no_workspace');
 
 select is(pg_temp.as_user('vic', 'select count(*) from workspace_members'), '0',
-  'a viewer does not see who is in a workspace that they are not in');
+  'a viewer does not see the members of a workspace that they are not in');
 
 -- Usage
 insert into usage_hourly (organization_id, hour, agent_id, instance_id)

@@ -1,5 +1,5 @@
--- What row-level security allows weir_writer with a person's claims, inside the writing functions. The functions check first and return
--- typed errors. These policies hold where a function forgets to check.
+-- What row-level security permits weir_writer with a person's claims, inside the writing functions. The functions check first and return
+-- typed errors. These policies apply if a function forgets to check.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -79,7 +79,8 @@ select is(pg_temp.as_writer('adam', $$insert into public.organization_invitation
 select is(pg_temp.as_writer('ann', $$select token_hash from public.organization_invitations$$), '42501',
   'the writer cannot read the hash of an invitation''s token');
 
--- A statement without a condition reads nothing, so the policies for reading do not stop it. as_user needs an answer, which would be read.
+-- A statement without a condition reads nothing, so the policies for reading do not stop it. as_user needs an answer, and returning one
+-- would read.
 create function pg_temp.run_as_writer(p_actor text, p_sql text) returns void language plpgsql as $$
 begin
   perform set_config('request.jwt.claims', jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id_of(p_actor))::text, true),
@@ -91,7 +92,7 @@ $$;
 savepoint s;
 select pg_temp.run_as_writer(w, 'delete from public.workspace_members') from unnest(array['vic', 'sam', 'bob', 'otto']) w \g /dev/null
 select is(pg_temp.as_user('owner', 'select count(*) from workspace_members where organization_id = {a}'), '3',
-  'a statement without a condition deletes no workspace member for a person who may not');
+  'a statement without a condition deletes no workspace member for a person without the permission');
 rollback to s;
 select pg_temp.as_user('ann', $$select create_organization_api_key({a}, 'k', 'orgkey0000000001', repeat('k', 43), '{audit.read}')$$),
        pg_temp.as_user('mia', $$select create_user_ssh_key('k',
@@ -100,7 +101,7 @@ select pg_temp.as_user('ann', $$select create_organization_api_key({a}, 'k', 'or
 select pg_temp.run_as_writer(w, format('update public.organization_api_keys set revoked_at = now(), revoked_by = %L', pg_temp.id_of(w))),
        pg_temp.run_as_writer(w, 'delete from public.user_ssh_keys') from unnest(array['vic', 'sam', 'bob', 'otto']) w \g /dev/null
 select is(pg_temp.as_user('owner', 'select count(*) from organization_api_keys where revoked_at is null'), '1',
-  'a statement without a condition revokes no organization key for a person who may not');
+  'a statement without a condition revokes no organization key for a person without the permission');
 select is(pg_temp.as_user('owner', 'select count(*) from user_ssh_keys'), '1',
   'a statement without a condition deletes no SSH key of another person');
 update organization_members set status = 'active' where organization_id = pg_temp.id_of('a') and user_id = pg_temp.id_of('mia');
@@ -118,7 +119,7 @@ from unnest(array['mel', 'vic', 'sam', 'otto']) w \g /dev/null
 select pg_temp.run_as_writer('adam', 'update public.organization_invitations set revoked_at = now()'),
        pg_temp.run_as_writer(w, $$update public.organization_members set status = 'removed'$$) from unnest(array['sam', 'otto']) w
          \g /dev/null
-select is(pg_temp.as_user('owner', q), n, 'a statement without a condition changes no row for a person who may not: ' || q) from (values
+select is(pg_temp.as_user('owner', q), n, 'a statement without a condition changes no row for a person without the permission: ' || q) from (values
   ('select count(*) from agent_api_keys where revoked_at is null', '2'),
   ('select count(*) from agent_mcp_permissions where revoked_at is null', '1'),
   ('select count(*) from organization_invitations where revoked_at is null', '1'),
@@ -127,7 +128,7 @@ select is(pg_temp.as_user('owner', q), n, 'a statement without a condition chang
   ('select string_agg(display_name, '','' order by display_name) from user_profiles', 'Bob,Mia'),
   ($$select count(*) from organization_members where status = 'removed'$$, '0')) t(q, n);
 
--- Whoever may write does so in their own name, and only in the way that the functions do
+-- A person who may write does so in their own name, and only in the way that the functions do
 select is(pg_temp.as_writer('adam', q), '42501', 'the writer refuses for an admin: ' || q) from unnest(array[
   'update public.agent_api_keys set revoked_at = now(), revoked_by = {ann} where agent_id = {robo}',
   'update public.organization_api_keys set revoked_at = now(), revoked_by = {ann} where organization_id = {a}',
@@ -179,7 +180,7 @@ select is(pg_temp.as_writer('mia', $$insert into weir.dtma_operations (id, organ
 select is(pg_temp.as_writer(w, 'select count(*) from weir.dtma_operations'), n, format('D1_%s sees %s operations', w, n))
 from (values ('adam', '1'), ('mel', '0'), ('vic', '0'), ('sam', '0'), ('bob', '0')) t(w, n);
 select is(pg_temp.as_writer('ann', $$update public.mcp_server_tools set status = 'approved'$$), '42501',
-  'the writer does not approve tools without the name of who approved them');
+  'the writer does not approve tools without the approver''s name');
 select is(pg_temp.as_writer('ann', $$insert into public.mcp_server_catalog (slug) values ('x')$$), '42501',
   'D6_the_writer_does_not_write_the_catalog');
 
@@ -204,7 +205,7 @@ select is(pg_temp.as_writer(w, format($$insert into public.chat_channels (id, or
   values ({nobody}, {a}, {home}, 'x', {%s})$$, w)), '42501',
     format('S1_the_writer_inserts_no_channel_for_a_person_outside_the_workspace: %s', w)) from unnest(array['mel', 'adam', 'bob']) w;
 
--- The record
+-- The audit log
 select is(pg_temp.as_writer('ann', $$select count(*) from public.mcp_interaction_logs$$), '42501',
   'T11_the_writer_cannot_read_the_audit_log');
 select is(pg_temp.as_writer('ann', $$select count(*) from weir.settings$$), '42501', 'the writer cannot read settings');

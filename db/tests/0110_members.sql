@@ -1,10 +1,10 @@
--- Members: invitations, roles, status, leaving and handing over; by actor, and by whoever writes the tables.
+-- Members: invitations, roles, status, leaving and transferring ownership; by actor, and by direct SQL.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
 select no_plan();
 
--- The confirmed address of a kept user, and a token that is like a random one.
+-- The confirmed address of a kept user, and a token that looks like a random one.
 create function pg_temp.email_of(p_name text) returns text language sql as $$ select email from auth.users
   where id = pg_temp.id_of(p_name) $$;
 create function pg_temp.invitation_token(p_seed text) returns text language sql as $$ select left(encode(sha256(p_seed::bytea), 'hex'),
@@ -61,7 +61,7 @@ select is(pg_temp.accept_invitation(w, 'otto'), 'WR004', format('%s does not joi
   from unnest(array['bob', 'mel', 'sam']) w;
 select is(pg_temp.accept_invitation('otto', 'no such token'), 'WR004', 'an unknown token is not accepted');
 select is(pg_temp.error_as('otto', format('select accept_invitation(%L)', t)), 'WR001',
-  format('this is refused as no token: %s', coalesce(left(t, 9), 'null')))
+  format('this is refused as a token: %s', coalesce(left(t, 9), 'null')))
 from unnest(array[null, '', 'x', repeat('x', 1000000), repeat('''', 43)]) t;
 savepoint s;
 update auth.users set email_confirmed_at = null where id = pg_temp.id_of('otto');
@@ -71,7 +71,7 @@ update auth.users set banned_until = now() + interval '1 day' where id = pg_temp
 select is(pg_temp.accept_invitation('otto'), 'WR004', 'a banned user does not join');
 rollback to s;
 update organizations set platform_stopped_at = now() where id = pg_temp.id_of('a');
-select is(pg_temp.accept_invitation('otto'), 'WR004', 'nobody joins an inactive organization');
+select is(pg_temp.accept_invitation('otto'), 'WR004', 'no person joins an inactive organization');
 rollback to s;
 update organization_members set status = 'suspended' where user_id = pg_temp.id_of('adam');
 select pg_temp.as_user('ann', format('select revoke_invitation(%L)', (select id from organization_invitations where role = 'member'))),
@@ -94,7 +94,7 @@ select is(pg_temp.accept_invitation('otto', 'twice'), 'WR005', 'a member does no
 select is(pg_temp.invite_member('ann', 'sam', 'owner'), 'ok', 'the address of a suspended member may be invited');
 select is(pg_temp.accept_invitation('sam'), 'WR003', 'a suspended member does not accept an invitation');
 
--- Who invited and is not active here, though they are an owner elsewhere
+-- The person who invited is not active here, but an owner elsewhere
 savepoint s;
 update organization_members set role = 'admin' where organization_id = pg_temp.id_of('a') and user_id = pg_temp.id_of('mel');
 select pg_temp.create_user('zoe') \g /dev/null
@@ -117,7 +117,7 @@ select is(pg_temp.error_as('mel', $$select set_member_role({a}, {nobody}, 'admin
   'A16_an_admin_who_lost_the_role_while_waiting_for_the_lock_is_not_told_who_is_a_member');
 rollback to s;
 
--- Expiry is decided by the clock, whether or not anybody has looked
+-- An invitation expires by the clock, even if nothing has read it
 select is(pg_temp.error_as('ann', format($$select invite_member({a}, 'late@example.org', 'member', %L, now() + interval '1 hour')$$,
   pg_temp.invitation_token('late'))), 'ok', 'an invitation may be valid for an hour');
 select throws_ok($$update organization_invitations set expires_at = 'infinity' where email = 'late@example.org'$$, 'WR005', null,
@@ -158,7 +158,7 @@ select is(pg_temp.error_as(w, 'select revoke_invitation({asowner})'), r, format(
 from (values ('adam', 'WR003'), ('mia', 'WR004'), ('vic', 'WR004'), ('sam', 'WR004'), ('bob', 'WR004')) t(w, r);
 select is(pg_temp.error_as('ann', 'select revoke_invitation({asowner})'), 'ok', 'an owner revokes an invitation');
 select is(pg_temp.error_as('ann', 'select revoke_invitation({asowner})'), 'ok', 'revoking a revoked invitation changes nothing');
-select is(pg_temp.error_as('ann', 'select revoke_invitation(null)'), 'WR004', 'null is no invitation');
+select is(pg_temp.error_as('ann', 'select revoke_invitation(null)'), 'WR004', 'null is refused as an invitation');
 select is(pg_temp.accept_invitation('bob', 'bob as owner'), 'WR004', 'an invitation that an owner revoked is not accepted');
 
 -- The quota counts invitations too
@@ -195,13 +195,13 @@ select is(pg_temp.error_as('adam', $$select set_member_role({a}, {ann}, 'member'
 select is(pg_temp.error_as('adam', $$select set_member_status({a}, {ann}, 'removed')$$), 'WR003', 'an admin does not remove an owner');
 select is(pg_temp.error_as('ann', $$select set_member_role({a}, {bob}, 'member')$$), 'WR004',
   'an owner changes no role of a person of another organization');
-select is(pg_temp.error_as('ann', $$select set_member_role({a}, null, 'member')$$), 'WR004', 'null is no person whose role is changed');
+select is(pg_temp.error_as('ann', $$select set_member_role({a}, null, 'member')$$), 'WR004', 'null is refused as a person whose role is changed');
 select is(pg_temp.error_as('ann', $$select set_member_role({b}, {bob}, 'member')$$), 'WR004',
   'an owner changes no role in another organization');
 select is(pg_temp.as_user('ann', format('select set_member_role({a}, {vic}, %L) ->> ''message''', r)) ~ '^role ', true,
-  'a role that is none of the four is refused by its name: ' || coalesce(left(r, 10), 'null'))
+  'an unknown role is refused by its name: ' || coalesce(left(r, 10), 'null'))
 from unnest(array[null, '', 'Owner', 'root', repeat('x', 1000000)]) r;
-select is(pg_temp.error_as('ann', $$select set_member_role({a}, {sam}, 'owner')$$), 'WR005', 'a suspended member is made no owner');
+select is(pg_temp.error_as('ann', $$select set_member_role({a}, {sam}, 'owner')$$), 'WR005', 'a suspended member is not made an owner');
 select is(pg_temp.error_as('ann', $$select set_member_role({a}, {vic}, 'viewer')$$), 'ok', 'an owner makes an admin a viewer');
 
 -- Status
@@ -213,13 +213,13 @@ select is(pg_temp.error_as('mia', $$select set_member_status({a}, {mia}, 'active
 select is(pg_temp.error_as('adam', $$select set_member_status({a}, {mia}, 'active')$$), 'ok', 'an admin reactivates a suspended member');
 select is(pg_temp.admit_call('list_directory'), 'admitted', 'V7_an_agent_whose_owner_was_reactivated_is_admitted');
 select is(pg_temp.as_user('ann', format('select set_member_status({a}, {vic}, %L) ->> ''message''', r)) ~ '^status ', true,
-  'a status that is none of the three is refused by its name: ' || coalesce(left(r, 10), 'null'))
+  'an unknown status is refused by its name: ' || coalesce(left(r, 10), 'null'))
 from unnest(array[null, '', 'invited', 'Active']) r;
 select is(pg_temp.error_as(w, $$select set_member_status({a}, {mel}, 'suspended')$$), r, format('%s suspends nobody', w))
 from (values ('mia', 'WR003'), ('vic', 'WR003'), ('sam', 'WR004'), ('bob', 'WR004')) t(w, r);
 select is(pg_temp.error_as('adam', $$select set_member_status({a}, {mia}, 'removed')$$), 'ok', 'an admin removes a member');
 select is(pg_temp.as_user('owner', $$select count(*) from workspace_members where user_id = {mia}$$), '0',
-  'a removed member is in no workspace any more');
+  'a removed member is no longer in a workspace');
 select is(pg_temp.as_user('owner',
   $$select count(*) from agent_api_keys k join agents a on a.id = k.agent_id where a.user_id = {mia} and k.revoked_at is null$$),
   '0', 'A16_the_keys_of_a_removed_member_s_agents_are_revoked');
@@ -235,7 +235,7 @@ savepoint s;
 update organization_members set role = 'owner' where organization_id = pg_temp.id_of('b') and user_id = pg_temp.id_of('mel');
 select is(pg_temp.error_as('mel', q), 'WR003', 'V8_an_owner_of_b_who_is_a_member_in_a_may_not: ' || q)
 from unnest(array[$$select set_member_role({a}, {vic}, 'admin')$$, $$select set_member_status({a}, {vic}, 'suspended')$$,
-  -- nor is such a caller told what else is wrong
+  -- such a caller does not learn what else is wrong
   $$select invite_member({a}, '', 'member', '')$$]) q;
 update organization_members set role = 'owner' where organization_id = pg_temp.id_of('a') and user_id = pg_temp.id_of('adam');
 update organization_members set role = 'admin' where organization_id = pg_temp.id_of('a') and user_id = pg_temp.id_of('mel');
@@ -278,10 +278,10 @@ select is(pg_temp.as_user('owner',
 rollback to s;
 
 -- The last owner
-select is(pg_temp.error_as('ann', q), 'WR005', 'the last owner may not: ' || q) from unnest(array['select leave_organization({a})',
+select is(pg_temp.error_as('ann', q), 'WR005', 'the last owner is refused: ' || q) from unnest(array['select leave_organization({a})',
   $$select set_member_role({a}, {ann}, 'admin')$$, $$select set_member_status({a}, {ann}, 'suspended')$$,
   $$select set_member_status({a}, {ann}, 'removed')$$]) q;
-select throws_ok(pg_temp.with_ids(q), 'WR005', null, 'the last owner is not lost by direct SQL: ' || q) from unnest(array[
+select throws_ok(pg_temp.with_ids(q), 'WR005', null, 'direct SQL does not remove the last owner: ' || q) from unnest(array[
   $$update organization_members set role = 'admin' where user_id = {ann}$$,
   $$update organization_members set status = 'suspended' where user_id = {ann}$$,
   $$delete from organization_members where user_id = {ann}$$, $$delete from organization_members where organization_id = {a}$$,
@@ -302,9 +302,9 @@ select is(pg_temp.error_as('otto', 'select leave_organization({a})'), 'ok', 'a m
 select is(pg_temp.error_as('mia', 'select leave_organization({a})'), 'ok', 'a viewer leaves');
 select is(pg_temp.error_as(w, 'select leave_organization({a})'), 'WR004', format('%s, who is no active member, does not leave', w))
   from unnest(array['sam', 'bob']) w;
-select is(pg_temp.error_as('adam', 'select leave_organization(null)'), 'WR004', 'null is no organization');
+select is(pg_temp.error_as('adam', 'select leave_organization(null)'), 'WR004', 'null is refused as an organization');
 
--- Handing over
+-- Transferring ownership
 select is(pg_temp.error_as(w, 'select transfer_ownership({a}, {mel})'), r, format('%s transfers no ownership', w))
 from (values ('mel', 'WR001'), ('vic', 'WR003'), ('sam', 'WR004'), ('bob', 'WR004')) t(w, r);
 select is(pg_temp.error_as('adam', format('select transfer_ownership({a}, %s)', u)), r,

@@ -1,4 +1,4 @@
--- Identities of other issuers: which user a token names, and which address an invitation is for.
+-- Identities of other issuers: which user a token identifies, and which address an invitation is for.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -13,7 +13,7 @@ exception when others then
   return sqlstate;
 end;
 $$;
-select is(pg_temp.resolve_identity('https://idp.example', 'x'), null, 'an issuer that nobody allowed makes no user');
+select is(pg_temp.resolve_identity('https://idp.example', 'x'), null, 'an issuer that is not in identity_issuers makes no user');
 select weir.set_setting('identity_issuers', '["https://idp.example", "https://second.example"]') \g /dev/null
 create temporary table people as select email, id from auth.users;
 select case when (select embedded_issuer from weir.installation) then
@@ -28,7 +28,7 @@ select case when (select embedded_issuer from weir.installation) then set_eq($$
            $$values (true, false, false)$$,
   'a subject is the same person at one issuer and another at a second')
     else pass('the users are another issuer''s, so no identity makes a user here') end;
-select is(pg_temp.resolve_identity('https://evil.example', 'x'), null, 'a token of an issuer that nobody allowed makes no user');
+select is(pg_temp.resolve_identity('https://evil.example', 'x'), null, 'a token of another issuer that is not in identity_issuers makes no user');
 select is(pg_temp.resolve_identity('https://idp.example.evil.example', 'x'), null,
   'an issuer that begins like an allowed one makes no user');
 select is(pg_temp.resolve_identity(i, s), 'WR001',
@@ -44,7 +44,7 @@ select is(pg_temp.as_user(w, 'select count(*) from weir.identities'), '42501', f
   from unnest(array['ann', 'writer:ann', 'engine', 'anon']) w;
 select is(pg_temp.as_user(w, 'select weir.confirmed_email({ann})'), '42501', format('%s does not execute confirmed_email', w))
   from unnest(array['bob', 'writer:bob', 'engine', 'anon']) w;
--- A token of the Supabase project names a user by its subject, but only where the users are the project's.
+-- A token of the Supabase project identifies a user by its subject, but only if the users are the project's.
 create function pg_temp.user_of_token(p_issuer text, p_subject text) returns text language plpgsql as $$
 begin
   return weir.user_of_token(p_issuer, p_subject, null, false);

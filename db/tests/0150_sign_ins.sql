@@ -13,7 +13,7 @@ create function pg_temp.refresh_sign_in(p_id uuid, p_counter integer) returns te
   select coalesce(problem, counter::text) from weir.refresh_sign_in(p_id, p_counter);
 $$;
 
--- Who may
+-- Permissions
 select is(pg_temp.as_user(a, format($$select count(*) from weir.%I$$, t)), '42501', a || ' reads nothing of ' || t)
 from unnest(array['anon', 'ann', 'service', 'engine', 'gateway']) a, unnest(array['sign_ins', 'sign_in_attempts']) t;
 select is(pg_temp.as_user(a, format('select weir.open_sign_in({ann}, null)')), '42501', a || ' opens no sign-in')
@@ -96,7 +96,7 @@ select is((select count(*) from weir.signed_in_user(pg_temp.id_of('ann'), pg_tem
 select is(weir.close_sign_ins(pg_temp.id_of('ann'), pg_temp.id_of('x'), 'local'), 1, 'a person signs out of one sign-in');
 select is((select count(*) from weir.signed_in_user(pg_temp.id_of('ann'), pg_temp.id_of('x'))), 0::bigint,
   'a sign-in that was ended has no user');
--- The sign-in behind a recent time
+-- The sign-in that a recent time belongs to
 select pg_temp.keep_id('fresh', weir.open_sign_in(pg_temp.id_of('ann'), '203.0.113.8')) \g /dev/null
 create function pg_temp.is_recent_of(p_who text, p_session text) returns text language plpgsql as $$
 declare
@@ -110,9 +110,9 @@ begin
   return v_answer;
 end;
 $$;
-select is(pg_temp.is_recent_of('ann', pg_temp.id_of('fresh')::text), 'true', 'a sign-in that stands is recent');
+select is(pg_temp.is_recent_of('ann', pg_temp.id_of('fresh')::text), 'true', 'an open sign-in is recent');
 select is(pg_temp.is_recent_of('bob', pg_temp.id_of('fresh')::text), 'false', 'the sign-in of another person is not the caller''s');
-select is(pg_temp.is_recent_of('ann', s), 'false', format('no sign-in is named by %L', s)) from unnest(array['', 'x',
+select is(pg_temp.is_recent_of('ann', s), 'false', format('%L names no sign-in', s)) from unnest(array['', 'x',
   gen_random_uuid()::text]) s;
 select weir.close_sign_ins(pg_temp.id_of('ann'), pg_temp.id_of('fresh'), 'local') \g /dev/null
 select is(pg_temp.is_recent_of('ann', pg_temp.id_of('fresh')::text), 'false', 'a sign-in that was ended is not recent');
@@ -122,13 +122,13 @@ select is((select u.email_confirmed_at from auth.users u where u.id = pg_temp.id
   'the address of a user who signed up is not confirmed');
 select is(weir.sign_up('new@example.org', 'hash'), null, 'F08_an_address_signs_up_once_and_nothing_raises');
 \else
--- Where people sign in at a Supabase project, nobody signs in here and nothing about them is told.
+-- Where people sign in at a Supabase project, nobody signs in here, and no function reveals anything about them.
 select is(pg_temp.as_user('engine', 'select weir.open_sign_in({ann}, null)'), 'WR010',
   'no sign-in is opened where people sign in at a project');
 select is(pg_temp.as_user('engine', 'select weir.refresh_sign_in({ann}, 0)'), 'WR010',
   'no sign-in is refreshed where people sign in at a project');
 select is(pg_temp.as_user('engine', $$select weir.sign_up('new@example.org', 'hash')$$), 'WR010',
-  'nobody signs up where people sign in at a project');
+  'no person signs up where people sign in at a project');
 select is(pg_temp.try_sign_in(pg_temp.email_of('ann')), 't', 'an address has no user and no password where people sign in at a project');
 select is((select count(*) from weir.sign_ins), 0::bigint, 'no sign-in is kept where people sign in at a project');
 \endif
@@ -154,14 +154,14 @@ from (values
   ('now', jsonb_build_object('auth_time', pg_temp.seconds('0')), 'true'),
   ('14 minutes ago', jsonb_build_object('auth_time', pg_temp.seconds('14 minutes')), 'true'),
   ('16 minutes ago', jsonb_build_object('auth_time', pg_temp.seconds('16 minutes')), 'false'),
-  ('a clock that is half a minute fast', jsonb_build_object('auth_time', pg_temp.seconds('-30 seconds')), 'true'),
+  ('a clock that is half a minute ahead', jsonb_build_object('auth_time', pg_temp.seconds('-30 seconds')), 'true'),
   ('tomorrow', jsonb_build_object('auth_time', pg_temp.seconds('-1 day')), 'false'),
   ('a text', jsonb_build_object('auth_time', pg_temp.seconds('0')::text), 'false'),
   ('null', '{"auth_time": null}', 'false'),
   ('a huge number', '{"auth_time": 1e300}', 'false'),
-  ('the time of issue only', jsonb_build_object('iat', pg_temp.seconds('0')), 'false'),
+  ('only the time of issue', jsonb_build_object('iat', pg_temp.seconds('0')), 'false'),
   ('amr of names', '{"amr": ["pwd", "otp"]}', 'false'),
-  ('amr that is no array', '{"amr": {"timestamp": 1}}', 'false'),
+  ('amr that is not an array', '{"amr": {"timestamp": 1}}', 'false'),
   ('amr with an old and a new method', jsonb_build_object('amr', jsonb_build_array(
      jsonb_build_object('method', 'password', 'timestamp', pg_temp.seconds('1 hour')),
      jsonb_build_object('method', 'totp', 'timestamp', pg_temp.seconds('1 minute')))), 'true'),
@@ -172,7 +172,7 @@ from (values
   ('an old auth_time beside a new amr', jsonb_build_object('auth_time', pg_temp.seconds('1 hour'), 'amr', jsonb_build_array(
      jsonb_build_object('method', 'password', 'timestamp', pg_temp.seconds('0')))), 'false'))
   t(name, claims, expected);
-select is(pg_temp.as_user(w, 'select weir.signed_in_recently()'), '42501', format('%s does not ask for a recent sign-in', w))
+select is(pg_temp.as_user(w, 'select weir.signed_in_recently()'), '42501', format('%s does not execute signed_in_recently', w))
 from unnest(array['anon', 'service', 'gateway', 'engine', 'ann']) w;
 select * from finish();
 rollback;

@@ -18,7 +18,7 @@ select is(pg_temp.error_as('mia', format('select set_user_profile(%s)', n)), 'WR
 from unnest(array['null', '''''', 'repeat(''x'', 101)', 'e''a\nb''', 'repeat(''x'', 1000000)']) n;
 select is(pg_temp.as_user('anon', $$select set_user_profile('x')$$), '42501', 'anon does not execute set_user_profile');
 
--- Data keys: the ciphertext is the engine's
+-- Data keys: only the engine reads the ciphertext
 select is((select wrapped_key from weir.user_data_key(pg_temp.id_of('mia'), decode(repeat('ab', 61), 'hex'))),
   decode(repeat('ab', 61), 'hex'), 'the first wrapped key of a person is kept');
 select is((select wrapped_key from weir.user_data_key(pg_temp.id_of('mia'), decode(repeat('cd', 61), 'hex'))),
@@ -28,9 +28,9 @@ select throws_ok(pg_temp.with_ids($$select weir.user_data_key({vic}, decode(repe
 select throws_ok(pg_temp.with_ids($$select weir.user_data_key({nobody}, decode(repeat('ab', 61), 'hex'))$$), 'WR004', null,
   'a data key of a person who does not exist is refused');
 select is(weir.rewrap_user_data_key(pg_temp.id_of('mia'), 2, decode(repeat('ef', 61), 'hex')), false,
-  'a data key is not wrapped anew from another version than its own');
+  'a data key is not wrapped again from another version than its own');
 select is(weir.rewrap_user_data_key(pg_temp.id_of('mia'), 1, decode(repeat('ef', 61), 'hex')), true,
-  'a data key is wrapped anew from its own version');
+  'a data key is wrapped again from its own version');
 select is(pg_temp.as_user('mia', 'select version from user_secrets'), '2', 'a person sees the version of their data key');
 select is(pg_temp.as_user(w, 'select wrapped_key from user_secrets'), '42501', format('%s cannot read a wrapped data key', w))
   from unnest(array['mia', 'writer:mia', 'engine', 'anon', 'ann']) w;

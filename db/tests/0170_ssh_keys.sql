@@ -1,10 +1,10 @@
--- Public SSH keys of people: what is taken, and who sees and deletes them.
+-- Public SSH keys of people: which are accepted, and who sees and deletes them.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
 select no_plan();
 
--- SSH keys, compared with what ssh-keygen says
+-- SSH keys, compared with the output of ssh-keygen
 \set key 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINb9BEMTCey7/XdRc9WoRuQl+rKaHCN3VJrMY519xddw'
 select is(pg_temp.as_user('mia',
   format('select create_user_ssh_key(''laptop'', %L) ->> ''fingerprint''', :'key' || ' ann@laptop' || e'\n')),
@@ -23,7 +23,7 @@ select is(pg_temp.error_as('mia',
 select is(pg_temp.error_as('vic', format('select create_user_ssh_key(''laptop'', %L)', :'key')), 'ok',
   'another person may have the same SSH key, so nobody learns who has it');
 select is(pg_temp.error_as('mia', $$select create_user_ssh_key('made')$$), 'WR010',
-  'a pair of SSH keys is not made, for it would need the vault');
+  'no pair of SSH keys is generated, because that needs the vault');
 select is(pg_temp.error_as('mia', format('select create_user_ssh_key(''bad'', %L)', k)), 'WR001',
   format('this is refused as an SSH key of %s characters: %s', length(k), left(k, 60)))
 from unnest(array['', 'x', 'ssh-ed25519', 'ssh-ed25519 ', 'ssh-ed25519 AAAA', 'ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7',
@@ -36,11 +36,11 @@ from unnest(array['', 'x', 'ssh-ed25519', 'ssh-ed25519 ', 'ssh-ed25519 AAAA', 's
 select is(pg_temp.as_user(w, 'select count(*) from user_ssh_keys'), n, format('%s sees %s SSH keys', w, n))
   from (values ('mia', '2'), ('vic', '1'), ('ann', '0'), ('bob', '0')) t(w, n);
 select is(pg_temp.as_user('mia', 'select private_key_secret_id from user_ssh_keys'), '42501',
-  'a person cannot read where the private part of an SSH key is');
+  'a person cannot read the reference to the private part of an SSH key');
 select pg_temp.keep_id('laptop', (select id from user_ssh_keys where name = 'laptop' and user_id = pg_temp.id_of('mia'))) \g /dev/null
 select is(pg_temp.error_as(w, 'select delete_user_ssh_key({laptop})'), r, format('%s deletes an SSH key: %s', w, r))
 from (values ('vic', 'WR004'), ('ann', 'WR004'), ('mia', 'ok'), ('mia', 'WR004')) t(w, r);
-select is(pg_temp.error_as('mia', 'select delete_user_ssh_key(null)'), 'WR004', 'null is no SSH key to delete');
+select is(pg_temp.error_as('mia', 'select delete_user_ssh_key(null)'), 'WR004', 'null is refused as an SSH key to delete');
 select is(pg_temp.as_user('anon', 'select delete_user_ssh_key({laptop})'), '42501', 'anon does not execute delete_user_ssh_key');
 select * from finish();
 rollback;

@@ -1,10 +1,10 @@
--- Nodes, deployments and what nodes report.
+-- Nodes, deployments and the reports of nodes.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
 select plan(79);
 
--- Joining
+-- Registration
 select is(weir.register_node(sha256('token'), sha256('x'), 'http://127.0.0.1:1', '\x00', 1, 'user', '{}'), null,
   'D2_a_node_s_token_is_used_once');
 select weir.issue_node_token('late', 'test', sha256('late'), now() - interval '1 second') \g /dev/null
@@ -12,7 +12,7 @@ select is(weir.register_node(sha256('late'), sha256('x'), 'http://127.0.0.1:1', 
   'a node does not register with an expired token');
 select is(weir.issue_node_token('late', 'test', sha256('l2'), now()), (select id from weir.dtma_nodes where name = 'late'),
   'a node that has not registered gets another token and keeps its id');
-select is((select token_hash from weir.dtma_nodes where name = 'late'), sha256('l2'), 'a node that got another token has only the newest');
+select is((select token_hash from weir.dtma_nodes where name = 'late'), sha256('l2'), 'only the newest token of a node is valid');
 select throws_ok($$select weir.issue_node_token('', 'test', sha256('l3'), now())$$, 'WR001', null, 'a node without a name gets no token');
 select is(weir.node_heartbeat(sha256('nobody'), null, '{}', '[]'), null,
   'F08_a_heartbeat_of_an_unknown_node_is_answered_with_null_and_nothing_raises');
@@ -38,7 +38,7 @@ select is(pg_temp.report_state('files', 'failed', 1), 0, 'M13_a_report_of_an_old
 select is(pg_temp.report_state('files', 'banana', 2), 0, 'M16_an_unknown_state_is_ignored');
 select is(weir.node_heartbeat(sha256('node key'), null, '{}', '[{"id": "x", "generation": "y"}, 1, null, {}]'), 0,
   'a heartbeat with malformed reports is ignored');
-select is(weir.node_heartbeat(sha256('node key'), null, '{}', '"x"'), 0, 'a heartbeat whose reports are no array is ignored');
+select is(weir.node_heartbeat(sha256('node key'), null, '{}', '"x"'), 0, 'a heartbeat whose reports are not an array is ignored');
 select is(pg_temp.report_state('files', 'stopped', 2), 1, 'D7_a_report_that_a_running_server_stopped_by_itself_is_applied');
 select is(pg_temp.server_status('files'), 'degraded not_running', 'D7_a_server_that_stopped_by_itself_is_degraded_and_not_stopped');
 select is(pg_temp.report_state('files', 'failed', 2, p_code => 'child_exited'), 1, 'D7_a_report_that_a_server_failed_is_applied');
@@ -47,7 +47,7 @@ select is(pg_temp.report_state('files', 'running', 2), 1, 'a report that a faile
 select is((select endpoint_url from weir.instances_to_refresh(gen_random_uuid(), 10, '1 minute', '0 seconds')),
   format('http://127.0.0.1:9/v1/servers/%s/mcp', pg_temp.id_of('files')), 'M8_an_endpoint_is_derived_from_the_node_s_address');
 
--- The worker that carries out operations reports a state by the same rules
+-- The worker that carries out operations reports a state under the same rules
 create function pg_temp.record_state(p_generation bigint, p_state text, p_instance text default 'files') returns boolean language sql as $$
   select weir.record_instance_state(case when p_instance is not null then pg_temp.id_of(p_instance) end, p_generation, p_state,
     case when p_state = 'failed' then 'child_exited' end, 'because');
@@ -96,7 +96,7 @@ select is(pg_temp.server_status('files'), 'stopping', 'M9_a_server_whose_stop_wa
 select is(pg_temp.report_state('files', 'stopped', 3), 1, 'M9_a_report_that_a_stopping_server_stopped_is_applied');
 select is(pg_temp.server_status('files'), 'stopped', 'M9_a_server_whose_stop_its_node_confirmed_is_stopped');
 
--- Placement: only the second node is there, which has no isolation
+-- Placement: only the second node is online, which has no isolation
 update weir.dtma_nodes set is_online = false where name = 'node-of-the-test';
 select pg_temp.as_user('ann', $$select manage_mcp_servers('deploy', {a}, null, {files})$$) \g /dev/null
 select is((select node_api_url || ' ' || package_version || ' ' || bin || ' ' || (configuration ->> 'directory')
@@ -107,22 +107,22 @@ select is(weir.record_operation(o.id, '01900000-0000-7000-8000-000000000002', 'f
 from weir.dtma_operations o where o.generation = 4 and o.instance_id = pg_temp.id_of('files');
 select is(pg_temp.server_status('files'), 'failed package_install_failed', 'M16_an_instance_whose_deployment_failed_has_the_code_of_the_error');
 select is(weir.sweep_nodes('0 seconds'), 1, 'D7_a_silent_node_is_offline');
--- the second node serves organization a now
+-- the second node now serves organization a
 select weir.node_heartbeat(sha256('second key'), null, '{}', '[]') \g /dev/null
 select pg_temp.create_as('bfiles', 'bob',
   $$select manage_mcp_servers('create', {b}, '{"instance_name": "files", "catalog": "test-files", "configuration": {"directory": "/data"}}')$$),
        pg_temp.as_user('bob', $$select manage_mcp_servers('deploy', {b}, null, {bfiles})$$) \g /dev/null
 select is((select count(*) from weir.claim_operations(gen_random_uuid(), 10, '1 minute')), 0::bigint,
   'a node without isolation serves one organization only');
-select is(pg_temp.server_status('bfiles'), 'deploying no_node', 'an instance for which there is no node says so');
+select is(pg_temp.server_status('bfiles'), 'deploying no_node', 'an instance that no node can run has the code no_node');
 select pg_temp.as_user('bob', $$select manage_mcp_servers('stop', {b}, null, {bfiles})$$) \g /dev/null
 select is((select count(*) from weir.claim_operations(gen_random_uuid(), 10, '1 minute')), 0::bigint,
-  'what was never placed needs no node to stop');
+  'an instance that was never placed needs no node to stop');
 select is(pg_temp.server_status('bfiles'), 'stopped', 'an instance that was never placed is stopped by the stop itself');
 select is((select string_agg(outcome, ',' order by generation) from weir.dtma_operations where instance_id = pg_temp.id_of('bfiles')),
   'superseded,done', 'D5_a_stop_supersedes_the_deployment_of_an_instance_that_was_never_placed');
 
--- Deleted: a tombstone that nothing finds, and whose history stays
+-- Deleted: a row that no look-up finds, and whose history stays
 savepoint s;
 update mcp_server_instances set status = 'failed', last_error_code = 'failed' where id = pg_temp.id_of('files') and status <> 'failed';
 update mcp_server_instances set status = 'deleting' where id = pg_temp.id_of('files');
@@ -140,10 +140,10 @@ select isnt_empty(pg_temp.with_ids($$select * from mcp_interaction_logs where in
   'M21_the_audit_log_of_a_deleted_server_stays');
 rollback to s;
 
--- The state machine holds for whoever writes
+-- The state machine binds every writer
 select throws_ok(pg_temp.with_ids($$update mcp_server_instances set organization_id = {a} where id = {spy}$$), 'WR005', null,
   'M2_a_remote_server_is_not_moved_to_another_organization_by_direct_sql');
--- docs/nodes.md shows it. The tests are run from several directories.
+-- docs/nodes.md shows it. The tests run from several directories.
 create temporary table page (line text);
 \set page `cat docs/nodes.md 2>/dev/null || cat ../docs/nodes.md 2>/dev/null || cat ../../docs/nodes.md`
 insert into page select regexp_split_to_table(:'page', '\n');

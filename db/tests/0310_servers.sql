@@ -1,10 +1,10 @@
--- What follows a change of an instance's row, whoever makes it.
+-- The effects of a change of an instance's row, whoever writes it.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
 select plan(5);
 
--- Replicas keep the timeout with an agent's catalog. A transaction counts once, so the count begins anew for each change here.
+-- Replicas keep the timeout with an agent's tools. A transaction counts once, so the count begins again for each change here.
 create function pg_temp.is_counted(p_change text) returns boolean language plpgsql as $$
 declare
   v_version bigint;
@@ -19,7 +19,7 @@ select is(pg_temp.is_counted('timeout_ms = 1234'), true, 'a changed timeout of a
 select is(pg_temp.is_counted('timeout_ms = 1234'), false, 'a timeout that is set to the same value counts as no change of permissions');
 select is(pg_temp.is_counted('refreshed_at = now()'), false, 'reading a server''s lists counts as no change of permissions');
 
--- What is being read may be from before the restart.
+-- Lists that are being read may be from before the restart.
 create function pg_temp.lists_are_due_after(p_change text) returns boolean language plpgsql as $$
 begin
   update public.mcp_server_instances i

@@ -1,10 +1,10 @@
--- One organization's servers or one node do not take all that a replica does at once.
+-- The servers of one organization, or one node, do not use all that a replica can do at once.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
 select plan(14);
 
--- organization a has 40 remote servers, b one; all are to be asked
+-- organization a has 40 remote servers, b one; the lists of all must be read
 update public.organizations set max_mcp_servers = 1000 where id = pg_temp.id_of('a');
 insert into public.mcp_server_instances (organization_id, instance_name, url, status, first_running_at)
 select pg_temp.id_of('a'), 'far-' || n, 'https://far.example/mcp', 'running', now() from generate_series(1, 40) n;
@@ -46,14 +46,14 @@ select is((select count(*) from weir.dtma_operations where outcome = 'superseded
   'superseded operations are finished when others are claimed');
 rollback to s;
 
--- the operations of a node that hangs are bounded over all organizations; operations elsewhere are not
+-- the operations of a node that hangs are limited over all organizations; operations elsewhere are not
 update public.mcp_server_instances set node_id = pg_temp.id_of('node') where instance_name like 'far-%';
 select is(pg_temp.count_claimed_operations(128, array_fill(pg_temp.id_of('b'), array[14]), array_fill(pg_temp.id_of('node'), array[14])),
   'far 2, near 1',
   'F11_a_node_that_hangs_holds_no_more_operations_than_twice_the_share');
 rollback to s;
 
-select is(pg_temp.count_claimed_refreshes(4), 'far 2, files 1, near 1', 'F11_refreshes_are_claimed_by_organizations_in_turn');
+select is(pg_temp.count_claimed_refreshes(4), 'far 2, files 1, near 1', 'F11_claims_of_refreshes_alternate_between_organizations');
 rollback to s;
 select is(pg_temp.count_claimed_refreshes(128), 'far 8, files 1, near 1', 'F11_an_organization_holds_no_more_refreshes_than_its_share');
 rollback to s;

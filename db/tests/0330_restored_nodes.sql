@@ -38,12 +38,12 @@ select is((select row(item, detail)::text from mcp_interaction_logs where instan
   '(updating,"its node reports generation 7, the database has 2")', 'the audit log says that the node was ahead');
 rollback to s;
 select pg_temp.send_heartbeat(pg_temp.server_report(7, 'stopped')) \g /dev/null
-select is(pg_temp.server_status(), 'updating 8', 'a running server that its node reports stopped and ahead is to run again');
+select is(pg_temp.server_status(), 'updating 8', 'a running server that its node reports as stopped and ahead is updated to run again');
 rollback to s;
 update mcp_server_instances set status = 'stopping' where id = pg_temp.id_of('files');
 select pg_temp.send_heartbeat(pg_temp.server_report(7)) \g /dev/null
 select is(pg_temp.server_status() || ': ' || pg_temp.open_operations(), 'stopping 8: stop 8',
-  'a stopping server whose node is ahead is still to stop');
+  'a stopping server whose node is ahead must still stop');
 rollback to s;
 update mcp_server_instances set status = 'failed', last_error_code = 'failed' where id = pg_temp.id_of('files');
 select pg_temp.send_heartbeat(pg_temp.server_report(7)) \g /dev/null
@@ -56,7 +56,7 @@ select is(pg_temp.server_status() || ': ' || pg_temp.open_operations(), 'stoppin
 rollback to s;
 update organizations set deleted_at = now() where id = pg_temp.id_of('a');
 select pg_temp.send_heartbeat(pg_temp.server_report(7)) \g /dev/null
-select is(pg_temp.server_status() || ': ' || pg_temp.open_operations(), 'stopping 8: stop 8', 'nor one of a deleted organization');
+select is(pg_temp.server_status() || ': ' || pg_temp.open_operations(), 'stopping 8: stop 8', 'a server of a deleted organization is not started because its node is ahead');
 rollback to s;
 select is(pg_temp.send_heartbeat(pg_temp.server_report(n)), 0, 'a generation that no node can have seen changes nothing: ' || n)
 from unnest(array[1, 9223372036854775807, 1e30, -5]::numeric[]) n;
@@ -70,13 +70,13 @@ select pg_temp.send_heartbeat(pg_temp.server_report(7), 'second key') \g /dev/nu
 select is(pg_temp.server_status(), 'running 2', 'D2_a_report_by_a_node_that_is_ahead_of_an_instance_elsewhere_is_ignored');
 select is(weir.not_placed(sha256('second key'), pg_temp.server_report(7)),
   jsonb_build_array(jsonb_build_object('id', pg_temp.id_of('files'), 'generation', 7)),
-  'a node that reports an instance placed elsewhere is told to end it');
+  'a node that reports an instance placed elsewhere must end it');
 select is(weir.not_placed(sha256('node key'), pg_temp.server_report(7)), '[]',
-  'a node that reports an instance placed on it is not told to end it');
+  'a node that reports an instance placed on it need not end it');
 select is(weir.not_placed(sha256('node key'), pg_temp.server_report(1, 'running', gen_random_uuid()::text)) -> 0 ->> 'generation', '1',
-  'a node that reports an instance that the database does not know is told to end it');
+  'a node that reports an instance that the database does not know must end it');
 select is(weir.not_placed(sha256('second key'), pg_temp.server_report(7, 'stopped')), '[]',
-  'a node that reports a stopped instance placed elsewhere is not told to end it');
+  'a node that reports a stopped instance placed elsewhere need not end it');
 select is(weir.not_placed(sha256('nobody'), pg_temp.server_report(7)) || weir.not_placed(sha256('node key'), '{"x": 1}')
   || weir.not_placed(sha256('node key'), '[1, null, {"id": {}, "state": "running"}]'), '[]', 'malformed reports name no instance to end');
 rollback to s;
@@ -92,7 +92,7 @@ select pg_temp.send_heartbeat('[]') \g /dev/null
 select is(pg_temp.server_status() || ': ' || pg_temp.open_operations(), 'updating 3: update 3',
   'a server that its node does not report twice is started there again');
 
--- What the worker hears
+-- Refusals that the worker gets
 select is(weir.overtake_generation(pg_temp.id_of('files'), 2, 9), false,
   'a node''s refusal of an older generation than the database''s is ignored');
 select is(weir.overtake_generation(pg_temp.id_of('files'), 3, 9), false, 'a node''s refusal within a minute of the last update is ignored');
@@ -102,15 +102,15 @@ select is(weir.overtake_generation(pg_temp.id_of('files'), 3, g), false,
 select is(weir.overtake_generation(pg_temp.id_of('files'), 3, 9), true, 'a node''s refusal with a later generation leads to an update');
 rollback to s;
 
--- A node that is broken or lies
+-- A node that is broken or malicious
 create function pg_temp.count_reassertions() returns bigint language sql as $$
   select count(*) from mcp_interaction_logs where instance_id = pg_temp.id_of('files') and detail like 'its node%';
 $$;
 select pg_temp.send_heartbeat(pg_temp.server_report(2 + n)) from generate_series(1, 50) n \g /dev/null
-select is(pg_temp.count_reassertions(), 1::bigint, 'a node that is ahead with each of fifty heartbeats is answered once in a minute');
+select is(pg_temp.count_reassertions(), 1::bigint, 'a node that is ahead with each of fifty heartbeats gets one new generation a minute');
 select pg_temp.age_last_reassertion(), pg_temp.send_heartbeat(pg_temp.server_report(60)) \g /dev/null
 select is(pg_temp.server_status() || ' ' || pg_temp.count_reassertions(), 'updating 61 2',
-  'a node that is still ahead after a minute is answered again');
+  'a node that is still ahead after a minute gets another generation');
 rollback to s;
 select is(pg_temp.send_heartbeat(pg_temp.server_report(1000003)), 0, 'a report of more than a million generations ahead changes no state');
 select is(pg_temp.server_status(), 'degraded 2 generation_refused',
@@ -136,7 +136,7 @@ select is(pg_temp.server_status() || ': ' || pg_temp.open_operations(), 'updatin
   'a report of exactly a million generations ahead leads to an update');
 rollback to s;
 
--- A database that was restored asks nothing of a node before the node has spoken to it: it may be a copy, beside the original.
+-- A restored database sends a node nothing before the node's first heartbeat: it may be a copy beside the original.
 select pg_temp.as_user('ann', $$select manage_mcp_servers('stop', {a}, null, {files})$$) \g /dev/null
 select weir.begin_epoch('a drill', false) \g /dev/null
 select is((select count(*) from weir.claim_operations(gen_random_uuid(), 10, '1 minute')), 0::bigint,

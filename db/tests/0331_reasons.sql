@@ -1,4 +1,4 @@
--- Why a server does not run, and how far a deployment has come: what is kept, and who reads it.
+-- Why a server does not run, and the progress of a deployment: what is stored, and who reads it.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -23,7 +23,7 @@ create function pg_temp.finish(p_instance text, p_outcome text, p_code text, p_e
   from weir.claim_operations('01900000-0000-7000-8000-000000000002', 100, '1 minute') c where c.instance_id = pg_temp.id_of(p_instance);
 $$;
 
--- What a node says
+-- Reports of a node
 savepoint running;
 select pg_temp.report('files', 'failed', 'package_not_found', 'The package registry has no left-behind@1.0.0.') \g /dev/null
 select is(pg_temp.reason_of('files'), 'failed package_not_found The package registry has no left-behind@1.0.0.',
@@ -53,11 +53,11 @@ select is(pg_temp.as_user('adam', $$select last_error from mcp_server_instances 
 select is(pg_temp.as_user(w, $$select count(*) from weir.failure_codes$$), '42501', format('M5_%s_does_not_read_the_table_of_codes', w))
 from unnest(array['anon', 'service', 'mia']) w;
 
--- How far it has come
+-- Progress
 select pg_temp.as_user('ann', $$select manage_mcp_servers('deploy', {a}, null, {files})$$) \g /dev/null
-select is(pg_temp.reason_of('files'), 'deploying', 'a deployment begins without a phase and without the error of before');
+select is(pg_temp.reason_of('files'), 'deploying', 'a deployment begins without a phase and without the earlier error');
 select pg_temp.report('files', 'starting', p_phase => 'installing') \g /dev/null
-select is(pg_temp.reason_of('files'), 'deploying installing', 'a node says that it installs');
+select is(pg_temp.reason_of('files'), 'deploying installing', 'a node reports that it installs');
 select is((select phase_since between clock_timestamp() - interval '1 minute' and clock_timestamp() from mcp_server_instances
            where id = pg_temp.id_of('files')), true, 'a phase has the time at which it was reported');
 select is(pg_temp.as_user('vic', $$select phase from mcp_server_instances where id = {files} and phase_since is not null$$), 'installing',
@@ -73,7 +73,7 @@ select is(pg_temp.reason_of('files'), 'deploying installing', 'an unknown phase 
 select pg_temp.report('files', 'starting', 'handshake_timed_out', 'The server did not answer initialize within 30 s.', 'handshake')
 \g /dev/null
 select is(pg_temp.reason_of('files'), 'deploying handshake handshake_timed_out The server did not answer initialize within 30 s.',
-  'while a node tries again, the instance says why its last attempt failed');
+  'while a node retries, the instance has the error of its last attempt');
 savepoint starting;
 select pg_temp.report('files', 'running') \g /dev/null
 select is(pg_temp.reason_of('files'), 'running', 'a server that runs has no phase and no error');
@@ -87,7 +87,7 @@ select is(pg_temp.reason_of('files'), 'stopping', 'a server that is stopped whil
 rollback to running;
 select is(weir.record_phase(pg_temp.id_of('files'), 2, 'handshake'), false,
   'a worker''s phase of a server that is not deployed is ignored');
-select is(weir.record_phase(null, null, null), false, 'a worker''s phase of nothing is ignored');
+select is(weir.record_phase(null, null, null), false, 'a worker''s phase of null is ignored');
 select is(pg_temp.as_user('ann', $$select weir.record_phase({files}, 2, 'handshake')$$), '42501', 'M5_a_person_records_no_phase');
 
 -- A remote server
@@ -96,12 +96,12 @@ select pg_temp.create_as('remote', 'ann',
        pg_temp.as_user('ann', $$select manage_mcp_servers('deploy', {a}, null, {remote})$$) \g /dev/null
 select is(weir.record_phase(id, generation - 1, 'handshake'), false, 'M13_a_worker_s_phase_of_another_generation_is_ignored')
 from mcp_server_instances where id = pg_temp.id_of('remote');
-select is(weir.record_phase(id, generation, 'listing'), true, 'a worker says how far it has come')
+select is(weir.record_phase(id, generation, 'listing'), true, 'a worker reports its progress')
 from mcp_server_instances where id = pg_temp.id_of('remote');
 savepoint deploying;
 select is(pg_temp.finish('remote', 'retry', 'connection_refused', 'Nobody listens.'), true, 'a worker tries again');
 select is(pg_temp.reason_of('remote'), 'deploying listing connection_refused Nobody listens.',
-  'a remote server that is tried again says why');
+  'a remote server that is retried has its error');
 select is(pg_temp.last_event('remote'), 'connection_refused: Nobody listens.', 'the audit log has the reason of an attempt');
 rollback to deploying;
 select pg_temp.finish('remote', 'failed', 'address_not_allowed', 'It is private.') \g /dev/null

@@ -1,4 +1,4 @@
--- Definitions that instances announce, and which of them agents are shown.
+-- Definitions that instances announce, and which of them agents see.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -18,17 +18,17 @@ $$;
 -- files has run for an hour: see world.sql
 select is(pg_temp.announce_tools(array['new_tool'], '1'), '1 0 1', 'A26_a_new_name_ten_minutes_after_the_first_start_is_quarantined');
 select is(pg_temp.announced_pins(), 'new_tool:quarantined', 'A26_names_that_a_server_does_not_announce_any_more_are_not_announced');
-select is(pg_temp.announce_tools(array['new_tool'], '1'), '0 0 0', 'the same announcement again makes no pin');
+select is(pg_temp.announce_tools(array['new_tool'], '1'), '0 0 0', 'the same announcement again records no definition');
 select is(pg_temp.announce_tools(array['read_file'], ' 2'), '0 1 1', 'A26_a_changed_definition_is_quarantined');
 select is(pg_temp.admit_call('read_file', '{"path": "/data/a"}'), 'definition_not_approved',
   'A26_a_tool_whose_changed_definition_is_quarantined_is_not_called');
 select is(weir.record_definitions(pg_temp.id_of('files'), 2, array['tool'], array['read_file'], array[sha256('read 1')], array['{}'],
-  null)::text, '(0,0,0)', 'the approved definition announced again makes no pin');
+  null)::text, '(0,0,0)', 'the approved definition announced again records no definition');
 select is(pg_temp.admit_call('read_file', '{"path": "/data/a"}'), 'admitted',
   'a tool whose approved definition is announced again is called');
 select is(pg_temp.announce_tools(array['x'], '1', 1), '0 0 0', 'M13_an_announcement_of_an_older_generation_is_ignored');
 select is(pg_temp.announce_tools(array['x'], '1', 9), '0 0 0', 'an announcement of a later generation is ignored');
-select is((select count(*) from mcp_server_tools where name = 'x'), 0::bigint, 'an ignored announcement makes no pin');
+select is((select count(*) from mcp_server_tools where name = 'x'), 0::bigint, 'an ignored announcement records no definition');
 select is(pg_temp.announce_tools(array['dup', 'dup'], '1'), '1 0 1', 'A27_a_name_that_is_announced_twice_is_one_pin');
 
 -- Trust on first use
@@ -37,11 +37,11 @@ select is(pg_temp.announce_tools(array['early', 'read_file'], '3'), '1 1 1',
   'trust_first approves new names for ten minutes, and no changes');
 select is(pg_temp.announced_pins(), 'early:approved read_file:quarantined', 'A26_a_known_name_is_not_new');
 update mcp_server_instances set pin_policy = 'manual' where id = pg_temp.id_of('files');
-select is(pg_temp.announce_tools(array['later'], '1'), '1 0 1', 'manual approves nothing by itself');
+select is(pg_temp.announce_tools(array['later'], '1'), '1 0 1', 'manual approves nothing automatically');
 select throws_ok(pg_temp.with_ids($$update mcp_server_tools set definition = 'x' where instance_id = {files}$$), 'WR005', null,
-  'a pinned definition is not changed');
+  'a recorded definition is not changed');
 
--- A catalog matches by patterns what a call matches name by name: each name here is tried against each grant
+-- A list matches by patterns what a call matches name by name: each name here is tried against each grant
 create temporary table names (name text);
 insert into names select n from unnest(array['read_file', 'readXfile', 'read_', 'READ_FILE', 'list', 'list_', 'list_x', 'a*b', 'ab', 'a%b',
   'a\b', 'a\\b', 'a', '*', '%', '_', 'é', '']) n;
@@ -61,8 +61,8 @@ select is_empty($$
   'A04_what_a_catalog_shows_is_what_a_call_is_granted_by');
 select cmp_ok((select count(*) from grants), '>', 40::bigint, 'more than forty grants are tried');
 
--- The agent's catalog
-select is(pg_temp.announce_tools(array['x'], '1'), '1 0 1', 'a name that is announced after trials is a new pin');
+-- Agent tools
+select is(pg_temp.announce_tools(array['x'], '1'), '1 0 1', 'a name that is announced after trials is a new definition');
 select weir.record_definitions(pg_temp.id_of('files'), 2, array['tool', 'tool', 'tool', 'prompt'],
   array['read_file', 'list_directory', 'write_file', 'greet'], array[sha256('read 1'), sha256('list 1'), sha256('write 1'),
   sha256('greet 1')], array['{}', '{}', '{}', '{}'], null) \g /dev/null
@@ -80,14 +80,14 @@ $$;
 select is(pg_temp.catalog_items(), 'agent instance:files prompt:files:greet tool:files:list_directory:offline tool:files:read_file',
   'A04_a_catalog_has_what_is_granted_announced_and_approved');
 select is(pg_temp.catalog_items(p_instance => 'files'), pg_temp.catalog_items(),
-  'a catalog of the agent''s only instance by name is the whole catalog');
-select is(pg_temp.catalog_items(p_instance => 'nope'), 'agent', 'a catalog of an instance that does not exist has the agent only');
-select is(pg_temp.catalog_items(null, null, 'mia', 'robo'), pg_temp.catalog_items(), 'a person who may use the agent gets its catalog');
-select is(pg_temp.catalog_items(p_secret => 'x'), null, 'a key with a wrong secret gets no catalog');
-select is(pg_temp.catalog_items(p_agent => 'bot'), null, 'a key that names another agent gets no catalog');
-select is(pg_temp.catalog_items(null, null, 'bob', 'robo'), null, 'an outsider gets no catalog of the agent');
+  'the list for the agent''s only instance is the whole list');
+select is(pg_temp.catalog_items(p_instance => 'nope'), 'agent', 'the list for an instance that does not exist has only the agent');
+select is(pg_temp.catalog_items(null, null, 'mia', 'robo'), pg_temp.catalog_items(), 'a person who may use the agent gets its tools');
+select is(pg_temp.catalog_items(p_secret => 'x'), null, 'a key with a wrong secret gets no tools');
+select is(pg_temp.catalog_items(p_agent => 'bot'), null, 'a key that names another agent gets no tools');
+select is(pg_temp.catalog_items(null, null, 'bob', 'robo'), null, 'an outsider gets no tools of the agent');
 select is(pg_temp.catalog_items(null, null, 'adam', 'robo'), null, 'V6_a_member_who_may_not_use_an_agent_gets_no_catalog_of_it');
-select is(pg_temp.catalog_items(null, null, null, 'robo'), null, 'an agent''s id without a key or a person gets no catalog');
+select is(pg_temp.catalog_items(null, null, null, 'robo'), null, 'an agent''s id without a key or a person gets no tools');
 insert into workspace_members (organization_id, workspace_id, user_id)
   values (pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of('vic')),
   (pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of('sam'));
@@ -100,11 +100,11 @@ select is(pg_temp.catalog_items(null, null, 'mia', 'robo'), 'stopped', 'M3_a_mem
 rollback to inactive;
 select is((select string_agg(definition, ',') from weir.definitions(array[pg_temp.id_of('files'), pg_temp.id_of('spy')], array['tool',
   'tool'], array['read_file', 'read_file'], array[sha256('read 1'), sha256('read 1')])),
-  '{"name":"read_file"}', 'definitions are read by the name and hash that a catalog has');
+  '{"name":"read_file"}', 'definitions are read by the name and hash in the list of agent tools');
 savepoint s;
 create temporary table listed as select pg_temp.catalog_items() as items;
 select weir.withdraw_catalog_server('test-files') \g /dev/null
-select is(pg_temp.catalog_items(), (select items from listed), 'a withdrawn server stays in the catalog');
+select is(pg_temp.catalog_items(), (select items from listed), 'a withdrawn server stays in the list of agent tools');
 select weir.block_catalog_server('test-files', null, 'It leaks.') \g /dev/null
 select results_eq($$select c.kind, c.status, c.eras from weir.agent_catalog('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')),
     null, null, null) c where c.kind <> 'agent' and c.item is distinct from 'read_file' and c.kind <> 'prompt'$$,

@@ -1,4 +1,5 @@
--- Announcements beside pins: resources, lists that failed, definitions that hide text from people, and when an instance is asked again.
+-- Announcements besides approvals: resources, lists that failed, definitions that hide text from people, and when an instance's lists are
+-- read again.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -33,7 +34,7 @@ $$;
 -- Resources
 select is(pg_temp.announce_items(array['resource|file:///data/a|1', 'resource|file:///data/b|1', 'resource|file:///etc/c|1'],
   array['resource']), '0 0 0',
-  'announced resources make no pins');
+  'announced resources count as no new definitions');
 select is(pg_temp.announced_items('resource'), 'file:///data/a file:///data/b file:///etc/c', 'announced resources are approved');
 select is(pg_temp.announced_items('tool'), 'list_directory read_file write_file:quarantined',
   'an announcement of resources alone withdraws no tool');
@@ -56,7 +57,7 @@ select lives_ok(pg_temp.with_ids($$insert into mcp_server_tools (organization_id
     'the name of a resource may have 2048 bytes');
 delete from mcp_server_tools where name = repeat('n', 2048);
 
--- An agent is shown resources by their URI, and templates that may make a granted URI. robo has file:///data/*.
+-- An agent sees resources by their URI, and templates that may make a granted URI. robo has file:///data/*.
 savepoint shown;
 update mcp_server_instances set first_running_at = clock_timestamp() where id = pg_temp.id_of('files');
 select pg_temp.announce_items(array['resource|file:///data/a|1', 'resource|file:///data/../etc/a|1', 'resource|file:///etc/a|1',
@@ -70,8 +71,8 @@ $$;
 select is(pg_temp.shown_items(array['resource', 'template']), 'file:///data/a file:///data/{name}.txt file:///{path}',
   'A04_a_catalog_of_resources_and_templates_has_what_the_agent_may_read');
 select is(pg_temp.shown_items(null), 'file:///data/a file:///data/{name}.txt file:///{path} grow list_all',
-  'a catalog of all kinds has resources beside tools and prompts');
-select is(pg_temp.shown_items(array['tool']), 'list_all', 'a catalog of tools has no resources');
+  'a list of all kinds has resources besides tools and prompts');
+select is(pg_temp.shown_items(array['tool']), 'list_all', 'a list of tools has no resources');
 select is(pg_temp.shown_items(null, 'botkey0000000001', repeat('b', 43)), null,
   'A01_a_catalog_of_another_organization_s_agent_has_none_of_these_resources');
 rollback to shown;
@@ -95,8 +96,8 @@ select is(weir.template_is_granted(p, 'file:///{path}'), false, 'no template is 
   from unnest(array['{}', '{"resources": {}}', '{"resources": []}', '{"tools": {"*": {}}}', 'null']::jsonb[]) p;
 select isnt(weir.template_is_granted(null, 'file:///{path}'), true, 'no template is granted by null permissions');
 
--- A change of resources takes only the shared lock, so it does not block calls, and is counted, so agents' catalogs are made anew. This
--- transaction holds the locks of the world's organizations already, so each trial makes another one, without triggers.
+-- A change of resources takes only the shared lock, so it does not block calls, and is counted, so that the lists of agent tools are read
+-- again. This transaction already holds the locks of the world's organizations, so each trial makes another one, without triggers.
 create function pg_temp.lock_taken_by(p_sql text) returns text language plpgsql as $$
 declare
   v_before bigint;
@@ -131,14 +132,14 @@ from (values
     $$select pg_temp.announce_items(array['resource|file:///a|1', 'tool|t|1'])$$),
   ('shared counted', 'a new resource takes the shared lock and is counted',
     $$select pg_temp.announce_items(array['resource|file:///b|1', 'tool|t|1'])$$),
-  ('shared counted', 'a resource that is announced no more takes the shared lock and is counted',
+  ('shared counted', 'a resource that is no longer announced takes the shared lock and is counted',
     $$select pg_temp.announce_items(array['tool|t|1'])$$),
   ('exclusive counted', 'A26_a_changed_tool_takes_the_exclusive_lock_and_is_counted',
     $$select pg_temp.announce_items(array['resource|file:///a|1', 'tool|t|2'])$$),
   ('exclusive counted', 'A26_a_tool_that_is_announced_no_more_takes_the_exclusive_lock_and_is_counted',
     $$select pg_temp.announce_items(array['resource|file:///a|1'])$$)) t(wanted, name, sql);
 
--- A list that failed keeps its last good copy, and loses no other
+-- A list that failed keeps its last good copy and does not affect others
 select is(pg_temp.announce_items(array['tool|read_file|9', 'prompt|new|1'], array['prompt']), '1 0 1',
   'an announced tool is ignored where only prompts were listed');
 select is(pg_temp.announced_items('tool'), 'list_directory read_file write_file:quarantined',
@@ -147,7 +148,7 @@ select is(pg_temp.announced_items('prompt'), 'new:quarantined', 'prompts that we
 select is(pg_temp.announced_items('resource'), 'file:///data/a', 'resources stay when only prompts were listed');
 select is(pg_temp.announce_items(array[]::text[], array[]::text[]), '0 0 0', 'an announcement in which nothing was listed changes nothing');
 
--- A quarantine is an event by the system
+-- A quarantine is recorded as an event of the system
 select is(pg_temp.quarantine_events(), 'system tool new: write_file, system prompt new: new',
   'A26_a_quarantined_name_is_in_the_audit_log_as_an_event_of_the_system');
 select pg_temp.announce_items(array['tool|read_file|2'], array['tool']) \g /dev/null
@@ -163,7 +164,7 @@ select is((select count(*) from mcp_interaction_logs where instance_id = pg_temp
   and detail = '30 more'), 1::bigint,
   'the last row about fifty quarantined names counts the other thirty');
 
--- A definition that hides text from people is quarantined even at first
+-- A definition that hides text from people is quarantined even while new names are trusted
 savepoint trusting;
 update mcp_server_instances set first_running_at = clock_timestamp() where id = pg_temp.id_of('files');
 select is(pg_temp.announce_items(array['tool|plain|1', 'tool|odd|1', 'prompt|odd|1'], array['tool', 'prompt'],
@@ -183,14 +184,14 @@ select is(pg_temp.announce_items(array['prompt|late|1'], array['prompt'], null, 
   'A26_an_update_does_not_approve_what_a_later_announcement_adds');
 rollback to trusting;
 
--- Undecided definitions that are announced no more are bounded
+-- Undecided definitions that are no longer announced are limited in number
 select pg_temp.announce_items(array['tool|flood|' || n], array['tool']) from generate_series(1, 260) n \g /dev/null
 select is((select count(*) from mcp_server_tools where instance_id = pg_temp.id_of('files') and status = 'quarantined' and not announced
   and kind = 'tool'),
   200::bigint, 'A33_of_undecided_definitions_that_are_announced_no_more_200_are_kept');
 select is((select count(*) from mcp_server_tools where instance_id = pg_temp.id_of('files') and kind = 'tool' and status = 'approved'),
   2::bigint,
-  'approved definitions that are announced no more are kept');
+  'approved definitions that are no longer announced are kept');
 select pg_temp.announce_items(array['tool|flood|260'], array['tool']) \g /dev/null
 set local role weir_system;
 delete from mcp_server_tools where kind <> 'resource' and (status <> 'quarantined' or announced);
@@ -199,7 +200,7 @@ select is((select count(*) from mcp_server_tools where instance_id = pg_temp.id_
   and (announced or status = 'approved')), 3::bigint,
   'A26_the_owner_of_functions_deletes_no_definition_that_was_decided_or_is_announced');
 
--- When an instance is asked again
+-- When an instance's lists are read again
 create function pg_temp.claim_refresh() returns boolean language sql as $$
   select exists (select from weir.instances_to_refresh(pg_temp.id_of('node'), 100, '30 seconds', '5 minutes')
     where instance_id = pg_temp.id_of('files'));
@@ -208,22 +209,22 @@ create function pg_temp.seconds_to_refresh() returns integer language sql as $$
   select round(extract(epoch from refresh_at - refreshed_at))::integer from mcp_server_instances where id = pg_temp.id_of('files');
 $$;
 select pg_temp.announce_items(array['tool|t|1'], array['tool'], null, '1 minute') \g /dev/null
-select is(pg_temp.seconds_to_refresh(), 60, 'a server is asked again after the time for which it says its lists are good');
+select is(pg_temp.seconds_to_refresh(), 60, 'a server is asked again after the time for which it states that its lists are valid');
 select pg_temp.announce_items(array['tool|t|1'], array['tool'], null, '1 millisecond') \g /dev/null
 select is(pg_temp.seconds_to_refresh(), 5, 'a server is asked again after five seconds at the earliest');
 select pg_temp.announce_items(array['tool|t|1'], array['tool']) \g /dev/null
-select is(pg_temp.seconds_to_refresh(), null, 'a server that says no time has no time at which it is asked again');
+select is(pg_temp.seconds_to_refresh(), null, 'a server that states no time has no time of the next refresh');
 select is(pg_temp.claim_refresh(), false, 'a server that was just asked is not claimed for a refresh');
-select is(pg_temp.as_user('engine', 'select weir.refresh_soon({files})'), 'true', 'a server whose list changed is to be asked soon');
+select is(pg_temp.as_user('engine', 'select weir.refresh_soon({files})'), 'true', 'a server whose list changed must be asked soon');
 select is(pg_temp.as_user('engine', 'select weir.refresh_soon({files})'), 'false',
-  'a server that is to be asked soon already is not marked again');
+  'a server that must be asked soon is not marked again');
 select is(pg_temp.seconds_to_refresh(), 1, 'a server whose list changed is asked a second after the last time');
--- That second may be over by now, on a slow machine.
+-- That second may be over by now on a slow machine.
 update mcp_server_instances set refresh_at = refresh_at + interval '1 hour' where id = pg_temp.id_of('files');
 select is(pg_temp.claim_refresh(), false, 'a server whose list changed is not claimed before that second is over');
 update mcp_server_instances set refreshed_at = refreshed_at - interval '3 seconds', refresh_at = null where id = pg_temp.id_of('files');
 select is(pg_temp.as_user('engine', 'select weir.refresh_soon({files})'), 'true',
-  'a server that was asked three seconds ago is to be asked soon when its list changes');
+  'a server that was asked three seconds ago must be asked soon when its list changes');
 select is(pg_temp.claim_refresh(), true, 'a server that was asked three seconds ago is claimed at once');
 select is(pg_temp.claim_refresh(), false, 'a server that one replica has claimed is claimed by no other');
 select is(pg_temp.as_user('engine', 'select weir.refresh_soon({files})'), 'true',
@@ -233,7 +234,7 @@ select is(pg_temp.seconds_to_refresh(), 1, 'a change while a server is asked lea
 update mcp_server_instances set refreshed_at = refreshed_at - interval '6 minutes', refresh_at = null where id = pg_temp.id_of('files');
 select is(pg_temp.claim_refresh(), true, 'a server whose list is older than five minutes is claimed without a mark');
 select is((select refresh_at = refresh_lease_until from mcp_server_instances where id = pg_temp.id_of('files')), true,
-  'a claimed server is to be asked again when the lease ends');
+  'a claimed server must be asked again when the lease ends');
 update mcp_server_instances set status = 'stopping' where id = pg_temp.id_of('files');
 select is(pg_temp.as_user('engine', 'select weir.refresh_soon({files})'), 'false', 'a stopping server is not marked for a refresh');
 select is(pg_temp.as_user('engine', 'select weir.refresh_soon({nobody})'), 'false',

@@ -1,5 +1,5 @@
--- Announced items that are listed to nobody or only to some clients: who sees them, that nobody can approve them, and that they are
--- bounded.
+-- Announced items that are listed to no client or only to some: who sees them, that they cannot be approved, and that their number is
+-- limited.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -64,9 +64,9 @@ select is(pg_temp.count_malformed_events(), 3::bigint,
   'R01_an_item_that_was_left_out_and_is_announced_again_is_not_in_the_audit_log_again');
 select is(pg_temp.announce_items(array['tool'], array['bad'], array['7'], null, null, null, null), '1 0 0',
   'R01_an_item_that_was_left_out_and_is_valid_now_is_a_new_pin');
-select is(pg_temp.catalog_items(), 'bad legacy+modern', 'an item that was left out and is valid now is in the catalog of a new server');
+select is(pg_temp.catalog_items(), 'bad legacy+modern', 'an item that was left out and is valid now is listed for a new server');
 
--- A definition that is known keeps its status when other eras fit it: a later release may judge it differently
+-- A known definition keeps its status if its eras change: a later release may judge it differently
 select pg_temp.announce_items(array['tool'], array['bad'], array['7'], array['modern'], array[''], array['malformed'], array['x'])
   \g /dev/null
 select is(pg_temp.catalog_items(), 'bad modern', 'R01_a_definition_with_the_same_hash_may_be_listed_to_other_eras');
@@ -91,7 +91,7 @@ select is(pg_temp.waiting_changes('ann'),
   'asks unsupported a reason elicitation.form; file:///bad malformed name a reason gone; bad malformed inputSchema a reason gone',
   'R16_an_admin_sees_why_a_tool_for_some_clients_is_left_out');
 
--- Left-out items are bounded
+-- The number of left-out items is limited
 select pg_temp.announce_items(array_fill('resource'::text, array[300]), array(select 'file:///r' || n from generate_series(1, 300) n),
   array(select p || n from generate_series(1, 300) n),
   array_fill(''::text, array[300]), array_fill(''::text, array[300]), array_fill('malformed'::text, array[300]),

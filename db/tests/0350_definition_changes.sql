@@ -4,7 +4,7 @@ begin;
 \ir ../testing/world.sql
 select no_plan();
 
--- files announces another read_file, a new tool that hides something, and its prompt as it was.
+-- files announces another read_file, a new tool that hides text, and its unchanged prompt.
 create function pg_temp.announce_read_file(p_read text) returns text language sql as $$
   select format('%s %s %s', new_pins, changed_pins, quarantined)
   from weir.record_definitions(pg_temp.id_of('files'), 2, array['tool', 'tool', 'prompt', 'resource'],
@@ -113,17 +113,17 @@ select is(pg_temp.as_user('ann',
   format('select approve_mcp_tool_change({files}, ''tool'', ''read_file'', %L) ->> ''changed''',
   '\x' || upper(pg_temp.sha256_hex('read 2')))), 'false',
   'approving again by the hash as PostgreSQL writes it changes nothing');
-select is(pg_temp.pin_status('read_file', 'read 2'), 'approved adam', 'a definition that was approved twice says who approved it first');
+select is(pg_temp.pin_status('read_file', 'read 2'), 'approved adam', 'a definition that was approved twice names its first approver');
 select is((select count(*) from mcp_interaction_logs where user_id = pg_temp.id_of('adam') and item = 'approve_mcp_tool_change'
   and phase = 'completed'
   and detail = 'tool ' || pg_temp.sha256_hex('read 2') || ': read_file'), 1::bigint, 'M18_an_approval_is_in_the_audit_log_once');
 select is(pg_temp.waiting_changes('ann'), 'tool:odd:new,tool:write_file:new', 'an approved definition does not wait for approval');
 select is(pg_temp.decide_change('ann', 'approve', 'odd', 'odd 1'), 'ok', 'A25_a_definition_that_hides_text_is_approved_by_an_owner');
 select is(pg_temp.decide_change('ann', 'reject', 'odd', 'odd 1'), 'ok', 'an approved definition is rejected');
-select is(pg_temp.pin_status('odd', 'odd 1'), 'rejected never', 'a rejected definition is approved by nobody');
+select is(pg_temp.pin_status('odd', 'odd 1'), 'rejected never', 'a rejected definition has no approver');
 select is(pg_temp.waiting_changes('ann'), 'tool:write_file:new', 'a rejected definition does not wait for approval');
 
--- The server moves on: two approved hashes of one name, and a hash that is not announced any more
+-- The server changes: two approved hashes of one name, and a hash that is no longer announced
 select is(pg_temp.announce_read_file('read 1'), '0 0 0', 'an approved definition that is announced again is not quarantined');
 select is(pg_temp.admit_call('read_file', '{"path": "/data/a"}'), 'admitted', 'a tool is called with either of two approved definitions');
 select is(pg_temp.announce_read_file('read 3'), '0 1 1', 'A26_a_third_definition_of_a_tool_is_quarantined');
@@ -153,7 +153,7 @@ select is(pg_temp.as_writer('ann',
   'T2_the_writer_approves_no_definition_in_another_s_name');
 select is(pg_temp.as_writer('ann',
   $$update public.mcp_server_tools set status = 'rejected', approved_by = {ann} where name = 'write_file'$$), '42501',
-  'the writer rejects no definition with the name of who approved it');
+  'the writer rejects no definition with an approver''s name');
 select is(pg_temp.as_writer('ann', $$update public.mcp_server_tools set status = 'quarantined' where name = 'write_file'$$), '42501',
   'the writer does not put a definition back into quarantine');
 select is(pg_temp.as_writer('ann', $$update public.mcp_server_tools set announced = false$$), '42501',

@@ -16,7 +16,7 @@ select is(pg_temp.create_server_with(c)::jsonb ->> 'error', null, 'a server is c
 from unnest(array['{}', '{"context": {}}', '{"context": {"resources": [], "prompts": []}}', '{"context": {"resources": ["note:///a"]}}',
   '{"context": {"resources": ["find:///\u007bmessage}"], "prompts": ["style", "a: b"]}}',
     '{"timeout_ms": 3600000, "max_retries": 5, "retry_backoff_ms": 10000}']) c;
-select is(pg_temp.create_server_with(c)::jsonb ->> 'message', m, 'a server is refused by the path of what is wrong in ' || c)
+select is(pg_temp.create_server_with(c)::jsonb ->> 'message', m, 'the refusal of a server names the path of the error in ' || c)
 from (values
   ('{"context": null}', 'server_config.context: must be an object'),
   ('{"context": ["note:///a"]}', 'server_config.context: must be an object'),
@@ -45,7 +45,7 @@ select is(pg_temp.error_as('mia', $$select manage_mcp_servers('update', {a}, '{"
 select is(pg_temp.error_as('bob', $$select manage_mcp_servers('update', {b}, '{"context": {}}', {files})$$), 'WR004',
   'an owner of another organization does not configure a server''s context');
 
--- Zero is a number
+-- Zero is a number and not a default
 create function pg_temp.server_settings() returns text language sql as $$
   select concat_ws(' ', i.context_resources, i.context_prompts, coalesce(i.timeout_ms::text, 'none'), i.max_retries, i.retry_backoff_ms)
   from mcp_server_instances i where i.id = pg_temp.id_of('files');
@@ -58,7 +58,7 @@ select is(pg_temp.server_settings(), '{file:///data/a,file:///etc/b} {greet} 0 0
 select is(pg_temp.error_as('adam', $$select manage_mcp_servers('update', {a}, '{"context": {"prompts": []}}', {files})$$), 'ok',
   'a part of a server''s context is updated');
 select is(pg_temp.server_settings(), '{file:///data/a,file:///etc/b} {} 0 0 0',
-  'an update of a part of a server''s context leaves the rest');
+  'an update of a part of a server''s context keeps the other members');
 select is(pg_temp.as_user('owner', $$select status from mcp_server_instances where id = {files}$$), 'running',
   'an update of a server''s context does not restart the server');
 
@@ -87,7 +87,7 @@ select pg_temp.as_user('ann', $$select grant_mcp_access({robo}, {files}, '{"reso
 select is(pg_temp.admit_call('greet', null, 'files', 'context_request'), 'item_not_granted',
   'a grant of all resources does not permit a prompt of a context');
 select is(pg_temp.admit_call('prompt:greet', null, 'files', 'context_request'), 'admitted',
-  'an item of a context with a scheme is taken for a resource');
+  'an item of a context with a scheme counts as a resource');
 
 -- The organization's switch
 select is(pg_temp.error_as(who, $$select set_chat_tools({a}, false)$$), code,
@@ -95,7 +95,7 @@ select is(pg_temp.error_as(who, $$select set_chat_tools({a}, false)$$), code,
 from (values ('mia', 'WR003'), ('vic', 'WR003'), ('sam', 'WR004'), ('bob', 'WR004'), ('otto', 'WR004'), ('anon', '42501'),
              ('service', '42501'), ('gateway', '42501'), ('engine', '42501')) t(who, code);
 select is(pg_temp.error_as('adam', 'select set_chat_tools({a}, null)'), 'WR001',
-  'the organization''s tools in chat are not switched to null');
+  'the organization''s switch of tools in chat cannot be null');
 savepoint s;
 update organization_members set role = 'admin' where organization_id = pg_temp.id_of('b') and user_id = pg_temp.id_of('mel');
 select is(pg_temp.error_as('mel', 'select set_chat_tools({a}, false)'), 'WR003',

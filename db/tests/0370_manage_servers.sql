@@ -44,7 +44,7 @@ from unnest(array['file:///etc/passwd', 'https://user:pass@x.example/', 'https:/
   'https://x.example/#f']) u;
 select is(pg_temp.error_as('adam',
   $$select manage_mcp_servers('create', {a}, '{"instance_name": "local", "url": "http://localhost:9000/mcp"}')$$), 'ok',
-  'the database takes a plain http address; whether Weir connects to it is decided where it connects');
+  'the database accepts a plain http address; the gateway decides whether Weir connects to it');
 select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "no-such"}')$$), 'WR004',
   'M11_a_catalog_server_that_is_not_published_is_not_found');
 select is(pg_temp.as_user('owner', $$select priority::text from mcp_server_instances where id = {files}$$), '100',
@@ -62,7 +62,7 @@ select is(pg_temp.as_user('ann', $$select deploy_mcp_server_to_dtma({zero}) ->> 
 select is(pg_temp.as_user('ann', $$select stop_mcp_server_instance({zero}) ->> 'status'$$), 'stopping',
   'M6_stop_mcp_server_instance_stops_by_the_server_s_id_alone');
 
--- A configuration names no secret, and is sent to the node only
+-- A configuration contains no secret, and is sent to the node only
 select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files",
   "configuration": {"directory": "/d", "vault_api_key_id": "01900000-0000-7000-8000-00000000dead"}}')$$), 'WR001',
   'S4_a_catalog_server_s_configuration_names_no_secret');
@@ -110,7 +110,7 @@ select is(pg_temp.as_user('owner',
   $$select count(*) from mcp_interaction_logs where instance_id = {files} and item = 'stop' and user_id = {ann}
   and phase = 'completed'$$), '1', 'M18_a_stop_is_in_the_audit_log');
 
--- Others
+-- Other actors
 select is(pg_temp.error_as('bob', $$select manage_mcp_servers('deploy', {b}, null, {files})$$), 'WR004',
   'M2_an_owner_deploys_no_server_of_another_organization_in_their_own');
 select is(pg_temp.as_user('owner',

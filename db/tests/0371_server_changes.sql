@@ -1,4 +1,4 @@
--- Updating, restarting and deleting servers, and idempotency keys: by actor, and by what becomes of the server.
+-- Updating, restarting and deleting servers, and idempotency keys: by actor, and by the effect on the server.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -13,7 +13,7 @@ $$;
 create function pg_temp.server_status(p_name text) returns text language sql as $$
   select concat_ws(' ', i.status, i.generation, i.last_error_code) from mcp_server_instances i where i.id = pg_temp.id_of(p_name);
 $$;
--- Claims what is due and says what; the worker's side.
+-- Claims the operations that are due and describes them, as a worker.
 create function pg_temp.claim_operations() returns text language sql as $$
   select string_agg(concat_ws(' ', c.action, c.instance_name, c.generation, c.package_version, c.configuration ->> 'directory'), ', '
                     order by c.instance_name)
@@ -60,7 +60,7 @@ select is(pg_temp.manage_server('ann', a, null, case a when 'update' then '{"pri
 from unnest(array['update', 'restart', 'delete', 'start', 'stop']) a;
 select is(pg_temp.server_status('files'), 'running 2', 'M2_refused_changes_leave_the_server_as_it_was');
 
--- Update: what is wrong, by name
+-- Update: errors name the member
 select is(pg_temp.manage_server('ann', 'update', s, c) || ' '
   || (pg_temp.as_user('ann', format('select manage_mcp_servers(''update'', {a}, %L, {%s}) ->> ''message''',
   c, s)) like 'server_config%')::text, 'WR001 true',
@@ -97,7 +97,7 @@ select is(pg_temp.manage_server('adam', 'update', 'files', '{"instance_name": "f
   'an admin updates a server''s name and policy again');
 select is((select row(priority, region, chat_offline)::text from mcp_server_instances where id = pg_temp.id_of('files')),
   '(0,north,{read_*})',
-  'an update leaves what it does not name');
+  'an update changes only what it names');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"configuration": {"directory": "/data"}}'), 'ok',
   'an update to the same configuration is accepted');
 select is(pg_temp.server_status('files'), 'running 2', 'an update to the same configuration does not restart the server');
@@ -120,7 +120,7 @@ select is(pg_temp.server_status('files'), 'running 3', 'M16_an_updated_server_ru
 select is((select deployed_by from mcp_server_instances where id = pg_temp.id_of('files')), pg_temp.id_of('ann'),
   'M18_a_server_says_who_updated_it');
 
--- The number of sessions is the organization's choice and the node is told of it. The number of calls at once is the catalog's alone.
+-- The number of sessions is the organization's choice and is sent to the node. The number of concurrent calls is the catalog's alone.
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"max_sessions": 7}'), 'ok',
   'an update of the number of sessions is accepted where callers share one process');
 select is(pg_temp.server_status('files'), 'running 3', 'an update of the number of sessions does not restart a shared process');
@@ -128,9 +128,9 @@ select is(pg_temp.manage_server('ann', 'update', 'files', '{"max_sessions": 1024
   'an update to a process for each session is accepted');
 select is((select row(status, generation, max_sessions)::text from mcp_server_instances where id = pg_temp.id_of('files')),
   '(updating,4,1024)',
-  'an update to a process for each session is for the node to carry out');
+  'an update to a process for each session is carried out by the node');
 savepoint s;
--- As if it had been published so: nobody changes a published version.
+-- As if the version had been published with it: a published version cannot be changed.
 set local session_replication_role = replica;
 update mcp_server_catalog set calls_at_once = 1 where id = (select catalog_server_id from mcp_server_instances where id = pg_temp.id_of('files'));
 set local session_replication_role = origin;
@@ -143,7 +143,7 @@ select pg_temp.claim_operations(), weir.record_instance_state(pg_temp.id_of('fil
 savepoint s;
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"max_sessions": 0}'), 'ok', 'an update to zero sessions is accepted');
 select is((select row(status, max_sessions)::text from mcp_server_instances where id = pg_temp.id_of('files')), '(updating,)',
-  'an update to zero sessions leaves the number to the node, which is told');
+  'an update to zero sessions leaves the number to the node, which gets the zero');
 rollback to s;
 select is(pg_temp.as_user('ann',
   $$select manage_mcp_servers('create', {a}, '{"instance_name": "far", "url": "https://r.example/mcp", "max_sessions": 1}') ->> 'message'$$),
@@ -172,37 +172,37 @@ savepoint withdrawn;
 select weir.withdraw_catalog_server('test-files') \g /dev/null
 select is(pg_temp.manage_server('ann', 'restart', 'files'), 'ok', 'a server with a withdrawn version is restarted');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"configuration": {"directory": "/other"}}'), 'ok',
-  'a server with a withdrawn version is configured anew');
+  'a server with a withdrawn version is reconfigured');
 select is(pg_temp.claim_operations(), 'update files 6 2.0.0 /other',
   'an operation of a server with a withdrawn version is carried out');
 update mcp_server_instances set status = 'running' where id = pg_temp.id_of('files');
-select is(pg_temp.manage_server('ann', 'update', 'files', '{"version": "1.0.0"}'), 'WR004', 'no server is moved to a withdrawn version');
+select is(pg_temp.manage_server('ann', 'update', 'files', '{"version": "1.0.0"}'), 'WR004', 'a server cannot be updated to a withdrawn version');
 select is(pg_temp.manage_server('ann', 'create', null,
          format('{"instance_name": "new", "catalog": "test-files", %s "configuration": {"directory": "/d"}}', v)),
-  'WR004', 'no server is made of a withdrawn version: ' || v) from unnest(array['', '"version": "2.0.0",']) v;
+  'WR004', 'no server is created from a withdrawn version: ' || v) from unnest(array['', '"version": "2.0.0",']) v;
 rollback to withdrawn;
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"configuration": {"directory": "/other"}}'), 'ok',
-  'an update is asked for before the version is blocked');
+  'an update is requested before the version is blocked');
 select weir.block_catalog_server('test-files', '2.0.0', 'It leaks.') \g /dev/null
 select is(pg_temp.claim_operations(), null, 'V12_an_update_is_not_carried_out_after_its_version_was_blocked');
-select is(pg_temp.server_status('files'), 'failed 6 catalog_blocked', 'an update that came too late for a blocked version has its own code');
+select is(pg_temp.server_status('files'), 'failed 6 catalog_blocked', 'an update whose version was blocked meanwhile has its own code');
 rollback to withdrawn;
-select is(pg_temp.manage_server('ann', 'restart', 'files'), 'ok', 'a restart is asked for before the version is blocked');
+select is(pg_temp.manage_server('ann', 'restart', 'files'), 'ok', 'a restart is requested before the version is blocked');
 select weir.block_catalog_server('test-files', '2.0.0', 'It leaks.') \g /dev/null
 select is(pg_temp.claim_operations(), null, 'V12_what_was_asked_for_before_the_version_was_blocked_is_not_carried_out');
 select is((select concat(o.outcome, ' ', o.error_code) from weir.dtma_operations o
            where o.instance_id = pg_temp.id_of('files') and o.action = 'restart' order by o.id desc limit 1), 'failed catalog_blocked',
-  'an operation that came too late for a blocked version has failed, and says why');
+  'an operation whose version was blocked meanwhile has failed, with the reason');
 select is(pg_temp.server_status('files'), 'running 5', 'a restart that is refused leaves the server as it is');
 select is(pg_temp.manage_server('ann', 'restart', 'files'), 'WR005', 'V12_a_server_with_a_blocked_version_is_not_restarted');
 select matches(pg_temp.as_user('ann', $$select manage_mcp_servers('restart', {a}, null, {files}) ->> 'message'$$), 'It leaks\.$',
-  'an admin who restarts a blocked server hears the reason');
+  'an admin who restarts a blocked server gets the reason');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"configuration": {"directory": "/other"}}'), 'WR005',
   'V12_a_running_server_with_a_blocked_version_is_not_configured_anew');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"instance_name": "renamed", "configuration": {"directory": "/other"}}'), 'WR005',
   'V12_nor_renamed_in_the_same_request');
 select is((select concat_ws(' ', i.instance_name, i.configuration ->> 'directory') from mcp_server_instances i
-           where i.id = pg_temp.id_of('files')), 'files /more', 'a refused update has changed nothing');
+           where i.id = pg_temp.id_of('files')), 'files /more', 'a refused update changes nothing');
 select is(pg_temp.manage_server('ann', 'create', null, '{"instance_name": "new", "catalog": "test-files", "version": "2.0.0"}'), 'WR004',
   'V12_no_server_is_made_of_a_blocked_version');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"version": "1.0.0", "configuration": {"directory": "/data"}}'), 'ok',
@@ -228,7 +228,7 @@ select is((select node_id = last_node_id from mcp_server_instances where id = pg
 select weir.record_instance_state(pg_temp.id_of('files'), 9, 'running', null, null),
   pg_temp.record_operation('files', 'deploy', 'done') \g /dev/null
 
--- A restart wants no other state
+-- A restart does not change the desired state
 select is(pg_temp.manage_server('adam', 'restart', 'files'), 'ok', 'M1_an_admin_restarts_a_server');
 select is(pg_temp.server_status('files'), 'running 9', 'M9_a_restarting_server_runs_until_its_node_says_otherwise');
 select is(pg_temp.manage_server('adam', 'restart', 'files'), 'WR005', 'M13_a_restarting_server_is_not_restarted_again');
@@ -257,7 +257,7 @@ select is((select endpoint_url from weir.claim_operations('01900000-0000-7000-80
 select is(pg_temp.server_status('remote'), 'updating 3', 'M8_a_remote_server_with_a_new_address_is_updating');
 select pg_temp.record_operation('remote', 'update', 'done') \g /dev/null
 
--- Idempotency keys, of every action
+-- Idempotency keys, for every action
 select is(pg_temp.as_user('ann', format('select manage_mcp_servers(%L, {a}, %L, {%s})', a, c, s)),
           pg_temp.as_user('ann', format('select manage_mcp_servers(%L, {a}, %L, {%s})', a, c, s)),
             'M13_the_same_request_with_the_same_idempotency_key_has_the_same_answer: ' || concat_ws(' ', a, s))
@@ -308,7 +308,7 @@ select is((select concat_ws(' ', c.action, c.node_id = pg_temp.id_of('node'))
   where c.instance_id = pg_temp.id_of('files')), 'delete t', 'M21_the_node_that_has_the_files_of_a_stopped_server_is_asked_to_delete_them');
 select is(pg_temp.record_operation('files', 'delete', 'failed', 'not_supported'), true, 'a worker records that a node refused a deletion');
 select is(pg_temp.server_status('files'), 'deleting 11 not_supported', 'M9_a_server_whose_node_refused_the_deletion_is_not_deleted');
-select is(pg_temp.manage_server('ann', 'delete', 'files'), 'ok', 'a deletion that a node refused is asked for again');
+select is(pg_temp.manage_server('ann', 'delete', 'files'), 'ok', 'a deletion that a node refused is requested again');
 select is(pg_temp.claim_operations(), 'delete files 12 1.0.0 /data', 'M7_a_second_deletion_is_an_operation_of_a_new_generation');
 select is(pg_temp.record_operation('files', 'delete', 'done'), true, 'M21_a_worker_records_that_a_deletion_is_done');
 select is((select row(status, node_id, last_node_id, configuration)::text from mcp_server_instances where id = pg_temp.id_of('files')),

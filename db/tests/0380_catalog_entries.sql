@@ -1,10 +1,10 @@
--- What an entry of the catalog must be: each member, its bounds, and what may not be published at all.
+-- What a valid catalog entry is: each member, its bounds, and what cannot be published.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
 select no_plan();
 
--- A good entry with other members in place of its own.
+-- A valid entry with the given members instead of its own.
 create function pg_temp.entry(p_members jsonb default '{}') returns jsonb language sql as $$
   select '{"slug": "tried", "version": "1.0.0", "display_name": "Tried", "transport": "stdio", "package": "tried", "bin": "tried"}'::jsonb
          || p_members;
@@ -13,8 +13,8 @@ create function pg_temp.error_of(p_members jsonb) returns text language sql as $
   select weir.catalog_entry_error(pg_temp.entry(p_members));
 $$;
 
--- What an entry has
-select is(pg_temp.error_of('{}'), null, 'an entry with what every entry has is published');
+-- Members
+select is(pg_temp.error_of('{}'), null, 'an entry with all required members is accepted');
 select lives_ok(format('select weir.publish_catalog_server(%L)', pg_temp.entry()), 'the owner publishes an entry');
 select is((select to_jsonb(r)::text from (
     select c.name, c.display_name, c.description, c.runtime, c.args, c.env, c.capabilities, c.docker_image, c.configuration_schema,
@@ -22,21 +22,21 @@ select is((select to_jsonb(r)::text from (
   '{"name": "tried", "display_name": "Tried", "description": "", "runtime": "process", "args": [], "env": {}, "capabilities": {},
     "docker_image": null, "configuration_schema": {"type": "object", "properties": {}}, "default_share": "instance",
     "calls_at_once": null}'::jsonb, 'what an entry leaves out has its default, and the name is the slug');
-select is(pg_temp.error_of(jsonb_object_agg(n, null)), null, 'null stands for an optional member that is left out')
+select is(pg_temp.error_of(jsonb_object_agg(n, null)), null, 'null means that an optional member is left out')
 from unnest(array['name', 'description', 'runtime', 'args', 'env', 'capabilities', 'docker_image', 'configuration_schema', 'default_share',
                   'calls_at_once']) n;
 select is(pg_temp.error_of(jsonb_build_object(n, null)), format('entry.%s: is missing', n), format('an entry without %s is refused', n))
 from unnest(array['slug', 'version', 'display_name', 'transport', 'package', 'bin']) n;
 select is(pg_temp.error_of(jsonb_build_object(n, v)), format('entry.%s: is not known', n), format('an entry with %s is refused', n || v))
 from unnest(array['id', 'image', 'is_published', 'withdrawn_at', 'blocked_at']) n, unnest(array['null', '1']::jsonb[]) v;
-select is(weir.catalog_entry_error(v::jsonb), 'entry: must be an object', 'what is no object is no entry: ' || coalesce(v, 'null'))
+select is(weir.catalog_entry_error(v::jsonb), 'entry: must be an object', 'a value that is not an object is refused as an entry: ' || coalesce(v, 'null'))
 from unnest(array[null, 'null', '[]', '"text"', '1']) v;
 select is(pg_temp.error_of(jsonb_build_object('description', repeat('x', 1048577))), 'entry: is larger than 1024 KiB',
-  'an entry of more than 1 MiB is refused before it is looked at');
+  'an entry of more than 1 MiB is refused before it is read');
 select throws_ok(format('select weir.publish_catalog_server(%L)', pg_temp.entry('{"slug": "Tried"}')), 'WR001',
-  'entry.slug: must be 1 to 63 of a-z, 0-9 and -, not beginning with -', 'the owner hears what is wrong with an entry');
+  'entry.slug: must be 1 to 63 of a-z, 0-9 and -, not beginning with -', 'the owner gets the error of an entry');
 
--- One member at a time: what is permitted, and what is refused with the member's name
+-- One member at a time: values that are permitted, and values that are refused with the member's name
 select is(pg_temp.error_of(jsonb_build_object(m, v)), null, format('entry.%s may be %s', m, left(v::text, 40)))
 from (values
   ('slug', '"a"'), ('name', '"tried"'), ('name', '"io.github.owner/server"'), ('name', '"com.example/a.b_c-1"'),
@@ -63,14 +63,14 @@ from (values
   ('docker_image', '"node:22"'), ('docker_image', '""'), ('docker_image', '1'),
   ('default_share', '"all"'), ('configuration_schema', '[]'), ('configuration_schema', '"x"')) t(m, v0), lateral (select v0::jsonb) l(v);
 
--- env: names that would run or load something else, and names that are Weir's or the node's
-select matches(pg_temp.error_of(jsonb_build_object('env', jsonb_build_object(n, 'x'))), format('^entry\.env\.%s: is refused', n),
+-- env: names that would run or load something else, and names that are reserved for Weir or the node
+select matches(pg_temp.error_of(jsonb_build_object('env', jsonb_build_object(n, 'x'))), format('^entry\.env\.%s: is not permitted', n),
   format('a variable %s is refused', n))
 from unnest(array['PATH', 'HOME', 'TMPDIR', 'LANG', 'LD_PRELOAD', 'LD_LIBRARY_PATH', 'LD_', 'NODE_OPTIONS', 'NODE_PATH',
                   'npm_config_registry', 'NPM_CONFIG_REGISTRY', 'Npm_Config_userconfig', 'PYTHONPATH', 'PYTHONSTARTUP', 'PYTHON',
                   'BASH_ENV', 'ENV', 'IFS', 'WEIR_DTMA_TOKEN', 'WEIR_', '__weir_x']) n;
 select matches(pg_temp.error_of(jsonb_build_object('env', jsonb_build_object(n, 'x'))), '^entry\.env\..*: is not a valid name of a variable',
-  'what is no name of a variable is refused: ' || left(to_jsonb(n)::text, 40))
+  'an invalid name of a variable is refused: ' || left(to_jsonb(n)::text, 40))
 from unnest(array['', '1A', 'A B', 'A=B', 'A-B', E'A\n', E'PATH\n', 'Ä', repeat('A', 129)]) n;
 select matches(pg_temp.error_of(jsonb_build_object('env', v0::jsonb)), e, 'the values of env are strings: ' || left(v0, 40))
 from (values ('{"A": 1}', '^entry\.env\.A: must be a string'), ('{"A": null}', '^entry\.env\.A: must be a string'),
@@ -86,11 +86,11 @@ select throws_ok(format('select weir.publish_catalog_server(%L)', pg_temp.entry(
   'entry.env.NODE_OPTIONS: is not permitted, because it changes what is executed or is reserved for Weir',
   'the owner publishes no entry whose env would load something else');
 
--- configuration_schema: only what is checked, none of Weir's own settings, and writeOnly
+-- configuration_schema: only keywords that are checked, none of Weir's own settings, and writeOnly
 select is(pg_temp.error_of(jsonb_build_object('configuration_schema',
             jsonb_build_object('properties', jsonb_build_object(n, '{}'::jsonb)))),
   format('entry.configuration_schema.properties.%s: is a setting that Weir has for every server; give the property another name', n),
-  format('an entry declares no property %s', n))
+  format('an entry cannot declare the property %s', n))
 from unnest(array['timeout_ms', 'max_retries', 'retry_backoff_ms', 'priority']) n;
 select is(pg_temp.error_of(jsonb_build_object('configuration_schema', s::jsonb)), null, 'a configuration_schema may be ' || s)
 from unnest(array[

@@ -1,4 +1,4 @@
--- A server's log: who may read it, and what a call in SQL hears.
+-- A server's log: who may read it, and what a call in SQL returns.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -16,18 +16,18 @@ from (values ('ann', 'WR010'), ('adam', 'WR010'), ('mia', 'WR003'), ('vic', 'WR0
              ('otto', 'WR004')) t(w, r);
 select is(pg_temp.as_user(w, $$select get_mcp_server_logs({files})$$), '42501', format('M5_%s_does_not_execute_get_mcp_server_logs', w))
 from unnest(array['anon', 'service']) w;
-select is(pg_temp.count_readings(), 0::bigint, 'a log that nobody got is not recorded as read');
+select is(pg_temp.count_readings(), 0::bigint, 'a refused reading of a log is not recorded as a reading');
 select is(pg_temp.as_user('ann', $$select count(*) from weir.server_log_source({files})$$), '42501',
   'M5_a_person_does_not_ask_where_a_log_is');
 
--- As Weir's process asks
+-- As Weir's process calls it
 select set_config('weir.log_reader', 'on', true) \g /dev/null
 select is(pg_temp.error_as(w, $$select get_mcp_server_logs({files})$$), r, format('M1_a_log_is_%s_to_%s', r, w))
 from (values ('ann', 'ok'), ('adam', 'ok'), ('mia', 'WR003'), ('vic', 'WR003'), ('sam', 'WR004'), ('bob', 'WR004'),
              ('otto', 'WR004')) t(w, r);
 select is(pg_temp.count_readings(), 2::bigint, 'each reading of a log is recorded');
 select is(pg_temp.as_user('ann', $$select get_mcp_server_logs({files}, 5, '2026-11-30T00:00:00Z')$$)::jsonb ->> 'tail', '5',
-  'who may read a log hears what was asked for');
+  'a person who may read a log gets the arguments back');
 select is(pg_temp.error_as('ann', format('select get_mcp_server_logs(%s)', a)), e, format('M10_get_mcp_server_logs(%s)', a))
 from (values ('null', 'WR004'), ('{nobody}', 'WR004'), ('{spy}', 'WR004'), ('{files}, 0', 'WR001'), ('{files}, 1001', 'WR001'),
              ('{files}, null', 'WR001'), ('{files}, 1, ''infinity''', 'WR001'), ('{remote}', 'WR010')) t(a, e);
@@ -45,9 +45,9 @@ select is((select row(organization_id, node_id, env ->> 'TOKEN', configuration -
                       configuration_schema #> '{properties,token,writeOnly}')::text
            from weir.server_log_source(pg_temp.id_of('masked'))),
   row(pg_temp.id_of('a'), null::uuid, '${config.token}', 't0ken', 'true'::jsonb)::text,
-  'the process hears what must not be read in the lines');
+  'the process gets the values that must be removed from the lines');
 select is((select node_id from weir.server_log_source(pg_temp.id_of('files'))),
-  (select node_id from mcp_server_instances where id = pg_temp.id_of('files')), 'the process hears which node has the lines');
+  (select node_id from mcp_server_instances where id = pg_temp.id_of('files')), 'the process gets the node that has the lines');
 
 select * from finish();
 rollback;

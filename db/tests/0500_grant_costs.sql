@@ -1,4 +1,4 @@
--- The cost of a grant's rules for each call is bounded when the grant is made.
+-- The cost of a grant's rules for each call is limited when the grant is made.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -25,19 +25,19 @@ create function pg_temp.grant_with_names(p_n integer, p_rule text) returns jsonb
                                       from generate_series(1, p_n) n));
 $$;
 
--- Each construct, a little below and above the maximum
+-- Each construct, just below and just above the maximum
 create temporary table bounds (name text, below jsonb, above jsonb);
 insert into bounds values
   ('repetition of a set', pg_temp.grant_with_pattern('[ab]*a[ab]{34}x'), pg_temp.grant_with_pattern('[ab]*a[ab]{60}x')),
   ('repetitions of a class', pg_temp.grant_with_pattern('\w{60}\w{60}\w{60}'), pg_temp.grant_with_pattern(repeat('\w{99}', 8))),
-  ('repetitions that may be left out', pg_temp.grant_with_pattern(repeat('a{0,9}', 8)), pg_temp.grant_with_pattern(repeat('a{0,99}', 8))),
-  ('what may be empty, in a row', pg_temp.grant_with_pattern(repeat('a*', 15)), pg_temp.grant_with_pattern(repeat('a*', 60))),
+  ('optional repetitions', pg_temp.grant_with_pattern(repeat('a{0,9}', 8)), pg_temp.grant_with_pattern(repeat('a{0,99}', 8))),
+  ('parts that may be empty, in a row', pg_temp.grant_with_pattern(repeat('a*', 15)), pg_temp.grant_with_pattern(repeat('a*', 60))),
   ('optional groups in a row', pg_temp.grant_with_pattern(repeat('(a|b)?', 10)), pg_temp.grant_with_pattern(repeat('(a|b)?', 33))),
   ('groups in groups, repeated', pg_temp.grant_with_pattern(repeat('(a|', 3) || 'b' || repeat(')+', 3)),
     pg_temp.grant_with_pattern(repeat('(a|', 12) || 'b' || repeat(')+', 12))),
   ('a loop over loops', pg_temp.grant_with_pattern('(' || repeat('a?', 10) || ')*'),
     pg_temp.grant_with_pattern('(' || repeat('a?', 90) || ')*')),
-  ('classes beside many characters', pg_temp.grant_with_pattern('\w{9}abcdefghijklmnopqrstuvwxyz'),
+  ('classes besides many characters', pg_temp.grant_with_pattern('\w{9}abcdefghijklmnopqrstuvwxyz'),
     pg_temp.grant_with_pattern('\w{0,99}abcdefghijklmnopqrstuvwxyz')),
   ('patterns of several arguments', pg_temp.grant_with_rule_for_each(8, '{"matches": "x%[a-z]+"}'),
     pg_temp.grant_with_rule_for_each(16, '{"matches": "x%[a-z]+"}')),
@@ -53,7 +53,7 @@ insert into bounds values
        jsonb_build_object('each', jsonb_build_object('in', (select jsonb_agg(repeat('v', 60) || n) from generate_series(1, 100) n)))))),
   ('a large value', pg_temp.grant_with_rules(jsonb_build_object('a', jsonb_build_object('equals', repeat('v', 60000)))),
      pg_temp.grant_with_rules(jsonb_build_object('a', jsonb_build_object('each', jsonb_build_object('equals', repeat('v', 6000)))))),
-  ('objects to compare elements with', pg_temp.grant_with_rules('{"a": {"in": [{"b": 1}]}}'),
+  ('objects that elements are compared with', pg_temp.grant_with_rules('{"a": {"in": [{"b": 1}]}}'),
     pg_temp.grant_with_rules('{"a": {"each": {"in": [{"b": 1}]}}}')),
   ('arguments', pg_temp.grant_with_rule_for_each(50, '{"type": "number"}'), pg_temp.grant_with_rule_for_each(400, '{"type": "number"}')),
   ('places', pg_temp.grant_with_rule_for_each(12, '{"under": "/d"}'), pg_temp.grant_with_rule_for_each(30, '{"under": "/d"}')),
@@ -63,13 +63,13 @@ insert into bounds values
      jsonb_build_object('tools', (select jsonb_object_agg('tool' || n, '{}'::jsonb) from generate_series(1, 2000) n))),
   ('resources below places', pg_temp.grant_with_globs('resources', 450, 'file:///data/%/*'),
     pg_temp.grant_with_globs('resources', 700, 'file:///data/%/*')),
-  ('resources with text behind *', pg_temp.grant_with_globs('resources', 15, 'file:///*/README.%'),
+  ('resources with text after a *', pg_temp.grant_with_globs('resources', 15, 'file:///*/README.%'),
     pg_temp.grant_with_globs('resources', 40, 'file:///*/README.%')),
   ('exact resources', pg_temp.grant_with_globs('resources', 1200, 'file:///data/%'),
     pg_temp.grant_with_globs('resources', 2000, 'file:///data/%')),
   ('prompts', pg_temp.grant_with_globs('prompts', 50, '*a%*'), pg_temp.grant_with_globs('prompts', 900, '*a%*'));
 select is(weir.permissions_error(below), null, 'F04_permissions_below_the_maximum_cost_are_accepted: ' || name) from bounds;
-select matches(weir.permissions_error(above), '^\$.*(costs .* of at most 100000|at most)',
+select matches(weir.permissions_error(above), '^\$.*(costs .* limit is 100000|at most)',
   'F04_permissions_above_the_maximum_cost_are_refused: ' || name) from bounds;
 select matches(weir.permissions_error(pg_temp.grant_with_rules('{"l": {"each": {"in": [{"b": 1}]}}}')),
   '^\$\.tools\.read_file: costs each call up to [0-9]+ steps, and the limit is 100000: use ',
@@ -90,7 +90,7 @@ from unnest(array['{"path": {"type": "string", "under": "/srv/data"}, "head": {"
   '{"file": {"matches": "^[^/]{1,60}\\.(txt|md)$"}}', '{"tags": {"each": {"in": ["red", "green", "blue"]}}}',
   '{"cells": {"each": {"each": {"type": "number"}}}}']) r;
 
--- The attack's own grant: 200 patterns under 64 KiB. Every way by which a grant is written refuses it.
+-- The grant of the attack: 200 patterns under 64 KiB. Every way of writing a grant refuses it.
 create temporary table attack as
 select pg_temp.grant_with_rules((select jsonb_object_agg('a' || n,
   jsonb_build_object('matches', '\w{99}\w{99}' || n || '\w{0,99}\w{0,99}x'))
@@ -116,7 +116,7 @@ select throws_ok(format('insert into permission_requests (organization_id, agent
   pg_temp.id_of('a'), pg_temp.id_of('robo'), pg_temp.id_of('files'), permissions, pg_temp.id_of('mia')),
   '23514', null, 'F04_the_attacks_grant_is_refused_by_the_table_of_requests') from attack;
 
--- Its cost is found without running it: PostgreSQL takes seconds to refuse these.
+-- Its cost is computed without running it: PostgreSQL takes seconds to refuse these.
 select matches(weir.pattern_error(repeat('(a|', 33) || 'b' || repeat(')+', 33)), 'costs',
   'F04_a_pattern_that_is_too_costly_is_refused_before_it_is_compiled');
 select is(weir.pattern_error(p), 'has a construct that is not supported',
@@ -127,8 +127,8 @@ select is(weir.pattern_error(p), null, 'F04_a_pattern_of_supported_constructs_is
 from unnest(array['^a$', '^a|b$', '[a-z\]\\]', '[^\d\s]+', '[[:alpha:]_]+', '(a|)', '()', 'a{0}', 'a{2,}', 'a{2,3}?', '(a+?b*?)??',
   '\.\*\(', 'ä[ö-ü]', '}']) p;
 
--- Random patterns below the maximum compile and match quickly, whatever is matched. Without the bound one in some dozens takes seconds,
--- and all of them take longer than the timeout.
+-- Random patterns below the maximum compile and match quickly, whatever they are matched with. Without the limit one in some dozens takes
+-- seconds, and all of them take longer than the timeout.
 create function pg_temp.random_pattern(p_depth integer) returns text language plpgsql as $$
 declare
   v_text text := '';
@@ -165,7 +165,7 @@ select is((select count(*) from sized s cross
   'F04_random_patterns_below_the_maximum_cost_are_matched_within_the_timeout');
 reset statement_timeout;
 
--- The cost counts with bounds on lengths and numbers: rules are evaluated within these bounds
+-- The cost counts with limits on lengths and numbers: rules are evaluated within these limits
 create function pg_temp.check_arguments(p_rules text, p_arguments jsonb) returns text language sql as $$
   select coalesce(weir.argument_failure(array[jsonb_build_object('args', p_rules::jsonb)], p_arguments::text), 'holds');
 $$;
@@ -179,7 +179,7 @@ select is(pg_temp.check_arguments('{"l": {"each": {"under": "/d"}}}', pg_temp.li
 select is(pg_temp.check_arguments('{"l": {"each": {"matches": "x+"}}}', pg_temp.list_argument(100, repeat('x', 100))), '$.l',
   'F04_a_hundred_texts_of_more_than_8_KiB_are_denied_where_a_pattern_applies');
 select is(pg_temp.check_arguments('{"l": {"each": {"type": "string"}}}', pg_temp.list_argument(200, repeat('x', 200))), 'holds',
-  'texts of more than 8 KiB pass where only their type is checked');
+  'texts of more than 8 KiB pass if only their type is checked');
 select is(pg_temp.check_arguments('{"l": {"each": {}}}', pg_temp.list_argument(257, 'x')), '$.l', 'F04_more_than_256_elements_are_denied');
 select is(pg_temp.check_arguments('{"l": {"each": {"each": {"type": "number"}}}}',
   (select jsonb_build_object('l', jsonb_agg('[1, 2]'::jsonb)) from generate_series(1, 100))), 'holds',
@@ -192,7 +192,7 @@ select is(pg_temp.check_arguments('{"p": {"under": "/d"}}', jsonb_build_object('
 select is(pg_temp.check_arguments('{"p": {"under": "/d"}}', jsonb_build_object('p', '/d/' || repeat('x', 4094))), '$.p',
   'F04_a_path_of_more_than_4096_characters_is_denied');
 select is(pg_temp.check_arguments('{"o": {"in": [{"a": 1}, [2]]}}', jsonb_build_object('o', v::jsonb)), r,
-  format('among values that are compared whole, %s: %s', v, r))
+  format('among values that are compared as a whole, %s: %s', v, r))
 from (values ('{"a": 1}', 'holds'), ('[2]', 'holds'), ('{}', '$.o'), ('[]', '$.o'), ('{"a": 1, "b": 2}', '$.o'), ('2', '$.o')) t(v, r);
 select is(pg_temp.check_arguments('{"n": {"type": "integer", "min": 1, "max": 5}}', jsonb_build_object('n', n)), r,
   'a number from 1 to 5 is checked without printing it: ' || left(n::text, 20))
@@ -209,10 +209,10 @@ from (select jsonb_object_agg('a' || n, '{}'::jsonb) from generate_series(1, 20)
                   ('one missing', jsonb_build_object('args', rules), arguments - 'a7', '$.a7'),
                   ('none allowed', '{"other": "deny"}', arguments, '$.a1'),
                   ('others allowed', jsonb_build_object('args', rules, 'other', 'allow'), arguments || '{"b": 1}', 'holds')) t(n, e, a, r);
--- Resources, as each glob by itself decides
+-- Resources, decided as each glob alone decides
 select is(weir.granted_entries(jsonb_build_object('resources', g.globs), 'resource_read', u) is not null,
   exists (select from jsonb_array_elements_text(g.globs) x where weir.matches_uri_glob(u, x)),
-    format('the globs %s decide alike together and one by one on %s', g.globs, u))
+    format('the globs %s decide the same together and one by one for %s', g.globs, u))
 from (values ('["file:///a/*"]'::jsonb), ('["file:///a/b", "x*"]'), ('["*"]'), ('[]'), ('["file:///a/../b"]')) g(globs),
   unnest(array['file:///a/b', 'file:///a/../b', 'file:///a/%2e%2e/b', 'x', 'x/..', '*']) u;
 -- Lists and reads agree

@@ -1,4 +1,4 @@
--- The closed grammar: what it accepts, and what its rules let through. Functions only; no rows.
+-- The closed grammar: what it accepts, and what its rules permit. Functions only; no rows.
 begin;
 \ir ../testing/helpers.sql
 select no_plan();
@@ -128,16 +128,16 @@ select is(pg_temp.check_arguments('{"args": {"p": {}}}', '{"p": ' || repeat('[',
 select is(weir.granted_entries('{"tools": {"read_*": {"args": {}}, "read_file": {}}}', 'tool_execution', 'read_file'),
   array['{}'::jsonb], 'a rule for the exact name is used instead of a glob that matches too');
 select is(cardinality(weir.granted_entries('{"tools": {"read_*": {"args": {}}, "*": {}}}', 'tool_execution', 'read_file')), 2,
-  'all globs that match a name give their rules');
+  'the rules of all globs that match a name apply');
 select is(weir.granted_entries('{"tools": {"read_*": {}}}', 'tool_execution', 'write_file'), null,
   'V9_a_tool_that_no_entry_names_is_denied');
 select is(weir.granted_entries('{"prompts": ["a"]}', 'prompt_get', 'b'), null, 'V9_a_prompt_that_no_entry_names_is_denied');
 
--- What a denied argument is told
+-- The detail that a denied caller gets
 create function pg_temp.detail_of(p_rules text, p_arguments text, p_full boolean) returns text language sql as $$
   select weir.argument_detail(array[p_rules::jsonb], weir.argument_failure(array[p_rules::jsonb], p_arguments), p_full);
 $$;
-select is(pg_temp.detail_of(r, a, f), d, format('a denied argument is told: %s', d))
+select is(pg_temp.detail_of(r, a, f), d, format('the detail of a denied argument: %s', d))
 from (values
   ('{"args": {"path": {"type": "string", "under": "/data"}}}', '{"path": "/etc"}', false,
    '$.path: must be of type string and be under /data'),
@@ -157,13 +157,13 @@ from (values
   ('{"args": {"c": {"prefix": "red-1"}}}', '{"c": "x"}', true, '$.c: must begin with red-1'),
   ('{"args": {"a.b": {"type": "string"}}}', '{"a.b": 1}', false, '$.a.b: must be of type string')) t(r, a, f, d);
 select ok(pg_temp.detail_of('{"args": {"n": {}}}', '[]', false) like '$: the arguments must be a JSON object%',
-  'arguments that are no object are told so');
+  'arguments that are not an object have that detail');
 select is_empty($$select r from (values ('{"in": ["red-1"]}'), ('{"equals": "red-1"}'), ('{"matches": "red-1"}'), ('{"prefix": "red-1"}'),
   ('{"each": {"in": ["red-1"]}}'), ('{"each": {"each": {"equals": "red-1"}}}')) t(r), unnest(array['"x"', '["x"]', '[["x"]]', '1']) v
   where pg_temp.detail_of(format('{"args": {"c": %s}}', r), format('{"c": %s}', v), false) like '%red-1%'$$,
   'V9_values_that_only_readers_of_the_grant_may_know_are_told_to_nobody_else');
 select is(length(pg_temp.detail_of(jsonb_build_object('args', jsonb_build_object(repeat('k', 150), jsonb_build_object('in',
   (select jsonb_agg(repeat('v', 50) || n) from generate_series(1, 90) n), 'under', '/' || repeat('u', 1000), 'matches', repeat('m', 200),
-  'prefix', repeat('p', 900))))::text, '{}', true)) <= 500, true, 'what a denied argument is told is at most 500 characters');
+  'prefix', repeat('p', 900))))::text, '{}', true)) <= 500, true, 'the detail of a denied argument is at most 500 characters');
 select * from finish();
 rollback;

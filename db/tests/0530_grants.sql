@@ -1,4 +1,4 @@
--- Granting and revoking: by actor, and what the table itself refuses to whoever writes it.
+-- Granting and revoking: by actor, and what the table itself refuses to every writer.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -27,7 +27,7 @@ select is(pg_temp.error_as('adam', $$select grant_mcp_access({robo}, {nobody}, '
   $$select grant_mcp_access({robo}, {spy}, '{}')$$), 'T3_a_server_that_does_not_exist_and_one_of_another_organization_are_refused_alike');
 select is(pg_temp.error_as('adam', $$select grant_mcp_access(null, {files}, '{}')$$), 'WR004', 'M10_null_is_no_agent_to_grant_to');
 
--- Somebody who administers one organization and belongs to another
+-- An admin of one organization who belongs to another
 update organization_members set role = 'admin' where organization_id = pg_temp.id_of('b') and user_id = pg_temp.id_of('mel');
 select is(pg_temp.error_as('mel', $$select grant_mcp_access({bot}, {files}, '{}')$$), 'WR004',
   'V8_an_admin_of_b_cannot_give_a_s_server_to_b_s_agent');
@@ -61,7 +61,7 @@ select is(pg_temp.as_user('mia', $$select revoke_mcp_access({robo}, {files}) ->>
 select is(pg_temp.as_user('mia', $$select revoke_mcp_access({robo}, {files}) ->> 'revoked'$$), 'false',
   'revoking a grant that is revoked changes nothing');
 
--- Others
+-- Other actors
 select is(pg_temp.as_user('mel', $$select count(*) from agent_mcp_permissions where organization_id = {a}$$), '0',
   'a member who does not own the agent sees no grants of it');
 select is(pg_temp.as_user('bob', $$select count(*) from agent_mcp_permissions$$), '0', 'an owner sees no grants of another organization');
@@ -71,7 +71,7 @@ select is(pg_temp.error_as('bob', $$select revoke_mcp_access({robo}, {files})$$)
 select is(pg_temp.error_as('sam', $$select grant_mcp_access({robo}, {files}, '{}')$$), 'WR004', 'V7_a_suspended_admin_makes_no_grant');
 select is(pg_temp.as_user('anon', $$select grant_mcp_access({robo}, {files}, '{}')$$), '42501', 'anon makes no grant');
 
--- What the table refuses to whoever writes it
+-- What the table refuses to every writer
 select throws_ok(pg_temp.with_ids($$update agent_mcp_permissions set revoked_at = null, revoked_by = null where id = {grant}$$), 'WR005',
   null, 'T4_a_revoked_grant_is_not_reactivated_by_direct_sql');
 select throws_ok(pg_temp.with_ids($$update agent_mcp_permissions set expires_at = 'infinity' where id = {grant}$$), 'WR005', null,
@@ -114,7 +114,7 @@ select is(pg_temp.as_user('ann', $$select grant_mcp_access({robo}, {files}, '{"t
 select pg_temp.create_as('robo2', 'ann', $$select create_agent({a}, 'Robo 2')$$) \g /dev/null
 select matches(pg_temp.as_user('ann',
   $$select grant_mcp_access({robo2}, {files}, '{"tools": {"x": {"args": {"p": {"beneath": "/"}}}}}') ->> 'message'$$),
-  '\$\.tools\.x\.args\.p\.beneath', 'a refusal of permissions says at which path');
+  '\$\.tools\.x\.args\.p\.beneath', 'a refusal of permissions has the path');
 
 -- Permissions as a list, empty, or left out
 create function pg_temp.stored_as(p_permissions text) returns jsonb language plpgsql as $$
@@ -133,14 +133,14 @@ from (values ($$'["read_file", "list_*"]'$$, '{"tools": {"read_file": {}, "list_
   ($$(select jsonb_agg('a' || n) from generate_series(1, 20000) n)$$, '"WR001"'), ($$(repeat('[', 3000) || repeat(']', 3000))::jsonb$$,
   '"WR001"')) t(g, p);
 select is(pg_temp.as_user('ann', $$select grant_mcp_access({robo2}, {files}, '["a", {"tools": {}}]') ->> 'message'$$),
-  'permissions $[1]: must be a text of 1 to 1024 characters', 'a refusal of a list says which of its elements is wrong');
+  'permissions $[1]: must be a text of 1 to 1024 characters', 'a refusal of a list has the index of the wrong element');
 select is(weir.granted_entries(pg_temp.stored_as('null'), k, i) is null, true, 'permissions that were left out permit no ' || k)
 from (values ('tool_execution', 'read_file'), ('resource_read', 'file:///data/x'), ('prompt_get', 'greet')) t(k, i);
 select is(weir.granted_entries(pg_temp.stored_as($$'["*"]'$$), 'resource_read', '*') is null, true, 'a list of tools permits no resource');
 
--- What the server does not announce is granted, with a warning
+-- A tool that the server does not announce is granted, with a warning
 select is(pg_temp.as_user('ann', format('select grant_mcp_access({robo2}, {files}, %L) -> ''warnings''', p))::jsonb, w::jsonb,
-  'granting this is answered with the right warnings: ' || p)
+  'a grant of these permissions has the right warnings: ' || p)
 from (values ('["read_file", "list_*"]', '[]'), ('["*"]', '[]'), ('[]', '[]'), ('{"resources": ["x"]}', '[]'),
   ('["drop_all", "get_*", "read_file"]',
    '["the server does not announce the tool drop_all", "the server announces no tool that matches get_*"]')) t(p, w);
@@ -152,7 +152,7 @@ select pg_temp.create_as('unknown', 'ann', $$select manage_mcp_servers('create',
 \g /dev/null
 select is(pg_temp.as_user('ann', $$select grant_mcp_access({robo2}, {unknown}, '["x"]') -> 'warnings'$$)::jsonb,
   '["the server has announced no tools yet, so the names of the granted tools were not checked"]',
-  'a grant for a server that has announced nothing says so');
+  'a grant for a server that has announced nothing has a warning');
 select is(weir.granted_entries(null, 'tool_execution', 'x') is null and weir.granted_entries('null', 'tool_execution', 'x') is null,
   true, 'V9_null_permissions_permit_nothing');
 select is(weir.granted_entries('["*"]', 'tool_execution', 'x') is null, true, 'V9_permissions_written_as_a_list_permit_nothing');

@@ -11,7 +11,7 @@ returns text language sql as $$
   select pg_temp.error_as(p_actor, format('select request_mcp_access({%s}, {%s}, %L, ''please'')', p_agent, p_server, p_permissions));
 $$;
 
--- The agent's owner asks
+-- The agent's owner makes requests
 select is(pg_temp.request_access(w), r, format('T1_%s_requests_nothing_for_an_agent_of_another', w))
 from (values ('ann', 'WR003'), ('adam', 'WR003'), ('vic', 'WR003'), ('mel', 'WR003'), ('sam', 'WR004'), ('bob', 'WR004'),
   ('otto', 'WR004')) t(w, r);
@@ -70,7 +70,7 @@ select is(pg_temp.as_user('owner',
   $$select count(*) from mcp_interaction_logs where kind = 'grant' and item = 'decide_permission_request' and user_id = {adam}
   and decision = 'allowed' and grant_id is not null$$), '1', 'M14_a_decision_is_in_the_audit_log_with_its_grant');
 
--- Refused, withdrawn, and as asked
+-- Refused, withdrawn, and granted as requested
 select pg_temp.create_as('second', 'mia', $$select request_mcp_access({robo}, {files}, '{"tools": {"read_file": {}}}')$$) \g /dev/null
 select is(pg_temp.error_as('ann', 'select decide_permission_request({second}, false)'), 'ok', 'an owner refuses a request');
 select is(pg_temp.admit_call('read_file', '{"path": "/data/x"}'), 'item_not_granted', 'a refused request permits no call');
@@ -82,7 +82,7 @@ select is(pg_temp.error_as('ann', $$select decide_permission_request({fourth}, t
   'an owner grants what was requested from a later time on');
 select is(pg_temp.admit_call('read_file', '{"path": "/data/x"}'), 'no_grant', 'V3_a_grant_by_a_request_permits_no_call_before_it_starts');
 
--- An admin of b is a member in a like any other
+-- An admin of b has no more rights in a than any member
 savepoint s;
 update organization_members set role = 'admin' where organization_id = pg_temp.id_of('b') and user_id = pg_temp.id_of('mel');
 select pg_temp.create_as('melbot', 'mel', $$select create_agent({a}, 'Of Mel')$$),
@@ -93,7 +93,7 @@ from unnest(array['true', 'false']) g;
 select is(pg_temp.request_access('mel', 'robo', 'spy'), 'WR004', 'T3_an_admin_of_b_requests_no_server_of_b_for_an_agent_of_a');
 rollback to s;
 
--- The table, for whoever writes it
+-- The table, for every writer
 select throws_ok(pg_temp.with_ids($$update permission_requests set $$ || c || $$ where id = {second}$$), 'WR005', null,
   'T4_a_request_is_not_changed_by_direct_sql: ' || c)
 from unnest(array['status = ''open'', decided_at = null', 'permissions = ''{"tools": {"*": {}}}''', 'requested_by = {ann}',
@@ -108,7 +108,7 @@ select is(pg_temp.as_user('writer:' || w,
   where id = {fifth} returning 1$$), r, format('T2_the_writer_decides_no_request_for %s as %s', w, b))
 from (values ('mia', 'mia', '42501'), ('adam', 'ann', '42501'), ('bob', 'bob', null), ('mel', 'mel', null)) t(w, b, r);
 
--- A person's requests are bounded
+-- The number of a person's requests is limited
 select case when (select rolsuper from pg_roles where rolname = current_user) then lives_ok(pg_temp.with_ids($$
   set local session_replication_role = replica;
   insert into permission_requests (organization_id, agent_id, mcp_server_instance_id, permissions, requested_by)
@@ -123,7 +123,7 @@ insert into organization_members (organization_id, user_id, role, status)
   values (pg_temp.id_of('b'), pg_temp.id_of('mia'), 'member', 'active');
 select pg_temp.create_as('robob', 'mia', $$select create_agent({b}, 'Robo B')$$) \g /dev/null
 select is(pg_temp.request_access('mia', 'robob', 'spy'), 'ok', 'M12_a_person_s_open_requests_are_bounded_in_each_organization_by_itself');
--- Sharing a workspace with an agent is using it, so nobody adds another's agent
+-- A person who shares a workspace with an agent may use it, so nobody adds another's agent
 select pg_temp.create_as('lair', 'mel', $$select create_workspace({a}, 'Lair')$$) \g /dev/null
 select is(pg_temp.error_as('mel', $$select add_workspace_member({lair}, agent_id => {robo})$$), 'WR003',
   'V6_a_member_adds_no_agent_of_another_to_their_workspace');
@@ -133,33 +133,33 @@ select is(pg_temp.as_user('writer:mel',
 select is(pg_temp.error_as('mia', $$select add_workspace_member({home}, agent_id => {robo3})$$), 'ok',
   'an agent''s owner adds it to a workspace');
 
--- What one grant may cost everybody's admission is bounded
+-- The cost of one grant for everybody's admission is limited
 select is(pg_temp.error_as('ann', format('select grant_mcp_access({robo}, {files}, %L)',
   (select jsonb_build_object('tools', jsonb_object_agg(repeat('a', n) || '*', '{}'::jsonb)) from generate_series(1, k) n))), r,
-    format('a grant with %s globs that match together is bounded', k))
+    format('a grant with %s globs that match together is limited', k))
 from (values (16, 'ok'), (17, 'WR001')) t(k, r);
 select is(weir.argument_failure(array['{"args": {"x": {"each": {"each": {"type": "number"}}}}}'::jsonb],
-  '{"x": [[' || array_to_string(array_fill(0, array[k]), ',') || ']]}'), r, format('an argument with %s values is bounded', k))
+  '{"x": [[' || array_to_string(array_fill(0, array[k]), ',') || ']]}'), r, format('an argument with %s values is limited', k))
 from (values (250, null), (1100, '$')) t(k, r);
 
 -- A list, and permissions that are left out
 select pg_temp.create_as('robo9', 'adam', $$select create_agent({a}, 'Robo 9')$$),
        pg_temp.create_as('listed', 'adam', $$select request_mcp_access({robo9}, {files}, '["read_file", "drop_all"]')$$) \g /dev/null
 select is(pg_temp.as_user('owner', 'select permissions from permission_requests where id = {listed}')::jsonb,
-  '{"tools": {"read_file": {}, "drop_all": {}}}', 'a list of tools that is asked for is kept as an object');
+  '{"tools": {"read_file": {}, "drop_all": {}}}', 'a requested list of tools is stored as an object');
 select is(pg_temp.as_user('adam', 'select decide_permission_request({listed}, true) -> ''warnings''')::jsonb,
-  '["the server does not announce the tool drop_all"]', 'a decision answers the warnings of its grant');
+  '["the server does not announce the tool drop_all"]', 'a decision returns the warnings of its grant');
 select pg_temp.create_as('listed', 'adam', $$select request_mcp_access({robo9}, {files}, message => 'later')$$) \g /dev/null
 select is(pg_temp.as_user('owner', 'select permissions from permission_requests where id = {listed}'), '{}',
-  'a request without permissions asks for nothing');
+  'a request without permissions requests nothing');
 select is(pg_temp.error_as('adam', $$select decide_permission_request({listed}, true, permissions => '["list_*"]')$$), 'ok',
   'a request is granted with a list of tools');
 select is(pg_temp.as_user('owner', 'select permissions from agent_mcp_permissions where agent_id = {robo9} and revoked_at is null')::jsonb,
-  '{"tools": {"list_*": {}}}', 'the list of a decision is kept as an object');
+  '{"tools": {"list_*": {}}}', 'the list of a decision is stored as an object');
 select pg_temp.create_as('listed', 'adam', $$select request_mcp_access({robo9}, {files}, '["*"]')$$) \g /dev/null
 select is(pg_temp.error_as('adam', $$select decide_permission_request({listed}, true, permissions => '[]')$$), 'ok',
   'a request is granted with an empty list');
 select is(pg_temp.as_user('owner', 'select permissions from agent_mcp_permissions where agent_id = {robo9} and revoked_at is null'), '{}',
-  'an empty list of a decision grants nothing, and not what was asked for');
+  'an empty list of a decision grants nothing, and not the requested permissions');
 select * from finish();
 rollback;

@@ -67,7 +67,7 @@ select is(pg_temp.as_user(who, $$select public.audit_mcp_interactions('[{"intera
 select is(pg_temp.as_user('ann', $$select weir.record_event('grant', {a})$$), '42501',
   'T13_the_writer_s_function_for_events_is_not_executed_by_a_person');
 
--- Events of the engine and of functions name an organization; their rows have nothing of another organization
+-- Events of the engine and of functions name an organization; their rows contain nothing of another organization
 select is(pg_temp.as_user('engine', format('select public.audit_mcp_interactions(%L) ->> ''written''', jsonb_build_array(
   jsonb_build_object('interaction_type', 'error', 'organization_id', pg_temp.id_of('a'), 'agent_id', pg_temp.id_of('bot'),
     'mcp_server_instance_id', pg_temp.id_of('spy'), 'duration_ms', 1.5, 'outcome', 'failed', 'error_details',
@@ -78,7 +78,7 @@ select is((select concat_ws(' ', l.organization_id = pg_temp.id_of('a'), l.agent
   where l.kind = 'error' and l.agent_id = pg_temp.id_of('bot')), 't', 'T16_an_event_of_the_engine_has_no_names_of_another_organization');
 select is((select concat_ws(' ', l.instance_id = pg_temp.id_of('spy'), l.duration_us, l.outcome, l.error_code, l.detail)
   from mcp_interaction_logs l where l.kind = 'error' and l.agent_id = pg_temp.id_of('bot')), 't 1500 failed WR012 late',
-  'an event of the engine is written by the names that read_audit has');
+  'an event of the engine is written in the format of read_audit');
 select is(pg_temp.as_user('engine', format('select public.audit_mcp_interactions(%L) ->> ''written''', jsonb_build_array(
   jsonb_build_object('interaction_type', 'oauth', 'organization_id', pg_temp.id_of('a'), 'error_details',
     '{"reason": "forbidden"}'::jsonb)))), '1', 'an event with a reason is written');
@@ -93,7 +93,7 @@ select is(pg_temp.error_as('bob', $$select create_agent({a}, 'x')$$) || (select 
   where l.organization_id = pg_temp.id_of('a') and l.user_id = pg_temp.id_of('bob')), 'WR0040',
     'T16_an_outsider_s_denied_call_is_not_in_the_audit_log_of_the_organization_that_they_named');
 
--- Which values a row may have
+-- The values that a row may have
 create function pg_temp.insert_row_sql(p_columns text, p_values text) returns text language sql as $$
   select format('insert into mcp_interaction_logs (created_at, id, organization_id, epoch, actor_kind, phase, kind, decision%s)
   values (now(), weir.uuid_v7(), %L, 1, ''system'', %s)', p_columns, pg_temp.id_of('a'), p_values);
@@ -115,7 +115,7 @@ select throws_ok(pg_temp.insert_row_sql(', request_copy', $$'requested', 'chat',
 select throws_ok(pg_temp.insert_row_sql(', request_hash', $$'requested', 'chat', 'allowed', '\x00'$$), '23514', null,
   'T15_a_digest_that_is_no_sha256_is_refused');
 select throws_ok(pg_temp.insert_row_sql(', organization_id', $$'requested', 'chat', 'allowed', null$$), '42701', null,
-  'a row that names two organizations is no statement');
+  'a row that names two organizations is refused');
 select throws_ok($$insert into mcp_interaction_logs (created_at, id, epoch, actor_kind, phase, kind, decision)
   values (now(), weir.uuid_v7(), 1, 'system', 'requested', 'chat', 'allowed')$$, '23502', null,
     'T16_a_row_without_an_organization_is_refused');
@@ -130,11 +130,11 @@ select is(encode(weir.log_leaf(1, 1, '7', '01900000-0000-7000-8000-000000000001'
   '01900000-0000-7000-8000-000000000002', 'requested', 'tool_execution', 'allowed',
   '2026-01-02 03:04:05.000007+00', null, 'agent', null, '01900000-0000-7000-8000-000000000003', 'Zoë', 'robokey000000001', null, null,
   'read\file', null, null, 1, null, null, null, null, null, 10, null, '\x00', null, '', null, 1), 'hex'),
-  '0adde823a2712278e08dd1e6b7e8157f564ee17ff603c39f2d33256786c58207', 'the leaf of known values with canon_version 1 is the known one');
+  '0adde823a2712278e08dd1e6b7e8157f564ee17ff603c39f2d33256786c58207', 'known values have the known leaf of canon_version 1');
 select ok((select bool_and(octet_length(leaf) = 32) and count(distinct leaf) = count(*) from mcp_interaction_logs),
   'every row of the audit log has its own leaf');
 
--- Denials without a decision
+-- Denials that admission did not decide
 select is(weir.record_denials('01900000-0000-7000-8000-000000000001', array[weir.uuid_v7(), weir.uuid_v7(), weir.uuid_v7()],
   array_fill(now(), array[3]), array['robokey000000001', 'robokey000000001', null],
   array[sha256(convert_to(repeat('r', 43), 'UTF8')), sha256('wrong'), null], array[null, null, pg_temp.id_of('mia')], array[null, null,
@@ -148,7 +148,7 @@ select throws_ok($$select weir.record_denials(null, array[weir.uuid_v7()], array
   'WR001', null, 'a denial without a decision cannot have a reason that admission decides');
 
 -- Unknown callers
--- counted_5 and counted_6 are what is counted after the first requests and after all of them.
+-- counted_5 and counted_6 are the counts after the first requests and after all of them.
 delete from weir.security_events;
 select pg_temp.within_one_minute($$
   select weir.record_security_events(array['key_unknown', 'key_unknown'], array['abcdefghijk', 'abcdefgh'],
@@ -190,7 +190,7 @@ drop table :last;
 select is(pg_temp.as_user('engine', 'select weir.ensure_log_partitions()'), '1', 'the engine makes a month that is missing');
 select set_eq(format('select a.attname, a.atttypid, a.attnotnull, a.attgenerated from pg_attribute a where a.attrelid = %L::regclass
   and a.attnum > 0', :'last'),
-  'select * from columns_before', 'a partition that was made anew has the columns of the former one');
+  'select * from columns_before', 'a partition that was created again has the columns of the former one');
 select is((select relrowsecurity and relforcerowsecurity from pg_class where oid = :'last'::regclass), true,
   'T17_a_partition_that_was_made_anew_has_forced_row_level_security');
 select throws_ok('truncate ' || :'last', 'WR003', null, 'T12_a_partition_that_was_made_anew_is_not_truncated');

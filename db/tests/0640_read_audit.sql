@@ -1,4 +1,4 @@
--- Reading the record: who, which rows, in pages, and that it is recorded.
+-- Reading the audit log: who reads which rows, in pages, and that the reading is recorded.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -41,7 +41,7 @@ select is(pg_temp.as_user('owner',
   $$select count(*) from mcp_interaction_logs where kind = 'admin_read' and phase = 'denied' and organization_id = {a}$$), '1',
   'M14_a_suspended_admin_s_attempt_to_read_is_in_the_audit_log');
 
--- Pages: each row once, in one order, though every page adds a row
+-- Pages: each row once, in one order, although every page adds a row
 create function pg_temp.read_all_pages(p_limit integer) returns bigint[] language plpgsql as $$
 declare
   v_before text := 'null';
@@ -78,15 +78,15 @@ from unnest(array['null', '[]', '"x"', '{"x": 1}', '{"kind": "grant"}', '{"inter
   '{"since": "2026-02-31T00:00:00Z"}',
   '{"since": "2026-99-99T99:99:99Z"}', '{"until": {"a": 1}}']) f;
 select is(pg_temp.error_as('ann', format('select read_audit({a}, null, %L)', f)), 'WR001',
-  'this is refused as the place before which a page ends: ' || left(f, 60))
+  'this is refused as the cursor of a page: ' || left(f, 60))
 from unnest(array['null', '[]', '{}', '{"id": "x", "created_at": "now", "phase": "denied"}',
   '{"id": "01900000-0000-7000-8000-00000000dead", "created_at": "2026-01-01T00:00:00Z", "phase": "x"}']) f;
 select is(pg_temp.error_as('ann', format('select read_audit({a}, null, null, %s)', n)), 'WR001',
   format('a page of %s rows of the audit log is refused', n)) from unnest(array[-1, 0, 1001]) n;
 select is(pg_temp.as_user('ann', $$select read_audit({a}, '{"kind": "grant"}') ->> 'message'$$),
-  'filter.kind is not known: a filter has ' || weir.audit_filter_names(), 'a filter with an unknown member hears which there are');
+  'filter.kind is not known: a filter has ' || weir.audit_filter_names(), 'the error about an unknown member of a filter lists the known ones');
 
--- Rows and their names. Each call has an id of its own, so that its rows are found again.
+-- Rows and their names. Each call has its own id, so that its rows can be found.
 create function pg_temp.call(p_name text, p_item text, p_copy text default '{}') returns text language sql as $$
   select concat(pg_temp.keep_id(p_name, weir.uuid_v7())::text, ((weir.admit(
     '01900000-0000-7000-8000-000000000001', array[pg_temp.id_of(p_name)], array[clock_timestamp()], array['robokey000000001'],
@@ -127,7 +127,7 @@ from (values ('{"a": 1e39}', 'object'), ('{"a": 1e41}', 'string'), ('[1e-50]', '
   ('1e999999999', 'string'), ('', 'string'), ('{"a": "\u0000"}', 'string'), ('{"a": "1e100000"}', 'object'), ('[1e2, "x"]', 'array'),
   (repeat('[', 4096), 'string'), ('null', 'null')) t(c, t);
 
--- Merged: one row of one interaction, in every page
+-- Merged: one row for each interaction, in every page
 select is((select r from pg_temp.rows_of('good', '{"merged": true}') r)
   - '{created_at,id,organization_id,agent_id,mcp_server_instance_id,grant_id}'::text[], jsonb_build_object(
   'phase', 'completed', 'interaction_type', 'tool_execution', 'decision', 'allowed', 'actor_kind', 'agent', 'user_id', null,
@@ -138,7 +138,7 @@ select is((select r from pg_temp.rows_of('good', '{"merged": true}') r)
 select is((select count(*) from pg_temp.rows_of(n, '{"merged": true}')), 1::bigint, 'an interaction is one merged row: ' || n)
   from unnest(array['good', 'failed', 'waiting', 'refused']) n;
 select is((select r ->> 'phase' from pg_temp.rows_of('waiting', '{"merged": true}') r), 'requested',
-  'a merged row of a call without an outcome is requested');
+  'a merged row of a call without an outcome has the phase requested');
 select is((select r -> 'error_details' from pg_temp.rows_of('failed', '{"merged": true}') r),
   '{"reason": "timeout", "code": "WR012", "detail": null}', 'a call that failed has error details');
 select is((select r -> 'error_details' from pg_temp.rows_of('refused', '{"merged": true}') r),
@@ -173,7 +173,7 @@ begin
   return v_all;
 end;
 $$;
-select is(p.small, p.large, format('pages of %s have what one page has, filtered by %s', n, f))
+select is(p.small, p.large, format('pages of %s have the rows of one page, filtered by %s', n, f))
 from unnest(array['{"merged": true}', '{"merged": true, "outcome": "ok"}', '{"merged": true, "phase": "denied"}',
             '{"tool": "list_directory"}']) f,
      unnest(array[1, 3]) n,
@@ -191,7 +191,7 @@ lateral (select count(*) as n from mcp_interaction_logs l where l.organization_i
 select isnt_empty($$select from mcp_interaction_logs where reason = 'item_not_granted' and organization_id = pg_temp.id_of('a')$$,
   'there are denials to filter');
 select is((select count(*) from jsonb_array_elements(pg_temp.audit_rows_of('ann', 'a', ', ''{"tool": "read_audit"}'' '))), 0::bigint,
-  'an act is not found as a tool');
+  'the filter by tool finds no act');
 select is((select count(*) from pg_temp.rows_of('good', format('{"merged": true, "outcome": "%s"}', o))), n,
   format('a merged row is found by the outcome of its call: %s of %s', n, o))
 from (values ('ok', 1::bigint), ('timeout', 0)) t(o, n);
@@ -199,7 +199,7 @@ from (values ('ok', 1::bigint), ('timeout', 0)) t(o, n);
 -- The codes of denials
 select is_empty($$select m.value[1] from pg_constraint c, regexp_matches(pg_get_constraintdef(c.oid), '''([a-z_]+)''', 'g') m(value)
   where c.conname = 'reason_is_known' and weir.reason_code(m.value[1]) is null$$,
-  'every reason of a denial has the code that its caller hears');
+  'every reason of a denial has the code that its caller gets');
 
 create temporary table refused as
 select pg_temp.error_as(w, c) as heard, item
@@ -209,10 +209,10 @@ from (values ('mia', 'select create_workspace({a}, '''')', 'create_workspace'),
   t(w, c, item);
 select is((select array_agg(distinct r #>> '{error_details,code}' order by r #>> '{error_details,code}')
   from jsonb_array_elements(pg_temp.audit_rows_of('adam', 'a', ', ''{"phase": "denied"}'', null, 1000')) r where r ->> 'item' = f.item),
-  f.heard, 'the code of a refusal in the audit log is the one that the caller heard: ' || f.item)
+  f.heard, 'the code of a refusal in the audit log is the one that the caller got: ' || f.item)
 from (select item, array_agg(distinct heard order by heard) as heard from refused where heard <> 'WR004' group by item) f;
 
--- A filter that hardly anything matches looks at 20,000 rows, and says where to go on
+-- A filter that matches few rows reads 20,000 rows, and says where to continue
 insert into mcp_interaction_logs (created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, outcome, item)
 select now() - n * interval '1 millisecond', weir.uuid_v7(), 'completed', pg_temp.id_of('a'), 'lifecycle', 'allowed', 1,
        'system', 'ok', 'many'
@@ -222,13 +222,13 @@ values (now() - interval '1 minute', pg_temp.keep_id('oldest', weir.uuid_v7()), 
         'system', 'ok', 'old');
 create temporary table pages as
 select pg_temp.as_user('adam', $$select read_audit({a}, '{"interaction_type": "oauth"}')$$)::jsonb as page;
-select is(page -> 'rows', '[]', 'a page of which no row that was looked at matches is empty') from pages;
-select is(page -> 'next' ->> 'phase', 'completed', 'a page that ended before the audit log did says where to go on') from pages;
+select is(page -> 'rows', '[]', 'a page is empty if none of the rows that it read matches') from pages;
+select is(page -> 'next' ->> 'phase', 'completed', 'a page that ended before the audit log did says where to continue') from pages;
 select is(pg_temp.as_user('adam', format($$select read_audit({a}, '{"interaction_type": "oauth"}', %L)$$, page -> 'next'))::jsonb
-  #>> '{rows,0,id}', pg_temp.id_of('oldest')::text, 'the page after it finds what lies beyond') from pages;
+  #>> '{rows,0,id}', pg_temp.id_of('oldest')::text, 'the next page finds the rows after that') from pages;
 select is(pg_temp.pages_of('{"interaction_type": "oauth"}', 1), array[pg_temp.id_of('oldest') || ' completed'],
-  'rows are found beyond many that do not match, once');
+  'a row after many that do not match is found once');
 select is(cardinality(pg_temp.pages_of('{"interaction_type": "lifecycle", "merged": true, "outcome": "ok"}', 1000)) >= 20100, true,
-  'pages that look at many rows leave none out');
+  'pages that read many rows leave none out');
 select * from finish();
 rollback;

@@ -1,4 +1,4 @@
--- Usage is rolled up for each hour once, whole, by organization.
+-- Usage is summed once for each hour, completely and by organization.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -23,13 +23,13 @@ create function pg_temp.usage_of_hour(p_hours integer) returns text language sql
     u.failed, u.duration_us), ', ' order by u.instance_id, u.agent_id)
   from usage_hourly u, hour h where u.hour = h.at + make_interval(hours => p_hours);
 $$;
--- three calls of which one failed, 12 denials of which 11 are one row; one more server, and none; another tenant; the hour after
+-- three calls of which one failed, 12 denials of which 11 share one row; one more server, and none; another tenant; the next hour
 select pg_temp.add_log_row(0, 'requested'), pg_temp.add_log_row(1, 'requested'), pg_temp.add_log_row(59, 'requested'),
   pg_temp.add_log_row(0, 'completed', p_outcome => 'ok'), pg_temp.add_log_row(59, 'completed', p_outcome => 'timeout'),
        pg_temp.add_log_row(2, 'denied'), pg_temp.add_log_row(3, 'denied', p_occurrences => 11),
          pg_temp.add_log_row(4, 'denied', p_instance => ''), pg_temp.add_log_row(5, 'requested', 'bot', 'spy'),
        pg_temp.add_log_row(60, 'requested'), pg_temp.add_log_row(6, 'completed', p_kind => 'lifecycle', p_outcome => 'ok') \g /dev/null
-select is(weir.roll_up_usage('30 minutes'), true, 'the first roll-up finds the hour to begin with');
+select is(weir.roll_up_usage('30 minutes'), true, 'the first roll-up finds the first hour');
 select is((select rolled_up_to from weir.usage_progress), (select at from hour),
   'the first roll-up begins with the hour of the first row of the audit log');
 select is(weir.roll_up_usage('30 minutes'), true, 'the second roll-up rolls up the first hour');
@@ -38,7 +38,7 @@ select is(pg_temp.usage_of_hour(0), '- 0 1 0 0, files 3 12 1 2000, spy 1 0 0 0',
 select pg_temp.add_log_row(7, 'requested') \g /dev/null
 select is(weir.roll_up_usage('30 minutes'), true, 'the third roll-up rolls up the next hour');
 select is(pg_temp.usage_of_hour(0), '- 0 1 0 0, files 3 12 1 2000, spy 1 0 0 0',
-  'a row that comes after its hour was rolled up is not counted');
+  'a row that is added after its hour was rolled up is not counted');
 select is(pg_temp.usage_of_hour(1), 'files 1 0 0 0', 'the next hour has its own usage');
 select is(weir.roll_up_usage('2 hours'), false, 'an hour whose calls may still run is not rolled up');
 -- Only for this test may an hour begin at any minute, so that it does not depend on the minute in which it runs.
@@ -47,7 +47,7 @@ alter table weir.usage_progress drop constraint usage_progress_is_an_hour;
 update weir.usage_progress set rolled_up_to = clock_timestamp() - interval '1 hour 4 minutes';
 select is(weir.roll_up_usage('0'), false, 'an hour is not rolled up four minutes after its end, whatever the grace');
 update weir.usage_progress set rolled_up_to = clock_timestamp() - interval '1 hour 5 minutes';
-select is(weir.roll_up_usage('0'), true, 'an hour is rolled up five minutes after its end where there is no grace');
+select is(weir.roll_up_usage('0'), true, 'an hour is rolled up five minutes after its end without a grace');
 rollback to s;
 -- Who sees usage
 select is(pg_temp.as_user(w, 'select coalesce(sum(calls), 0) from usage_hourly where organization_id = {a}'), n,

@@ -1,4 +1,4 @@
--- Old rows are deleted, so many at a time. Young rows and turns that are being answered stay.
+-- Old rows are deleted, a limited number at a time. New rows and turns that are being answered stay.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -31,7 +31,7 @@ select is((select count(*) from weir.idempotency_keys where key in ('k1', 'k29')
   'idempotency keys of less than 30 days are left after a purge');
 select is((select string_agg(case when t.leased_until > now() then 'answered' else 'young' end, ',' order by t.leased_until)
   from weir.chat_turns t), 'young,answered',
-  'a turn that is young or being answered is left after a purge');
+  'a turn that is new or being answered is left after a purge');
 select is((select count(*) from weir.security_events), 1::bigint, 'a security event of less than 90 days is left after a purge');
 select throws_ok(format('select weir.purge(%s)', a), 'WR001', null, 'a purge is refused with ' || a)
 from unnest(array['null, ''1 day'', ''1 day'', 1', '''1 day'', null, ''1 day'', 1', '''0'', ''1 day'', ''1 day'', 1',

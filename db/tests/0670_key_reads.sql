@@ -1,4 +1,4 @@
--- What a key of an organization may read by its scopes, that nobody else may, and that reading is in the audit log.
+-- What a key of an organization may read by its scopes, that nobody else may read it, and that the reading is in the audit log.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -27,7 +27,7 @@ select is(pg_temp.create_organization_key('bob', 'keyofb0000000001', '{audit.rea
 insert into usage_hourly (organization_id, hour, agent_id, instance_id, calls)
 select pg_temp.id_of(o), '2026-01-02 03:00+00', pg_temp.id_of('robo'), pg_temp.id_of('files'), n from (values ('a', 7), ('b', 8)) t(o, n);
 
--- Scopes: each opens one function and no other
+-- Scopes: each permits one function and no other
 select pg_temp.create_organization_key('adam', 'key' || rpad(split_part(s, '.', 1), 13, '0'), array[s]::text)
   from unnest(array['audit.read', 'servers.read', 'usage.read']) s \g /dev/null
 select is(pg_temp.read_with_key('key' || rpad(split_part(s, '.', 1), 13, '0'), f), case when s = weir.key_scope(f) then r else 'WR003' end,
@@ -68,10 +68,10 @@ select is(pg_temp.as_user(w, $$select weir.read_with_key('keyofall00000001', '\x
   format('M4_%s_does_not_execute_read_with_key', w))
 from unnest(array['anon', 'ann', 'adam', 'service', 'gateway', 'writer:ann']) w;
 select is(pg_temp.as_user('engine', format('select weir.%s', f)), '42501',
-  'the engine reads an organization only with a key and may not: ' || f)
+  'the engine reads an organization only with a key, and is refused: ' || f)
 from unnest(array['servers_of({a})', 'usage_of({a}, null, null)', 'audit_page({a}, null, null, null, 10)']) f;
 
--- Reading the audit log is recorded before it is done, and bad arguments are refused
+-- Reading the audit log is recorded before it is done, and wrong arguments are refused
 select is((select r -> 0 ->> 'item' || ' ' || (r -> 0 ->> 'key_id')
   from (select weir.read_with_key('keyofall00000001', sha256(convert_to(repeat('k', 43), 'UTF8')), 'read_audit',
   '{"limit": 1}') -> 'rows' as r) t),

@@ -1,4 +1,4 @@
--- Admission: each check alone, each recorded.
+-- Admission: each check alone, and each decision recorded.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -27,7 +27,7 @@ select is(pg_temp.admit_call('file:///etc/passwd', null, 'files', 'resource_read
   'a resource outside the grant is denied');
 select is(pg_temp.admit_call('other', null, 'files', 'prompt_get'), 'item_not_granted', 'a prompt outside the grant is denied');
 select is(pg_temp.admit_call('read_file', '{"path": "/data/a"}', 'files', 'prompt_get'), 'item_not_granted',
-  'a granted tool that is asked for as a prompt is denied');
+  'a granted tool that is requested as a prompt is denied');
 select is(pg_temp.as_user('owner',
   $$select count(*) from mcp_interaction_logs where phase = 'denied' and kind in ('tool_execution', 'prompt_get', 'resource_read')
   and reason is not null and agent_id = {robo}$$),
@@ -74,7 +74,7 @@ select is(pg_temp.admit_call_as('adam', 'list_directory'), 'user_forbidden',
 select is(pg_temp.admit_call_as('mel', 'list_directory'), 'user_forbidden',
   'V8_a_member_of_two_organizations_who_shares_no_workspace_with_an_agent_does_not_use_it');
 select is(pg_temp.admit_call_as('bob', 'list_directory'), 'member_inactive',
-  'an owner of another organization is no active member to admission');
+  'an owner of another organization is not an active member for admission');
 select is(pg_temp.admit_call_as('ann', 'list_directory', 'bot', 'files'), 'member_inactive',
   'V8_a_person_calls_nothing_through_an_agent_of_another_organization');
 select is(pg_temp.admit_call_as('mel', 'list_directory', 'bot', 'files'), 'user_forbidden',
@@ -105,7 +105,7 @@ select is((select a.failures[1]
 select is(pg_temp.admit_call('list_directory', p_key => null, p_user => 'mia'), 'key_unknown', 'V5_a_person_without_an_agent_is_denied');
 select is(pg_temp.admit_call('list_directory', p_key => null, p_agent => 'robo'), 'key_unknown',
   'V5_an_agent_s_id_without_a_key_or_a_person_is_denied');
-select is(pg_temp.admit_call('list_directory', p_user => 'bob'), 'member_inactive', 'a key with a person who is no member is denied');
+select is(pg_temp.admit_call('list_directory', p_user => 'bob'), 'member_inactive', 'a key with a person who is not a member is denied');
 rollback to s;
 
 -- Denied for the grant
@@ -115,7 +115,7 @@ rollback to s;
 select pg_temp.as_user('ann',
   $$select grant_mcp_access({robo}, {files}, '{"tools": {"*": {}}}', expires_at => now() + interval '1 hour')$$) \g /dev/null
 select is(pg_temp.admit_call('list_directory'), 'admitted', 'V3_a_grant_permits_calls_until_it_expires');
--- It expires now, which is after this transaction began. No trigger lets even a superuser change it.
+-- It expires now, which is after this transaction began. Not even a superuser could change it while the triggers are on.
 set local session_replication_role = replica;
 update agent_mcp_permissions set expires_at = clock_timestamp() where agent_id = pg_temp.id_of('robo') and revoked_at is null;
 set local session_replication_role = origin;
@@ -126,19 +126,19 @@ select pg_temp.as_user('ann',
 select is(pg_temp.admit_call('list_directory'), 'no_grant', 'V3_a_grant_permits_no_call_before_it_starts');
 rollback to s;
 select weir.withdraw_catalog_server('test-files') \g /dev/null
-select is(pg_temp.admit_call('list_directory'), 'admitted', 'a server whose catalog entry was withdrawn goes on and is called');
+select is(pg_temp.admit_call('list_directory'), 'admitted', 'a server whose catalog entry was withdrawn is still called');
 rollback to s;
 select weir.block_catalog_server('test-files', null, 'It leaks.') \g /dev/null
 select is(pg_temp.admit_call('list_directory'), 'catalog_blocked', 'V12_a_server_whose_catalog_entry_was_blocked_is_not_called');
 select is(pg_temp.admit_call('read_file', '{"path": "/etc"}'), 'catalog_blocked',
-  'the rules of a grant are not asked for a server whose catalog entry was blocked');
+  'the rules of a grant are not evaluated for a server whose catalog entry was blocked');
 select is(pg_temp.admit_call('delete_file'), 'item_not_granted',
   'a caller without a grant does not learn that a catalog entry was blocked');
 select results_eq($$select reason::text, detail::text, instance_id = pg_temp.id_of('files') from mcp_interaction_logs
     where reason = 'catalog_blocked' order by created_at, id limit 1$$, $$values ('catalog_blocked', null::text, true)$$,
-  'the denial of a call to a blocked server has its own reason in the record');
+  'the denial of a call to a blocked server has its own reason in the audit log');
 select weir.unblock_catalog_server('test-files') \g /dev/null
-select is(pg_temp.admit_call('list_directory'), 'admitted', 'a server whose catalog entry is not blocked any more is called again');
+select is(pg_temp.admit_call('list_directory'), 'admitted', 'a server whose catalog entry is no longer blocked is called again');
 rollback to s;
 update mcp_server_tools set status = 'rejected' where name = 'list_directory' and instance_id = pg_temp.id_of('files');
 select is(pg_temp.admit_call('list_directory'), 'definition_not_approved', 'a tool whose definition an admin rejected is denied');
@@ -148,7 +148,7 @@ select weir.record_definitions(pg_temp.id_of('files'), 2, array['tool'], array['
 select is(pg_temp.admit_call('list_directory'), 'definition_not_approved', 'A26_a_tool_whose_definition_has_changed_is_denied');
 rollback to s;
 
--- Availability is no permission, so it is decided after everything else
+-- Availability is not a permission, so it is decided last
 select pg_temp.as_user('ann', $$select manage_mcp_servers('stop', {a}, null, {files})$$) \g /dev/null
 select is(pg_temp.admit_call('list_directory'), 'unavailable', 'V10_a_permitted_call_to_a_server_that_is_down_is_unavailable');
 select is(pg_temp.admit_call('delete_file'), 'item_not_granted', 'V10_a_forbidden_call_to_a_server_that_is_down_is_denied');
@@ -165,7 +165,7 @@ select is(pg_temp.admit_call('list_directory'), 'limit', 'S16_a_grant_without_on
 delete from weir.grant_usage;
 select is(pg_temp.admit_call('list_directory'), 'limit', 'S16_a_grant_without_any_of_its_counters_admits_nothing');
 rollback to counters;
--- A window that begins later than now is the current one, so none ends between two calls.
+-- A window that begins later than now is the current one, so no window ends between two calls.
 update weir.grant_usage set window_start = 'infinity';
 select is(string_agg(pg_temp.admit_call('list_directory'), ' '), 'admitted admitted limit',
   'S16_a_limit_per_minute_denies_the_call_above_it') from generate_series(1, 3);
@@ -176,11 +176,11 @@ select is(pg_temp.admit_call('list_directory'), 'limit', 'S16_a_limit_per_day_de
 select is((select string_agg(format('%s %s', period, used), ', ' order by period) from weir.grant_usage), 'per_day 3, per_minute 1',
   'denied calls do not count toward a limit');
 select is((select count(*) from mcp_interaction_logs where reason = 'limit' and detail::integer between 1 and 86400), 2::bigint,
-  'a denial by a limit says in how many seconds to come again');
+  'a denial by a limit has the seconds to wait');
 rollback to s;
 select pg_temp.as_user('ann', $$select grant_mcp_access({robo}, {files}, '{"tools": {"*": {}}, "limits": {"per_hour": 0}}')$$) \g /dev/null
 select is(pg_temp.admit_call('list_directory'), 'limit', 'S6_a_limit_of_zero_denies_every_call');
--- It was decided between the times of its row. Where an hour ended between these, both ends are right.
+-- It was decided between the times of its row. If an hour ended between these, both ends are right.
 select ok((select bool_or(l.detail::integer between greatest(floor(extract(epoch from ends - l.recorded_at)), 1)
                                             and ceil(extract(epoch from ends - l.created_at)))
            from mcp_interaction_logs l, unnest(array[l.created_at, l.recorded_at]) t(at),
@@ -188,7 +188,7 @@ select ok((select bool_or(l.detail::integer between greatest(floor(extract(epoch
            where l.reason = 'limit'), 'a denial by a limit per hour says to wait until the hour ends');
 rollback to s;
 
--- A replica counts what an organization has open, and says which calls are too many. That can only deny a call.
+-- A replica counts an organization's open calls and streams, and says which calls exceed the limit. That can only deny a call.
 create function pg_temp.admit_calls_at_limit(p_items text[], p_at_limit boolean[]) returns text language sql as $$
   select string_agg(case when a.failures = '{}' then 'admitted' else a.failures[1] || coalesce(' ' || a.detail, '') end, ', '
                     order by a.ordinal)
@@ -209,7 +209,7 @@ select is((select reason || ' ' || detail || ' ' || instance_name || ' ' || (gra
            from mcp_interaction_logs where detail = 'connections'), 'limit connections files true',
              'M12_a_call_beyond_the_connections_is_in_the_audit_log_with_its_grant');
 select throws_ok($$select pg_temp.admit_calls_at_limit(array['list_directory'], array[true, false])$$, 'WR001', null,
-  'an array of another length that says which calls are too many is refused');
+  'an array p_at_limit of another length is refused');
 select pg_temp.as_user('ann', $$select grant_mcp_access({robo}, {files}, '{"tools": {"*": {}}, "limits": {"per_minute": 1}}')$$)
   \g /dev/null
 select matches(pg_temp.admit_calls_at_limit(array['list_directory', 'list_directory', 'list_directory'], array[true, false, false]),

@@ -1,4 +1,4 @@
--- Tools are found by words among what the agent may call, and by nobody else.
+-- A search finds tools by words, only among those that the agent may call.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -44,14 +44,14 @@ select is(pg_temp.find_tools('ticket'), 'create_issue', 'a tool is found by its 
 select is(pg_temp.find_tools('reader'), 'read_file', 'a tool is found by its title');
 select is(pg_temp.find_tools('how do I write a file?'), 'write_file read_file',
   'tools found by a sentence are ordered by the number of words');
-select is(pg_temp.find_tools('creat_isue'), 'create_issue', 'a tool is found by a misspelt name');
-select is(pg_temp.find_tools('wriet fil'), 'write_file', 'a tool is found by two misspelt words');
+select is(pg_temp.find_tools('creat_isue'), 'create_issue', 'a tool is found by a misspelled name');
+select is(pg_temp.find_tools('wriet fil'), 'write_file', 'a tool is found by two misspelled words');
 select is(pg_temp.find_tools('pull reqests of the repository'), 'listPullRequests create_issue',
-  'tools are found by several words of which one is misspelt');
+  'tools are found by several words of which one is misspelled');
 select is(pg_temp.find_tools('iss'), 'create_issue', 'a tool is found by the beginning of a word');
-select is(pg_temp.find_tools('secret'), 'secret', 'a tool whose definition is no JSON is found by its name');
-select is(pg_temp.find_tools('LS'), 'ls', 'a tool whose schema is no object is found by its name');
-select is(pg_temp.find_tools('nothing like this'), null, 'no tool is found by words that none has');
+select is(pg_temp.find_tools('secret'), 'secret', 'a tool whose definition is not JSON is found by its name');
+select is(pg_temp.find_tools('LS'), 'ls', 'a tool whose schema is not an object is found by its name');
+select is(pg_temp.find_tools('nothing like this'), null, 'words that no tool has find none');
 select is(pg_temp.find_tools('hidden'), null, 'A04_a_tool_that_is_not_granted_is_not_found');
 select is(pg_temp.find_tools('quarantined'), null, 'A26_a_quarantined_tool_is_not_found');
 select is((select concat_ws(' ', instance_name, status, definition_hash = sha256('1'))
@@ -62,7 +62,7 @@ select is((select concat_ws(' ', instance_name, status, definition_hash = sha256
 select is(pg_temp.find_tools('file', 1), 'read_file', 'no more tools are found than the limit');
 select is(pg_temp.find_tools(q), 'create_issue listPullRequests ls read_file secret write_file',
   format('a query without a word finds all tools: %s', coalesce(quote_literal(q), 'null'))) from unnest(array['', '   ', '!?*', null]) q;
-select is(pg_temp.find_tools('', n), wanted, format('a limit of %s is taken as one from 1 to 50', coalesce(n::text, 'null'))) from (values
+select is(pg_temp.find_tools('', n), wanted, format('a limit of %s is changed to one from 1 to 50', coalesce(n::text, 'null'))) from (values
   (0, 'create_issue'), (-5, 'create_issue'), (2, 'create_issue listPullRequests'),
     (2147483647, 'create_issue listPullRequests ls read_file secret write_file'),
     (null, 'create_issue listPullRequests ls read_file secret write_file')) t(n, wanted);
@@ -90,7 +90,7 @@ from unnest(array['ann', 'anon', 'service', 'gateway', 'writer:ann']) w;
 select is(pg_temp.as_user('ann', 'select count(terms) from mcp_server_tools'), '42501',
   'a person cannot read the words that tools are found by');
 
--- Changes count at once
+-- Changes take effect at once
 savepoint s;
 update mcp_server_tools set announced = false where name = 'create_issue';
 select is(pg_temp.find_tools('create_issue'), 'read_file', 'A04_a_tool_that_is_not_announced_any_more_is_not_found');

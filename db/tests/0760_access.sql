@@ -1,4 +1,4 @@
--- Asking about access: validate_mcp_access, explain_mcp_access, get_organization_mcp_configs.
+-- Questions about access: validate_mcp_access, explain_mcp_access, get_organization_mcp_configs.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -75,7 +75,7 @@ select is(pg_temp.as_user('mia', $$select explain_mcp_access({robo}, {files}, 'l
 select is(pg_temp.as_user('mia', $$select explain_mcp_access({robo}, {files}, 'list_directory') ->> 'reason'$$), 'unavailable',
   'V10_explain_says_of_a_server_that_is_down_that_the_reason_is_unavailable');
 rollback to s;
--- There is one decision: validate, explain, the list and admission answer the same, whatever has happened.
+-- There is one decision: validate, explain, the list and admission agree, whatever has happened.
 create function pg_temp.answers_after(p_actor text, p_situation text) returns text language plpgsql as $$
 declare
   v_answers text;
@@ -109,9 +109,9 @@ select is(pg_temp.as_user('mia', $$select validate_mcp_access({robo}, {files})$$
 select pg_temp.as_user('ann', $$select revoke_mcp_access({robo}, {files})$$) \g /dev/null
 select is(pg_temp.admit_call_as('mia', 'list_directory'), 'no_grant', 'S9_an_answer_of_validate_does_not_admit_a_call_after_a_revoke');
 rollback to s;
--- Only weir.decide decides. The catalog and a turn's settings only choose what is worth showing; the writing functions make and revoke
--- grants; the list adds a grant's expiry, and the export shows grants. may_read decides about subscriptions, known_denials about denied calls again. authorities and
--- revoke_again belong to a restore.
+-- Only weir.decide decides. agent_catalog and a turn's settings only choose what to show; the writing functions make and revoke grants; the
+-- list adds a grant's expiry, and the export shows grants. may_read decides about subscriptions, and known_denials decides denied calls
+-- again. authorities and revoke_again belong to a restore.
 select results_eq($$
   select p.proname::text collate "C", p.prosrc ~ 'weir\.decide\(' from pg_proc p
   where p.pronamespace in ('weir'::regnamespace, 'public'::regnamespace) and p.prosrc ~ 'agent_mcp_permissions|weir\.decide\('
@@ -133,7 +133,7 @@ select is(pg_temp.as_user('mia', format('select explain_mcp_access({robo}, {file
 from (values ('read_file', '{"path": "/etc"}'), ('delete_file', '{}'), ('write_file', '{}'), ('list_ghosts', '{}')) t(tool, arguments);
 select is(pg_temp.as_user('mia', $$select explain_mcp_access({robo}, {files}, 'read_file', '{"path": "/etc"}') ->> 'detail'$$),
   '$.path: must be of type string and be under /data',
-  'explain says at which path an argument breaks a rule');
+  'explain has the path at which an argument breaks a rule');
 select is(pg_temp.as_user('mia',
   $$select string_agg(c ->> 'check', ' ')
   from jsonb_array_elements(explain_mcp_access({robo}, {files}, 'delete_file') -> 'checks') c where c -> 'passed' = 'false'$$),
@@ -143,7 +143,7 @@ select is(pg_temp.as_user('mia',
   where c ->> 'check' = 'argument_rule'$$),
   null, 'explain has no result of a check that was not made');
 select is(pg_temp.as_user('adam', $$select explain_mcp_access({robo}, {files}, 'list_directory') ->> 'allowed'$$), 'true',
-  'explain tells an admin what the agent itself may do');
+  'explain decides for an admin as for the agent itself');
 select is(pg_temp.as_user('mel', $$select explain_mcp_access({robo}, {files})$$), 'WR004',
   'V4_explain_finds_no_agent_for_a_member_who_may_not_use_it');
 select is(pg_temp.as_user('bob', $$select explain_mcp_access({robo}, {files})$$), 'WR004', 'V4_explain_finds_no_agent_for_an_outsider');
@@ -203,7 +203,7 @@ select is(pg_temp.as_user('adam', $$select access_reason from get_organization_m
   'G7_an_admin_sees_why_an_agent_has_no_access');
 
 savepoint g;
--- Somebody who administers b and is a member of a
+-- An admin of b who is a member of a
 savepoint s;
 update organization_members set role = 'admin' where organization_id = pg_temp.id_of('b') and user_id = pg_temp.id_of('mel');
 select is(pg_temp.as_user('mel', 'select explain_mcp_access({robo}, {files})'), 'WR004',
@@ -252,7 +252,7 @@ select is(pg_temp.as_user('ann', $$select count(*) from get_organization_mcp_con
   'G6_the_list_of_all_servers_has_at_most_a_thousand');
 rollback to g;
 
--- Many servers, one question
+-- Many servers, one call
 insert into mcp_server_instances (id, organization_id, instance_name, url, status)
 select weir.uuid_v7(), pg_temp.id_of('a'), 'many-' || n, 'https://x.example/' || n, 'running' from generate_series(1, 500) n;
 insert into agent_mcp_permissions (organization_id, agent_id, mcp_server_instance_id, permissions, granted_by_id)

@@ -1,4 +1,4 @@
--- What get_organization_mcp_configs shows of a server, to whom.
+-- What get_organization_mcp_configs shows of a server, and to whom.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -9,7 +9,7 @@ select weir.set_setting('public_url', '"https://weir.example"'),
        pg_temp.as_user('ann', $$select manage_mcp_servers('create', {a},
          '{"instance_name": "far", "url": "https://u.example/secret/path", "timeout_ms": 9}')$$) \g /dev/null
 update mcp_server_instances set status = 'running', first_running_at = now() where id = pg_temp.id_of('files');
--- As if it had been published so: nobody changes a published version.
+-- As if the version had been published with it: a published version cannot be changed.
 set local session_replication_role = replica;
 update mcp_server_catalog set configuration_schema = '{"type": "object", "properties": {"directory": {"type": "string"},
   "depth": {"type": "integer"}, "token": {"type": "string", "writeOnly": true}, "nested": {"type": "object", "properties":
@@ -19,7 +19,7 @@ set local session_replication_role = origin;
 update mcp_server_instances set configuration = '{"directory": "/data", "token": "hidden-1", "nested": {"open": "x", "shut": "hidden-2"},
   "list": [{"shut": "hidden-3"}]}', capabilities = '{"tools": {"listChanged": true}}' where id = pg_temp.id_of('files');
 
--- A row, by who asks for it and for which agent
+-- A row, by the caller and the agent
 create function pg_temp.config_of(p_actor text, p_agent text, p_server text, p_member text) returns text language sql as $$
   select pg_temp.as_user(p_actor, format('select to_jsonb(c) -> %L from get_organization_mcp_configs({a}, %s) c where instance_name = %L',
     p_member, coalesce('{' || p_agent || '}', 'null'), p_server));
@@ -47,28 +47,28 @@ select is(pg_temp.config_of('ann', null, 'far', 'catalog_server')::jsonb,
     "docker_image": null, "capabilities": null, "state": null, "block_reason": null}', 'of a remote server the catalog server is the instance');
 select is(pg_temp.config_of(w, 'robo', 'files', 'has_agent_access'), 'true', format('%s sees that the agent has access', w))
 from unnest(array['mia', 'ann']) w;
-select is(pg_temp.config_of('ann', null, s, 'has_agent_access'), 'null', 'without an agent nothing is said of its access to ' || s)
+select is(pg_temp.config_of('ann', null, s, 'has_agent_access'), 'null', 'without an agent there is no answer about its access to ' || s)
 from unnest(array['files', 'far']) s;
 select is(pg_temp.as_user('bob', $$select capabilities::text from mcp_server_instances$$), '42501',
   'what an instance announced is read through its organization''s function only');
 
--- A version that no longer marks a value does not show it
+-- A version whose schema no longer marks a value does not show it
 select weir.publish_catalog_server(jsonb_build_object('slug', 'test-files', 'display_name', 'Files', 'transport', 'stdio',
   'package', '@example/files', 'version', '2.0.0', 'bin', 'files', 'configuration_schema', '{"type": "object", "properties": {
     "directory": {"type": "string"}, "token": {"type": "string"}, "nested": {"type": "object", "properties": {"open": {"type": "string"},
     "shut": {"type": "string"}}}, "list": {"type": "array", "items": {"type": "object", "properties": {"shut": {"type": "string"}}}}}}'::jsonb)) \g /dev/null
 select is(pg_temp.error_as('adam', $$select manage_mcp_servers('update', {a}, '{"version": "2.0.0", "configuration": {"directory": "/x"}}',
-  {files})$$), 'ok', 'a server is moved to a version with another schema');
+  {files})$$), 'ok', 'a server is updated to a version with another schema');
 select is((select i.configuration from mcp_server_instances i where i.id = pg_temp.id_of('files')),
   '{"directory": "/x"}'::jsonb, 'G2_a_value_that_the_new_version_would_show_is_lost');
 
--- What an instance announces is never the catalog's
+-- What an instance announces never gets into the catalog
 select is((select string_agg(distinct capabilities::text, ' ') from mcp_server_catalog), '{}', 'the catalog holds nothing that an instance announced');
 
--- A person who is nobody has no access
-select is(pg_temp.as_user('mia', 'select validate_mcp_access({robo}, {files}, ' || u || ')'), r, 'validate_mcp_access says ' || r || ' for ' || u)
+-- A null person has no access
+select is(pg_temp.as_user('mia', 'select validate_mcp_access({robo}, {files}, ' || u || ')'), r, 'validate_mcp_access returns ' || r || ' for ' || u)
 from (values ('null', 'false'), ('auth.uid()', 'true'), ('{mia}', 'true'), ('{bob}', 'false')) t(u, r);
-select is(pg_temp.as_user('mia', 'select validate_mcp_access({robo}, {files})'), 'true', 'without a user the caller is asked about');
+select is(pg_temp.as_user('mia', 'select validate_mcp_access({robo}, {files})'), 'true', 'without a user the answer is about the caller');
 
 select * from finish();
 rollback;

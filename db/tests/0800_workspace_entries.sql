@@ -1,10 +1,10 @@
--- Whoever shares a workspace with an agent may use the agent and all that it was granted. This file tries every way into a workspace.
+-- A person who shares a workspace with an agent may use the agent with all its grants. This file tries every way into a workspace.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
 select no_plan();
 
--- home has mia's agent robo; ann brings in one of her own.
+-- home has mia's agent robo; ann adds one of her own.
 select pg_temp.create_as('boss', 'ann', $$select create_agent({a}, 'Boss', workspace_id => {home})$$),
        pg_temp.as_user('ann', $$select grant_mcp_access({boss}, {files}, '{"tools": {"*": {}}}')$$) \g /dev/null
 
@@ -16,7 +16,7 @@ select is(pg_temp.as_user('writer:mia',
   $$insert into workspace_members (organization_id, workspace_id, user_id) values ({a}, {home}, {mel}) returning workspace_id$$), '42501',
   'F09_the_writer_adds_nobody_to_a_workspace_that_has_an_agent_of_another');
 select is(pg_temp.error_as('mia', $$select add_workspace_member({home}, user_id => {ann})$$), 'ok',
-  'adding somebody who is in the workspace already is no refusal');
+  'adding a person who is already in the workspace is not refused');
 select is(pg_temp.as_user('owner',
   $$select reason from mcp_interaction_logs where item = 'add_workspace_member' and phase = 'denied' and user_id = {mia}$$), 'forbidden',
   'a refused addition is in the audit log');
@@ -27,7 +27,7 @@ insert into workspace_members (organization_id, workspace_id, user_id)
 select is(pg_temp.error_as('vic', $$select add_workspace_member({home}, user_id => {mel})$$), 'WR003',
   'F09_a_viewer_adds_nobody_to_a_workspace');
 
--- Who is an admin, or owns agents, of another organization only
+-- A person who is an admin, or owns agents, of another organization only
 savepoint s;
 update organization_members set role = 'owner' where organization_id = pg_temp.id_of('b') and user_id = pg_temp.id_of('mel');
 insert into workspace_members (organization_id, workspace_id, user_id)
@@ -87,10 +87,10 @@ select is(pg_temp.as_user('mia', $$select open_direct_channel({boss}) ->> 'error
   'F09_a_workspace_s_creator_who_was_removed_opens_no_direct_channel_with_its_agents');
 delete from workspace_members where agent_id = pg_temp.id_of('boss') and workspace_id = pg_temp.id_of('lab');
 select is(pg_temp.error_as('mia', $$select add_workspace_member({lab}, user_id => {mia})$$), 'ok',
-  'a workspace''s creator who was removed adds themselves again where it has no agents');
+  'a workspace''s creator who was removed adds themselves again if it has no agents');
 rollback to s;
 
--- What changed while the caller waited for the lock
+-- Changes while the caller waited for the lock
 delete from workspace_members where agent_id = pg_temp.id_of('boss');
 select pg_temp.when_lock_is_taken($$insert into public.workspace_members (organization_id, workspace_id, agent_id)
   values ({a}, {home}, {boss})$$) \g /dev/null
@@ -119,7 +119,7 @@ select is(pg_temp.as_user('otto', 'select to_jsonb(c) from mcp_server_catalog c'
 select is(pg_temp.as_user('otto', $$select concat_ws(' ', slug, version, name, display_name, transport) from mcp_server_catalog$$),
   'test-files 1.0.0 test-files Files stdio',
   'an API role reads the description of a catalog entry');
--- The columns that API roles read and whose names could be those of a secret, an address or a command. A new such column fails this test.
+-- The columns that API roles read and whose names suggest a secret, an address or a command. A new such column fails this test.
 select results_eq($$
   select (c.relname || '.' || a.attname)::text collate "C" from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
     and not a.attisdropped

@@ -1,4 +1,4 @@
--- Channels of several people and agents: who reads, who answers, and what is left of a deleted message.
+-- Channels of several people and agents: who reads, who answers, and what remains of a deleted message.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -26,11 +26,11 @@ create function pg_temp.messages_seen_by(p_actor text) returns text language sql
     order by id) from get_chat_messages_with_details({chat})$q$);
 $$;
 
--- Each message says who wrote it
+-- Each message names its author
 select is(pg_temp.begin_turn(), 'begun', 'a turn of an agent of the workspace begins');
-select is(pg_temp.record_answer('welcome'), 'true', 'the answer of an agent of the workspace is kept');
+select is(pg_temp.record_answer('welcome'), 'true', 'the answer of an agent of the workspace is stored');
 select is(pg_temp.messages_seen_by('mia'), 'user:?:hello user:Mia M.:hi agent:Robo:welcome',
-  'a member reads each message with who wrote it');
+  'a member reads each message with its author');
 select is(pg_temp.messages_seen_by('mel'), 'WR004', 'S15_a_member_outside_the_workspace_reads_no_messages');
 select is(pg_temp.messages_seen_by('bob'), 'WR004', 'S15_an_owner_of_another_organization_reads_no_messages');
 
@@ -46,9 +46,9 @@ select is(pg_temp.begin_turn('hello', 'ann', 'loner'), 'WR004', 'V8_a_replica_be
 select is(pg_temp.record_answer('x', 'hello', 'ann', 'loner'), 'WR004', 'V8_a_replica_records_no_answer_of_an_agent_outside_the_workspace');
 select is(pg_temp.as_user('ann', $$select add_workspace_member({home}, agent_id => {loner}) ->> 'error'$$), null,
   'an owner adds their agent to the workspace');
-select is(pg_temp.begin_turn('hello', 'ann', 'loner'), 'begun', 'a turn of an agent that was added begins beside another agent''s');
+select is(pg_temp.begin_turn('hello', 'ann', 'loner'), 'begun', 'a turn of an agent that was added begins at the same time as another agent''s');
 delete from workspace_members where workspace_id = pg_temp.id_of('home') and agent_id = pg_temp.id_of('loner');
--- Another organization has its tools off, which must not be the reason for a refusal here.
+-- Another organization has its tools switched off, which must not be the reason for a refusal here.
 update organizations set chat_tools = false where id = pg_temp.id_of('b');
 select is(pg_temp.as_user('engine', $$select weir.record_chat_call({one}, {loner}, {hello}, 0, '{}')$$), 'WR005',
   'V11_an_agent_that_was_removed_from_the_workspace_in_a_turn_records_no_call');
@@ -78,7 +78,7 @@ select is(pg_temp.error_as('ann', format('select delete_chat_message(%L)', (sele
   'S15_a_person_deletes_no_answer_of_an_agent');
 select is(pg_temp.error_as('ann', 'select delete_chat_message({nobody})'), 'WR004',
   'a message that does not exist is not found for deleting');
-select is(pg_temp.error_as('ann', 'select delete_chat_message(null)'), 'WR004', 'null is no message to delete');
+select is(pg_temp.error_as('ann', 'select delete_chat_message(null)'), 'WR004', 'null is refused as a message to delete');
 update organization_members set status = 'suspended' where user_id = pg_temp.id_of('mia') and organization_id = pg_temp.id_of('a');
 select is(pg_temp.error_as('mia', 'select delete_chat_message({hi})'), 'WR004', 'V7_a_suspended_member_deletes_no_message');
 update organization_members set status = 'active' where user_id = pg_temp.id_of('mia') and organization_id = pg_temp.id_of('a');
@@ -99,6 +99,6 @@ select is(pg_temp.as_user('engine', $$select weir.record_chat_call({one}, {robo}
   'S15_a_turn_whose_message_was_deleted_records_no_call');
 select is(pg_temp.record_answer('late', 'hi', 'mia'), 'WR004', 'S15_a_turn_whose_message_was_deleted_records_no_answer');
 select is(pg_temp.error_as('ann', $$select post_chat_message({chat}, 'hi', 'c1')$$), 'WR005',
-  'another person''s message with that retry id is still a conflict with another text');
+  'another person''s message with that retry id and another text is still a conflict');
 select * from finish();
 rollback;

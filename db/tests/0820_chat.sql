@@ -1,4 +1,4 @@
--- Chat: channels, messages and what a turn starts from.
+-- Chat: channels, messages and the context of a turn.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -42,7 +42,7 @@ select is(pg_temp.as_user('mia', $$select count(*) from get_chat_messages_with_d
 select is(pg_temp.as_user('mia', $$select count(*) from chat_messages$$), '2',
   'a member of the workspace reads its messages from the table');
 
--- Others
+-- Other actors
 select is(pg_temp.error_as('mel', $$select post_chat_message({chat}, 'x')$$), 'WR004',
   'S1_a_member_outside_the_workspace_posts_no_message');
 select is(pg_temp.as_user('mel', $$select count(*) from get_chat_messages_with_details({chat})$$), 'WR004',
@@ -61,7 +61,7 @@ select is(pg_temp.as_user('vic', $$select count(*) from get_chat_messages_with_d
 select is(pg_temp.as_user('sam', $$select count(*) from get_chat_messages_with_details({chat})$$), 'WR004',
   'V7_a_suspended_member_in_the_workspace_reads_no_messages');
 
--- What a turn starts from
+-- The context of a turn
 create function pg_temp.turn_context(p_actor text, p_args text) returns text language sql as $$
   select case when r like '{%' then concat_ws(' ', r::jsonb -> 'agent' ->> 'name', r::jsonb ->> 'role',
   case when r::jsonb ->> 'workspace_id' = pg_temp.id_of('home')::text then 'home' end,
@@ -74,7 +74,7 @@ select is(pg_temp.turn_context('ann', '{robo}, null, {chat}'), 'Robo owner home 
   'S2_a_turn_without_a_workspace_has_that_of_its_channel');
 select is(pg_temp.turn_context('mia', '{robo}'), 'Robo member a',
   'S2_a_turn_without_a_workspace_and_a_channel_has_the_organization_of_its_agent');
-select is(pg_temp.turn_context('ann', 'null, null, {chat}'), 'owner home a', 'a turn that only saves a message needs no agent');
+select is(pg_temp.turn_context('ann', 'null, null, {chat}'), 'owner home a', 'a turn that only stores a message needs no agent');
 select is(pg_temp.turn_context('vic', '{robo}, {home}'), 'Robo viewer home a', 'V12_a_turn_of_a_viewer_says_that_the_role_is_viewer');
 select is(pg_temp.turn_context(who, args), 'WR004', format('S1_a_turn_is_not_found for %s: %s', who, args))
 from (values ('ann', '{bot}, {home}, {chat}'), ('ann', '{robo}, {den}, {chat}'), ('ann', '{robo}, {home}, {denchat}'), ('bob',
@@ -107,7 +107,7 @@ select is(pg_temp.record_answer('ann', 'robo', 'chat'), pg_temp.record_answer('a
 select is(pg_temp.as_user('owner',
   $$select string_agg(concat_ws(' ', outcome, organization_id = {a}, user_id = {ann}, agent_id = {robo}, item = {chat}::text,
     regexp_replace(detail, '[0-9a-f-]{36}', 'id')), '; ') from mcp_interaction_logs where kind = 'chat' and request_id = {hello}::text$$),
-  'ok t t t t answer id, model m', 'T13_an_answer_is_once_in_the_audit_log_of_its_own_organization');
+  'ok t t t t answer id, model m', 'T13_the_audit_log_of_its_own_organization_has_an_answer_once');
 select throws_ok($$select pg_temp.record_answer('mia', 'robo', 'chat')$$, 'WR004', null,
   'S15_an_answered_message_is_not_answered_again_for_a_person_who_did_not_write_it');
 select throws_ok($$select pg_temp.record_answer('ann', 'bot', 'chat')$$, 'WR004', null,
@@ -127,7 +127,7 @@ select is(pg_temp.as_user('ann', $$select open_direct_channel({robo}, {home}) ->
   'S2_a_direct_channel_that_is_opened_in_its_workspace_is_the_same_one');
 select is(pg_temp.as_user('owner',
   $$select concat_ws(' ', min(name), min(user_id::text), count(*)) from chat_channels where agent_id = {robo}$$),
-  'Robo ' || pg_temp.id_of('ann') || ' 1', 'a direct channel that is opened three times is made once');
+  'Robo ' || pg_temp.id_of('ann') || ' 1', 'a direct channel that is opened three times is created once');
 select is(pg_temp.as_user('owner', $$select count(*) from mcp_interaction_logs where item = 'open_direct_channel' and user_id = {ann}$$),
   '1',
   'a direct channel that is opened three times is in the audit log once');
@@ -183,7 +183,7 @@ select is(pg_temp.as_user('writer:mia',
 select pg_temp.create_as('second', 'ann', $$select create_agent({a}, 'Second', workspace_id => {home})$$) \g /dev/null
 select is(pg_temp.turn_context('ann', '{second}, null, {direct}'), 'WR004', 'S1_another_agent_has_no_turn_in_a_direct_channel');
 select is(pg_temp.turn_context('ann', 'null, null, {direct}'), 'owner home a',
-  'a turn that only saves a message is in a direct channel too');
+  'a turn that only stores a message may be in a direct channel');
 select is(pg_temp.error_as('ann', $$select create_channel({home}, 'Robo')$$), 'ok',
   'a channel of the workspace may have the name of a direct channel');
 

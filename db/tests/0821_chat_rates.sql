@@ -1,4 +1,4 @@
--- An organization's limit of people's messages in a minute.
+-- An organization's limit of people's messages a minute.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -28,13 +28,13 @@ select cmp_ok(pg_temp.as_user('ann', $$select post_chat_message({chat}, 'four') 
 select is(pg_temp.as_user('owner', $$select count(*) from mcp_interaction_logs where reason = 'rate_limited'$$), '0',
   'F11_refusals_by_the_limit_are_not_in_the_audit_log');
 
--- Another organization, and who may not write
+-- Another organization, and people who may not write
 select is(pg_temp.error_as('bob', $$select post_chat_message({denchat}, 'hi')$$), 'ok',
   'F11_a_message_of_another_organization_is_saved_when_the_limit_is_reached');
 select is(pg_temp.error_as('bob', $$select post_chat_message({chat}, 'hi')$$), 'WR004',
   'F11_an_outsider_is_refused_as_before_when_the_limit_is_reached');
 
--- Row-level security under the function: a viewer and an outsider use nothing of an organization's limit.
+-- Row-level security below the function: a viewer and an outsider use nothing of an organization's limit.
 select is(pg_temp.as_user('writer:' || w, 'with used as (update weir.chat_rates set used_until = now() where organization_id = {a}
   returning 1) select count(*) from used'), '0', format('F11_the_writer_changes_no_use_of_the_limit_for_%s', w))
 from unnest(array['vic', 'bob']) w;
@@ -42,7 +42,7 @@ select is(pg_temp.as_user('writer:' || w, 'insert into weir.chat_rates (organiza
   format('F11_the_writer_begins_no_use_of_the_limit_for_%s', w))
 from unnest(array['vic', 'bob']) w;
 
--- Later, and never
+-- After some time, and a limit of zero
 update weir.chat_rates set used_until = used_until - interval '21 seconds';
 select is(pg_temp.error_as('ann', $$select post_chat_message({chat}, 'four')$$), 'ok',
   'F11_a_third_of_a_minute_after_the_limit_was_reached_one_message_is_saved');

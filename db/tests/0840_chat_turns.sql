@@ -1,4 +1,4 @@
--- Which replica answers a message, and that no replica makes its calls twice.
+-- Which replica answers a message, and that no replica repeats its calls.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -32,13 +32,13 @@ select is(pg_temp.begin_turn('one'), 'running[]', 'S15_a_retry_at_the_same_repli
 select is(pg_temp.begin_turn('two', 'second'), 'begun[]', 'another agent''s turn for the same message begins');
 select is(pg_temp.record_call('two', 0, '{"id": "a"}'), 'WR005', 'S15_a_replica_that_has_not_begun_a_turn_records_no_call_of_it');
 select is(pg_temp.record_call('one', 10, '{"id": "k"}'), '', 'a replica records a call of its turn');
-select is(pg_temp.record_call('one', 2, '{"id": "c"}'), '', 'a replica records a call before an earlier place');
-select is(pg_temp.record_call('one', 2, '{"id": "c", "outcome": "ok"}'), '', 'a replica records the outcome of a call in its place');
+select is(pg_temp.record_call('one', 2, '{"id": "c"}'), '', 'a replica records a call with an earlier index');
+select is(pg_temp.record_call('one', 2, '{"id": "c", "outcome": "ok"}'), '', 'a replica records the outcome of a call with its index');
 select is(pg_temp.release_turn('two'), '', 'a replica that has not begun a turn may release it without an error');
 select is(pg_temp.begin_turn('two'), 'running[{"id": "c", "outcome": "ok"}, {"id": "k"}]',
   'a turn that another replica released still runs');
 
--- The replica stops in the middle of a turn
+-- The replica stops during the turn
 select is(pg_temp.release_turn('one'), '', 'a replica releases its own turn');
 select is(pg_temp.begin_turn('two'), 'cut_off[{"id": "c", "outcome": "ok"}, {"id": "k"}]',
   'S15_a_released_turn_with_calls_is_cut_off_and_not_begun_again');
@@ -87,7 +87,7 @@ select is(pg_temp.as_user('engine', $$select weir.begin_chat_turn({one}, {ann}, 
 select is(pg_temp.as_user('engine', $$select weir.record_chat_call({two}, {second}, {hello}, 0, '[]')$$), '',
   'a call of a turn may be any JSON');
 
--- Everybody else
+-- All other actors
 select is(pg_temp.begin_turn('one', p_actor => who), '42501', format('M5_%s_does_not_execute_begin_chat_turn', who))
 from unnest(array['ann', 'anon', 'service', 'gateway', 'writer:ann']) who;
 select is(pg_temp.record_call('two', 0, '{}', 'second', 'ann'), '42501', 'M5_a_person_does_not_execute_record_chat_call');

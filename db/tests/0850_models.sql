@@ -1,4 +1,4 @@
--- Which model answers, who may choose it, and what it has cost.
+-- Which model answers, who may choose it, and what its use has cost.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -20,7 +20,7 @@ exception when others then
 end;
 $$;
 
--- Who may
+-- Permissions
 select is(pg_temp.choose_models(w, '{"provider": "open", "model": "small"}'), r, format('%s chooses the organization''s model: %s', w, r))
 from (values ('mia', 'WR003'), ('vic', 'WR003'), ('sam', 'WR004'), ('bob', 'WR004'), ('otto', 'WR004'), ('adam', 'ok'), ('ann', 'ok')) t(w,
   r);
@@ -35,17 +35,17 @@ select is(pg_temp.choose_models('bob', '{"provider": "open", "model": "small"}',
 select is(pg_temp.choose_models('bob', '{}', p_organization => 'nobody'), 'WR004',
   'an organization that does not exist is not found for a model');
 
--- The owner of an agent, where the organization allows it
+-- The owner of an agent, if the organization permits it
 select is(pg_temp.choose_models('ann', '{"provider": "open", "model": "small", "owners_may_choose": true}'), 'ok',
-  'an owner allows agents'' owners to choose models');
+  'an owner permits agents'' owners to choose models');
 select is(pg_temp.choose_models('mia', '{"provider": "other", "model": "small"}', 'robo'), 'ok',
-  'an agent''s owner chooses its model where that is allowed');
+  'an agent''s owner chooses its model if that is permitted');
 select is(pg_temp.choose_models('mia', '{"provider": "other", "model": "small"}'), 'WR003',
   'an agent''s owner who is a member does not choose the organization''s model');
 select is(pg_temp.choose_models(w, '{}', 'robo'), 'WR003', format('%s does not choose a model for an agent that they do not own', w))
   from unnest(array['mel', 'vic']) w;
 select is(pg_temp.choose_models('mia', '{"owners_may_choose": true}', 'robo'), 'WR001',
-  'the settings of an agent cannot allow owners to choose');
+  'the settings of an agent cannot permit owners to choose');
 select is(pg_temp.effective_settings(), 'other/small', 'a turn has the model that the agent''s owner chose');
 select is(pg_temp.as_user('writer:' || w, 'select count(*) from weir.owners_may_choose_models()'), n,
   format('the organizations where %s may choose models for their agents are %s', w, n))
@@ -60,17 +60,17 @@ select is(pg_temp.as_user(format('writer:%s', w), $$with d as (delete from model
   format('row-level security lets %s delete %s settings of models', w, n))
 from (values ('bob', '0'), ('vic', '0'), ('mel', '0'), ('mia', '1')) t(w, n);
 select is(pg_temp.choose_models('ann', '{"provider": "open", "model": "small"}'), 'ok',
-  'an owner allows agents'' owners no choice any more');
-select is(pg_temp.choose_models('mia', '{}', 'robo'), 'WR003', 'an agent''s owner does not choose its model where that is not allowed');
+  'an owner no longer permits agents'' owners to choose');
+select is(pg_temp.choose_models('mia', '{}', 'robo'), 'WR003', 'an agent''s owner does not choose its model if that is not permitted');
 select is(pg_temp.as_user('writer:mia', $$insert into model_settings (organization_id, agent_id, updated_by) values ({a}, {robo}, {mia})$$),
-  '42501', 'the writer inserts no settings of models for an agent''s owner where that is not allowed');
+  '42501', 'the writer inserts no settings of models for an agent''s owner if that is not permitted');
 select is(pg_temp.as_user('writer:ann',
   $$insert into model_settings (organization_id, agent_id, updated_by) values ({a}, {robo}, {adam})$$), '42501',
   'T2_the_writer_inserts_no_settings_of_models_in_another_s_name');
 select is(pg_temp.as_user('writer:ann', $$insert into model_settings (organization_id, agent_id, updated_by) values ({a}, {bot}, {ann})$$),
   '23503', 'T3_the_writer_inserts_no_settings_of_models_across_organizations');
 
--- An admin of b is a member in a. An admin of both chooses for the organization that they name.
+-- An admin of b is a plain member in a. An admin of both chooses for the organization that they name.
 savepoint s;
 update organization_members set role = 'admin' where organization_id = pg_temp.id_of('b') and user_id = pg_temp.id_of('mel');
 select is(pg_temp.choose_models('mel', '{}'), 'WR003', 'V8_an_admin_of_b_who_is_a_member_of_a_chooses_no_model_in_a');
@@ -95,7 +95,7 @@ select is((select concat_ws(' ', (select count(*) from model_settings where orga
     '1 denied', 'T16_the_audit_log_says_that_the_admin_who_lost_the_role_was_denied');
 rollback to s;
 
--- Which settings a turn has
+-- Which settings apply to a turn
 select is(pg_temp.effective_settings(), 'open/small', 'an agent without settings has the organization''s model');
 select is(pg_temp.choose_models('ann',
   '{"provider": "open", "model": "small", "fallback": {"provider": "offline", "model": "offline"}, "temperature": 0.5, "max_tokens": 100,

@@ -1,4 +1,4 @@
--- Datastores, links and documents: by actor. 0920_document_search has what is found.
+-- Datastores, links and documents: by actor. 0920_document_search tests what is found.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -11,7 +11,7 @@ language sql as $$
                                          jsonb_build_array(jsonb_build_object('text', p_text)), p_more));
 $$;
 
--- Datastores are made by admins
+-- Admins make datastores
 select is(pg_temp.error_as(w, $$select create_datastore({a}, 'Docs')$$), r, format('%s creates no datastore', w))
 from (values ('mia', 'WR003'), ('vic', 'WR003'), ('mel', 'WR003'), ('sam', 'WR004'), ('bob', 'WR004'), ('otto', 'WR004')) t(w, r);
 select is(pg_temp.as_user(w, $$select create_datastore({a}, 'Docs')$$), '42501', format('M5_%s_does_not_execute_create_datastore', w))
@@ -49,7 +49,7 @@ from (values ('docs', 'bot'), ('bdocs', 'robo'), ('nobody', 'robo'), ('docs', 'n
 select is(pg_temp.error_as('ann', $$select link_datastore({docs}, {robo})$$), 'ok', 'an owner links a datastore to an agent');
 select is(pg_temp.error_as('adam', $$select link_datastore({docs}, {robo})$$), 'ok', 'linking a linked datastore changes nothing');
 select is(pg_temp.as_user('owner', $$select concat_ws(' ', count(*), min(linked_by::text) = {ann}::text) from agent_datastores$$), '1 t',
-  'a datastore that two linked says who linked it first');
+  'a datastore that two people linked names the first');
 select is(pg_temp.error_as('mia', $$select link_datastore({docs}, {robo})$$), 'WR003',
   'a member who uses an agent does not link the datastore that they see through it');
 select throws_ok(format('insert into agent_datastores (organization_id, agent_id, datastore_id) values (%L, %L, %L)', pg_temp.id_of(o),
@@ -91,7 +91,7 @@ select is(pg_temp.as_user(w, $$select ingest_document({docs}, 'x', '[{"text": "x
 select is(pg_temp.ingest_document('ann', 'words', 'bdocs'), 'WR004',
   'T3_an_owner_ingests_no_document_into_another_organization_s_datastore');
 select is(pg_temp.error_as('ann', format('select ingest_document({docs}, %L, %L)', 'x', c)), 'WR001',
-  'this is refused as chunks of a document: ' || format('%s characters, %s', length(c), left(c, 50)))
+  'these are refused as chunks of a document: ' || format('%s characters, %s', length(c), left(c, 50)))
 from unnest(array['[]', '{}', '"x"', '[1]', '[null]', '[{}]', '[{"text": ""}]', '[{"text": "  "}]', '[{"text": 1}]',
   '[{"text": "x", "heading": 1}]', '[{"text": "x", "embedding": []}]',
   '[{"text": "x"}, []]', format('[{"text": "%s"}]', repeat('x', 16385)), format('[{"text": "x", "heading": "%s"}]', repeat('x', 1001)),
@@ -117,7 +117,7 @@ select is(pg_temp.as_user('ann',
   '[{"text": "Twenty days.", "heading": "Holidays"}, {"text": "Two more."}]')$$)::jsonb ->> 'id', pg_temp.id_of('doc')::text,
   'the same content in the same datastore is the same document');
 select is(pg_temp.as_user('ann', $$select concat(count(*), min(title)) from documents$$), '1Leave',
-  'a document whose content came again keeps its title');
+  'a document whose content is ingested again keeps its title');
 select is(pg_temp.as_user('ann',
   $$select ingest_document({hr}, 'Leave',
   '[{"text": "Twenty days.", "heading": "Holidays"}, {"text": "Two more."}]')$$)::jsonb ->> 'created', 'true',
@@ -161,7 +161,7 @@ select is(pg_temp.error_as('mia', q), r, 'V8_an_admin_of_b_who_is_a_member_of_a_
   ($$select ingest_document({docs}, 'Leave', '[{"text": "Twenty days.", "heading": "Holidays"}, {"text": "Two more."}]')$$, 'WR003'),
     ($$select delete_datastore({docs})$$, 'WR003')) t(q, r);
 rollback to s;
--- An admin of both organizations has in each what is left there
+-- An admin of both organizations has separate limits in each
 update organization_members set role = 'admin' where user_id = pg_temp.id_of('mel');
 update organizations set max_documents = case id when pg_temp.id_of('a') then 2 else 1 end
   where id in (pg_temp.id_of('a'), pg_temp.id_of('b'));
@@ -182,7 +182,7 @@ select is(pg_temp.error_as('mel', format('select create_datastore({%s}, %L)', o,
   from (values ('a', 'WR006'), ('b', 'ok')) t(o, r);
 rollback to s;
 
--- Row-level security under the functions
+-- Row-level security below the functions
 insert into workspace_members (organization_id, workspace_id, user_id)
   values (pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of('sam'));
 select is(pg_temp.as_user('writer:' || w, 'select count(*) from weir.my_datastores()'), n,
@@ -212,7 +212,7 @@ from unnest(array['mia', 'vic', 'sam', 'bob', 'adam']) w;
 select is(pg_temp.as_user('writer:' || w, $$update public.datastores set deleted_at = now() where id = {docs} returning 1$$), null,
   format('the writer deletes no datastore for %s', w)) from unnest(array['mia', 'vic', 'sam', 'bob']) w;
 select is(pg_temp.as_user('writer:ann', $$update public.datastores set deleted_at = null where id = {docs}$$), '42501',
-  'the writer does not take the deletion of a datastore back');
+  'the writer does not undo the deletion of a datastore');
 select is(pg_temp.as_user('writer:' || w,
   $$insert into public.agent_datastores (organization_id, agent_id, datastore_id, linked_by) values ({a}, {robo}, {hr}, {ann})$$), '42501',
   format('the writer links no datastore in another''s name for %s', w))

@@ -1,4 +1,4 @@
--- Which documents are found, for whom and in which order, and what the workers lease, record and forget.
+-- Which documents are found, for whom and in which order, and the work of the embedding workers.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
@@ -55,7 +55,7 @@ select is((select bool_and(f.score > 0 and f.score < 0.5)
   from weir.search_documents(pg_temp.id_of('mia'), pg_temp.id_of('robo'), 'holiday kangaroo', 10) f), true,
   'a document that has a part of the query is found with a score below a half');
 select is(pg_temp.find_documents('holiday', p_limit => n), r,
-  format('a limit of %s is taken as one from 1 to 100', coalesce(n::text, 'null')))
+  format('a limit of %s is changed to one from 1 to 100', coalesce(n::text, 'null')))
   from (values (1, 'leave'), (0, 'leave'), (-1, 'leave'), (2147483647, 'leave travel'), (null, 'leave travel')) t(n, r);
 select lives_ok(format('select * from weir.search_documents(%L, %L, %L, 10)', pg_temp.id_of('mia'), pg_temp.id_of('robo'), q),
   'A05_this_query_for_documents_raises_nothing: ' || quote_literal(left(q, 20))) from unnest(array[
@@ -111,14 +111,14 @@ select pg_temp.as_user('ann', 'select delete_datastore({docs})') \g /dev/null
 select is(pg_temp.find_documents('holiday'), null, 'V11_no_documents_of_a_deleted_datastore_are_found');
 rollback to s;
 select pg_temp.as_user('ann', 'select link_datastore({hr}, {robo})') \g /dev/null
-select is(pg_temp.find_documents('zebra'), 'pay', 'documents of a datastore are found once it is linked');
+select is(pg_temp.find_documents('zebra'), 'pay', 'documents of a datastore are found after it is linked');
 rollback to s;
 select is(pg_temp.as_user(w, $$select count(*) from weir.search_documents({mia}, {robo}, 'holiday', 10)$$), '42501',
   format('M5_search_documents_is_not_executed_by_%s', w)) from unnest(array['ann', 'anon', 'service', 'gateway', 'writer:ann']) w;
 select is(pg_temp.as_user('engine', $$select count(*) from weir.search_documents({mia}, {robo}, 'holiday', 10)$$), '2',
   'the engine searches documents for a person');
 
--- The index finds a datastore's texts by a lexeme of its own. A text that has this lexeme is not one of the datastore's for that.
+-- The index finds a datastore's texts by a lexeme of its own. A text that contains this lexeme does not become part of the datastore.
 select pg_temp.create_document('poison', 'Poison',
   'holiday ' || weir.datastore_lexeme(pg_temp.id_of('docs')) || ' ''' || weir.datastore_lexeme(pg_temp.id_of('docs')) || '''', 'hr')
   \g /dev/null
@@ -133,9 +133,9 @@ select is((select string_agg(p.title, ' ' order by p.title)
   array[pg_temp.chunk_of('leave'), pg_temp.chunk_of('pay'), pg_temp.chunk_of('bleave'), gen_random_uuid()]) p),
   'Annual leave', 'A03_passages_are_given_only_of_documents_that_the_person_sees_through_the_agent');
 select is(pg_temp.as_user('engine', $$select count(*) from weir.passages({bob}, {robo}, '{}')$$), 'WR004',
-  'no passages are given to an owner of another organization');
+  'an owner of another organization gets no passages');
 
--- Embeddings: leased by organizations in turn
+-- Embeddings: leases alternate between organizations
 select is((select count(distinct c.organization_id) from weir.claim_embeddings('m', 2, '1 minute') c), 2::bigint,
   'A33_embeddings_are_claimed_by_organizations_in_turn');
 rollback to s;
@@ -148,11 +148,11 @@ select is((select string_agg(concat_ws(' ', i.name, c.embedding, d.status, d.emb
   join ids i on i.id = d.id where c.embedding is not null), 'leave {1,0} embedded m, travel {0,1} embedded m',
     'a document that was embedded has its vector, status and model');
 select is(pg_temp.as_user('ann', 'select status from documents where id = {who}'), 'indexed',
-  'a document that was not embedded does not say so');
+  'a document that was not embedded does not have that status');
 select weir.record_embedding_failure(array[pg_temp.id_of('who')], 'the API answered 500') \g /dev/null
 select is(pg_temp.as_user('ann',
   $$select concat_ws(' ', status, status_detail, embed_attempts, embed_after > clock_timestamp()) from documents where id = {who}$$),
-  'embedding_failed the API answered 500 1 t', 'a document whose embedding failed says why and when it is tried again');
+  'embedding_failed the API answered 500 1 t', 'a document whose embedding failed has the reason and the time of the next attempt');
 select is(pg_temp.find_documents('the who'), 'who', 'a document whose embedding failed is found by its words');
 select is((select string_agg(v.embedding::text, ' ' order by v.embedding)
   from weir.chunk_vectors(pg_temp.id_of('mia'), pg_temp.id_of('robo'), pg_temp.id_of('docs'), 'm', 0, 1000) v), '{0,1} {1,0}',
@@ -166,8 +166,8 @@ select is(pg_temp.as_user('engine', $$select count(*) from weir.chunk_vectors({b
 select is((select concat_ws(' ', k.version > k.removal_version, k.removal_version)
   from weir.agent_knowledge(pg_temp.id_of('mia'), pg_temp.id_of('robo')) k), 't 0',
   'the version of a datastore is later than its last removal after embeddings came');
-select is(weir.reopen_embeddings('m'), 0, 'no document is to be embedded again for the same model');
-select is(weir.reopen_embeddings('n'), 2, 'embedded documents are to be embedded again for another model');
+select is(weir.reopen_embeddings('m'), 0, 'no document must be embedded again for the same model');
+select is(weir.reopen_embeddings('n'), 2, 'embedded documents must be embedded again for another model');
 select is(pg_temp.claim_embeddings(p_model => 'n'), 'leave travel', 'documents are claimed to be embedded again for another model');
 select pg_temp.create_document('leave2', 'Annual leave', 'Employees get twenty days of holiday. Unused days expire in March.', 'hr'),
        pg_temp.create_document('bleave2', 'Annual leave', 'Employees get twenty days of holiday. Unused days expire in March.', 'bdocs',
@@ -175,7 +175,7 @@ select pg_temp.create_document('leave2', 'Annual leave', 'Employees get twenty d
 select is(pg_temp.claim_embeddings(), 'bleave2 leave2+', 'A03_the_same_text_is_embedded_once_in_an_organization_and_again_in_another');
 select is(pg_temp.as_user('engine', $$select weir.vector_schema()$$),
   (select n.nspname::text from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'),
-  'the engine sees the schema that pgvector is in');
+  'the engine finds the schema of pgvector');
 select case when weir.vector_schema() is null
   then throws_ok(format($$select * from weir.search_vectors(%L, %L, 'm', '{1,0}', 5)$$, pg_temp.id_of('mia'), pg_temp.id_of('robo')),
   'WR010', null, 'a search of vectors is refused without pgvector')
@@ -192,11 +192,11 @@ select weir.record_embeddings(pg_temp.id_of('a'), pg_temp.id_of('pines'), 'm', a
 select is(pg_temp.as_user('ann', 'select status from documents where id = {pine}'), 'embedded',
   'a document whose vectors are in another store is embedded');
 select is((select count(*) from weir.document_chunks where vector_index is not null and embedding is not null), 0::bigint,
-  'no vector that is in another store is kept here too');
+  'no vector in another store is stored here too');
 select pg_temp.as_user('ann', 'select delete_document({pine})') \g /dev/null
 select is((select concat_ws(' ', r.organization_id = pg_temp.id_of('a'), r.vector_index, r.chunk_id = pg_temp.id_of('pinechunk'))
   from weir.claim_vector_removals(10, '1 minute') r), 't weir-docs t',
-  'a vector of a deleted document is to be deleted from the other store');
+  'a vector of a deleted document must be deleted from the other store');
 select is((select count(*) from weir.claim_vector_removals(10, '1 minute')), 0::bigint, 'a vector to be deleted is claimed by one worker');
 insert into weir.vector_removals (organization_id, vector_index, chunk_id)
   values (pg_temp.id_of('b'), 'weir-docs', pg_temp.id_of('pinechunk'));

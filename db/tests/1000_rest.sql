@@ -1,4 +1,4 @@
--- What /rest/v1 may name.
+-- What /rest/v1 publishes.
 begin;
 \ir ../testing/helpers.sql
 select plan(13);
@@ -20,7 +20,7 @@ select is_empty($$select * from weir.published_columns()
   where relation_name in (select tablename from pg_tables where schemaname = 'weir')$$,
   'no table of the schema weir is published');
 
--- Weir does not publish what somebody else puts into public
+-- Weir does not publish what somebody else adds to public
 create table public.plain (id int);
 create table public.half (id int);
 alter table public.half enable row level security;

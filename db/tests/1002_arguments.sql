@@ -1,18 +1,20 @@
--- Calls every published function with null, empty, huge, hostile and wrongly shaped values in each of its arguments, the others being good.
--- The function succeeds or refuses with a code of Weir's. A refusal for an argument names it. A call that refused has written nothing.
+-- Calls every published function with null, empty, huge, hostile and wrongly shaped values for each of its arguments, with valid values for
+-- the others. The function succeeds or refuses with a code of Weir's. A refusal for an argument names it. A refused call has written
+-- nothing.
 begin;
 \ir ../testing/helpers.sql
 \ir ../testing/world.sql
 
--- Each denial gets its row: equal ones would be counted from the eleventh of a minute on, and then a minute's end shows.
+-- Each denial gets its own row. Otherwise equal ones would be counted from the eleventh of a minute on, and the results would depend on
+-- when a minute ends.
 select weir.set_setting('equal_denials', '1000') \g /dev/null
 select no_plan();
 set local statement_timeout = '60s';
 
--- On Supabase an address is confirmed by its own issuer; accept_invitation asks for that.
+-- On Supabase its own issuer confirms addresses; accept_invitation requires a confirmed one.
 update auth.users set email_confirmed_at = now();
--- A call that would succeed: function, who calls, and its arguments in order.
--- As Weir's process calls get_mcp_server_logs.
+-- A call that would succeed: function, caller, and its arguments in order. The setting is what Weir's process sets when it calls
+-- get_mcp_server_logs.
 select set_config('weir.log_reader', 'on', true) \g /dev/null
 create temporary table calls (name text primary key, actor text, arguments text[]);
 select pg_temp.as_user('mia', $$select create_user_ssh_key('laptop',
@@ -150,7 +152,7 @@ begin
 end;
 $$;
 create temporary table before as select pg_temp.tables_fingerprint() as fingerprint;
--- Counts this transaction's writes, those that were undone included: a fingerprint of all tables takes longer than the call itself.
+-- Counts this transaction's writes, including those that were undone: a fingerprint of all tables takes longer than the call itself.
 create function pg_temp.count_writes() returns numeric language sql as $$
   select sum(pg_stat_get_xact_tuples_inserted(name) + pg_stat_get_xact_tuples_updated(name) + pg_stat_get_xact_tuples_deleted(name))
     from watched;
@@ -164,7 +166,7 @@ declare
 begin
   begin
     perform set_config('request.jwt.claims', jsonb_build_object('role', 'authenticated', 'sub', pg_temp.id_of(p_actor),
-              -- Some functions want a recent sign-in.
+              -- Some functions require a recent sign-in.
               'auth_time', floor(extract(epoch from now())))::text, true),
             set_config('role', 'authenticated', true);
     execute v_expanded into v_answer;
@@ -186,13 +188,13 @@ begin
   end;
 end;
 $$;
--- If writes were not noticed, nothing below would be proved.
+-- If writes were not noticed, the tests below would prove nothing.
 select is((pg_temp.try_call('ann', $$select create_workspace({a}, 'W')$$)).wrote, true, 'a call that writes is seen to write');
 
 select set_eq($$select name from calls$$, $$select p.proname::text from pg_proc p where p.pronamespace = 'public'::regnamespace
   and p.proname <> 'audit_mcp_interactions' and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')$$,
   'every published function that a person may call is tried');
--- Where the users are Supabase's, a platform admin does nothing for them here.
+-- Where the users are Supabase's, a platform admin can do nothing for them here.
 select is(t.code, case when c.name in ('confirm_user_email', 'create_recovery', 'create_user', 'list_users')
                             and not (select embedded_issuer from weir.installation) then 'WR010' else 'ok' end,
   format('%s succeeds with good arguments', c.name))
@@ -223,9 +225,10 @@ select is_empty($$select name, argument, value from trials where value in ('{b}'
     and name <> 'set_organization_active'$$,
   'T3_no_call_with_an_id_of_another_organization_writes_anything');
 
--- A refusal takes as long for an id of another organization as for one that nobody has. Time is not measured but counted, in calls of
--- functions and scans of relations, so that the answer is the same on every machine.
--- One plan for all: not for the first values only, and none that reads whole tables, where a filter would call its function for each row.
+-- A refusal takes as long for an id of another organization as for an id that does not exist. Calls of functions and scans of relations are
+-- counted instead of measuring time, so that the answer is the same on every machine.
+-- All statements use generic plans, which do not depend on the first values, and none that scan whole tables, where a filter would call its
+-- function for each row.
 set local plan_cache_mode = force_generic_plan;
 set local enable_seqscan = off;
 set local track_functions = 'all';
@@ -263,7 +266,7 @@ select is_empty($$
   from refusals f join refusals n using (name, argument)
   cross join lateral (select distinct k from jsonb_object_keys(n.steps || f.steps) k) k
   where n.value = '{nobody}' and n.steps ->> k is distinct from f.steps ->> k
-    -- A policy asks for the caller's own organizations once there is a row to ask about (docs/security.md)
+    -- A policy reads the caller's own organizations only if there is a row to check (docs/security.md)
     and not (k ~ '^(weir\.(actor_id|my_organizations|my_workspaces)$|organizations|organization_members|workspace_members)'
              and abs(coalesce((n.steps ->> k)::integer, 0) - coalesce((f.steps ->> k)::integer, 0)) <= 2)$$,
   'A07_a_refusal_for_an_id_of_another_organization_does_no_more_than_for_one_that_nobody_has');

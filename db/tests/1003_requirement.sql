@@ -1,4 +1,4 @@
--- A client in SQL, written from the requirement's words alone: its functions, arguments, tables and columns. First what it does, then each
+-- A client in SQL, written from the requirement's words alone: its functions, arguments, tables and columns. First what works, then each
 -- line of decision 140 where the requirement is not followed, in that order. Each statement is one that a signed-in person sends.
 begin;
 \ir ../testing/helpers.sql
@@ -20,9 +20,9 @@ select is(pg_temp.as_user('ann', $$select string_agg(concat_ws(' ', instance_nam
   'an instance is read by the requirement''s columns');
 select is(pg_temp.as_user('ann', $$select manage_mcp_servers(action => 'update', organization_id => {a}, server_id => {theirs},
     server_config => '{"instance_name": "their-files", "configuration": {"priority": 4}}') ->> 'endpoint_url'$$),
-  'https://weir.example/mcp/their-files', 'an update takes instance_name');
+  'https://weir.example/mcp/their-files', 'an update accepts instance_name');
 
--- What an acting function answers, in the order of its members.
+-- The answer of an acting function, in the order of its members.
 create function pg_temp.answer(p_sql text) returns text language sql as $$
   select string_agg(format('%s %s', key, case when key in ('success', 'status') then value #>> '{}' else jsonb_typeof(value) end), ', '
                     order by key)
@@ -63,19 +63,19 @@ create function pg_temp.permissions() returns text language sql as $$
   select pg_temp.as_user('ann', 'select permissions from agent_mcp_permissions where agent_id = {robo} and revoked_at is null');
 $$;
 select is(pg_temp.error_as('ann', 'select grant_mcp_access(agent_id => {robo}, mcp_server_instance_id => {files})'), 'ok',
-  'a grant needs no permissions');
+  'a grant may leave out permissions');
 select is(pg_temp.permissions(), '{}', 'a grant without permissions permits nothing');
 select is(pg_temp.admit_call('list_directory'), 'item_not_granted', 'a call with a grant that permits nothing is denied');
 select is(pg_temp.error_as('ann', $$select grant_mcp_access(agent_id => {robo}, mcp_server_instance_id => {files},
-    permissions => '["read_file", "list_*"]')$$), 'ok', 'a grant takes a list of tools');
+    permissions => '["read_file", "list_*"]')$$), 'ok', 'a grant accepts a list of tools');
 select is(pg_temp.permissions()::jsonb, '{"tools": {"read_file": {}, "list_*": {}}}', 'a list of tools reads back as the object');
 select is(pg_temp.admit_call('list_directory'), 'admitted', 'a call that the list permits is admitted');
 
--- Access, by who asks
+-- Access, by the caller
 select is(pg_temp.as_user('mia', 'select validate_mcp_access(agent_id => {robo}, mcp_server_instance_id => {files})'), 'true',
   'the owner of an agent has access through it');
 select is(pg_temp.as_user('mia', 'select validate_mcp_access(agent_id => {robo}, mcp_server_instance_id => {files}, user_id => null)'),
-  'false', 'an explicit null is nobody');
+  'false', 'an explicit null user has no access');
 select is(pg_temp.as_user('ann', 'select validate_mcp_access(agent_id => {robo}, mcp_server_instance_id => {files}, user_id => {mia})'),
   'true', 'an admin asks for another person');
 
@@ -104,14 +104,14 @@ select is(pg_temp.error_as('mia', $$select grant_mcp_access({robo}, {files}, '["
 select is(pg_temp.error_as('mia', $$select request_mcp_access({robo}, {files}, '["*"]')$$), 'ok', 'an agent''s owner asks');
 
 -- only the owner passes validate_mcp_access
-select is(pg_temp.as_user(w, 'select validate_mcp_access({robo}, {files})'), r, format('of %s validate_mcp_access says %s', w, r))
+select is(pg_temp.as_user(w, 'select validate_mcp_access({robo}, {files})'), r, format('for %s validate_mcp_access returns %s', w, r))
 from (values ('ann', 'true'), ('adam', 'false'), ('mel', 'false')) t(w, r);
 
 -- a grant whose expiry is null denies
 select is(pg_temp.as_user('ann', $$select expires_at is null from agent_mcp_permissions
     where agent_id = {robo} and mcp_server_instance_id = {files} and revoked_at is null$$), 'true',
-  'a grant has no end unless one is given');
-select is(pg_temp.admit_call('list_directory'), 'admitted', 'a call with a grant that has no end is admitted');
+  'a grant does not expire unless an expiry is given');
+select is(pg_temp.admit_call('list_directory'), 'admitted', 'a call with a grant that does not expire is admitted');
 
 -- `running` decides access
 select pg_temp.create_as('idle', 'mia', $$select create_agent({a}, 'Idle')$$) \g /dev/null
@@ -120,7 +120,7 @@ select is(pg_temp.as_user('mia', 'select validate_mcp_access({idle}, {files})'),
 select is(pg_temp.as_user('mia', 'select validate_mcp_access({robo}, {later})'), 'true', 'a pending server with a grant gives access');
 select weir.record_instance_state(pg_temp.id_of('files'), 2, 'degraded', null, null) \g /dev/null
 select is(pg_temp.as_user('mia', $$select concat_ws(' ', c.status, c.has_agent_access) from get_organization_mcp_configs({a}, {robo}) c$$),
-  'degraded t', 'a degraded server with a grant gives access, and its status stands beside it');
+  'degraded t', 'a degraded server with a grant gives access, and its status is shown as well');
 select is(pg_temp.admit_call('list_directory'), 'admitted', 'a call of a degraded server with a grant is admitted');
 
 -- an image is named by a tag
@@ -129,16 +129,16 @@ create function pg_temp.publish(p_members jsonb) returns text language sql as $$
   select pg_temp.error_as('recent:ann', format('select publish_catalog_server(%L)', '{"slug": "imaged", "version": "1.0.0",
     "display_name": "Imaged", "transport": "stdio", "package": "imaged", "bin": "imaged"}'::jsonb || p_members));
 $$;
-select is(pg_temp.publish(m::jsonb), r, format('of an entry with %s publishing says %s', m, r))
+select is(pg_temp.publish(m::jsonb), r, format('publishing an entry with %s returns %s', m, r))
 from (values ('{"version": "latest"}', 'WR001'), ('{"version": "^1.0.0"}', 'WR001'), ('{"docker_image": "node:22"}', 'WR001'),
-  -- The one runtime of this release runs no images, so a digest is refused too.
+  -- The only runtime of this release runs no images, so a digest is refused too.
   (format('{"docker_image": "node@sha256:%s"}', repeat('a', 64)), 'WR001'), ('{}', 'ok')) t(m, r);
 
 -- the log's table is read directly
 select is(pg_temp.as_user('ann', 'select * from mcp_interaction_logs'), '42501', 'the log''s table is not read');
 
 -- everybody calls audit_mcp_interactions
-select is(pg_temp.as_user('ann', $$select audit_mcp_interactions('[]')$$), '42501', 'a person writes no record');
+select is(pg_temp.as_user('ann', $$select audit_mcp_interactions('[]')$$), '42501', 'a person writes no row of the audit log');
 
 -- a vault's id stands in configuration
 select is(pg_temp.error_as('ann', format($$select manage_mcp_servers('create', {a}, %L)$$, jsonb_build_object('instance_name', 'x',

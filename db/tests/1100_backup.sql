@@ -21,10 +21,10 @@ create temporary view unread as
 
 select cmp_ok((select count(*) from our_tables where relispartition), '>', 13::bigint,
   'the audit log has partitions for more than thirteen months');
-select is_empty('select name from unread', 'the backup reads every table and every partition whole');
+select is_empty('select name from unread', 'the backup reads all rows of every table and every partition');
 select weir.make_log_partition(now() + interval '60 months') \g /dev/null
-select is_empty('select name from unread', 'the backup reads a partition that is made later');
-select is(weir.make_log_partition(now() + interval '60 months'), false, 'a partition that exists is not made again');
+select is_empty('select name from unread', 'the backup reads a partition that is created later');
+select is(weir.make_log_partition(now() + interval '60 months'), false, 'a partition that exists is not created again');
 
 select is_empty($$select t.name, p.privilege from our_tables t,
   unnest(array['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) p(privilege)
@@ -38,20 +38,20 @@ select is_empty($$select m.member::regrole from pg_auth_members m join pg_roles 
 select is((select rolcanlogin or rolsuper or rolbypassrls from pg_roles where rolname = 'weir_backup'), false,
   'T18_the_backup_s_role_is_no_login_and_bypasses_nothing');
 
--- What a backup has
+-- The contents of a backup
 select set_eq($$select name from weir.backup_tables()$$,
   $$select name from our_tables where not relispartition and name <> 'weir.schema_migrations'$$,
     'a backup has every table, and the audit log as one');
 select is_empty($$select name from weir.backup_tables() where not is_readable$$, 'every table of a backup is readable');
 select is_empty($$select b.name, a.attname from weir.backup_tables() b
   join pg_attribute a on a.attrelid = b.name::regclass and a.attnum > 0 and not a.attisdropped
-  where (quote_ident(a.attname) = any(b.columns)) = (a.attgenerated <> '')$$, 'a backup has every column but generated ones');
+  where (quote_ident(a.attname) = any(b.columns)) = (a.attgenerated <> '')$$, 'a backup has every column except generated ones');
 create table weir.forgotten (id uuid);
 alter table weir.forgotten enable row level security, force row level security;
 select is((select is_readable from weir.backup_tables() where name = 'weir.forgotten'), false,
   'a table without a policy for the backup is found to be unreadable');
 
--- What a restore relies on
+-- What a restore depends on
 select is_empty($$select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind = 'S' and n.nspname in ('weir', 'public')
     and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')$$,
