@@ -109,10 +109,12 @@ savepoint s;
 select is(pg_temp.as_user('mia', 'select count(*) from mcp_server_catalog'), '1', 'a member sees a published catalog entry');
 select weir.withdraw_catalog_server('test-files') \g /dev/null
 select is(pg_temp.as_user('mia', 'select count(*) from mcp_server_catalog'), '0', 'V12_a_member_does_not_see_a_withdrawn_catalog_entry');
-select is(pg_temp.as_user(w, 'select state from mcp_server_catalog'), 'withdrawn', format('%s, an admin, sees a withdrawn catalog entry', w))
+select is(pg_temp.as_user(w, 'select state from mcp_server_catalog'), 'withdrawn',
+  format('%s, an admin, sees a withdrawn catalog entry', w))
 from unnest(array['ann', 'adam', 'bob']) w;
 select weir.block_catalog_server('test-files', null, 'It leaks.') \g /dev/null
-select is(pg_temp.as_user(w, 'select count(*) from mcp_server_catalog'), '0', format('%s, no admin, does not see a blocked catalog entry', w))
+select is(pg_temp.as_user(w, 'select count(*) from mcp_server_catalog'), '0',
+  format('%s, no admin, does not see a blocked catalog entry', w))
 from unnest(array['mia', 'vic', 'sam', 'otto']) w;
 select is(pg_temp.as_user('adam', 'select concat(state, block_reason) from mcp_server_catalog'), 'blockedIt leaks.',
   'an admin sees that a catalog entry is blocked, and why');

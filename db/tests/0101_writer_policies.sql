@@ -119,7 +119,8 @@ from unnest(array['mel', 'vic', 'sam', 'otto']) w \g /dev/null
 select pg_temp.run_as_writer('adam', 'update public.organization_invitations set revoked_at = now()'),
        pg_temp.run_as_writer(w, $$update public.organization_members set status = 'removed'$$) from unnest(array['sam', 'otto']) w
          \g /dev/null
-select is(pg_temp.as_user('owner', q), n, 'a statement without a condition changes no row for a person without the permission: ' || q) from (values
+select is(pg_temp.as_user('owner', q), n, 'a statement without a condition changes no row for a person without the permission: ' || q)
+  from (values
   ('select count(*) from agent_api_keys where revoked_at is null', '2'),
   ('select count(*) from agent_mcp_permissions where revoked_at is null', '1'),
   ('select count(*) from organization_invitations where revoked_at is null', '1'),

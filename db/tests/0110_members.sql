@@ -195,7 +195,8 @@ select is(pg_temp.error_as('adam', $$select set_member_role({a}, {ann}, 'member'
 select is(pg_temp.error_as('adam', $$select set_member_status({a}, {ann}, 'removed')$$), 'WR003', 'an admin does not remove an owner');
 select is(pg_temp.error_as('ann', $$select set_member_role({a}, {bob}, 'member')$$), 'WR004',
   'an owner changes no role of a person of another organization');
-select is(pg_temp.error_as('ann', $$select set_member_role({a}, null, 'member')$$), 'WR004', 'null is refused as a person whose role is changed');
+select is(pg_temp.error_as('ann', $$select set_member_role({a}, null, 'member')$$), 'WR004',
+  'null is refused as a person whose role is changed');
 select is(pg_temp.error_as('ann', $$select set_member_role({b}, {bob}, 'member')$$), 'WR004',
   'an owner changes no role in another organization');
 select is(pg_temp.as_user('ann', format('select set_member_role({a}, {vic}, %L) ->> ''message''', r)) ~ '^role ', true,

@@ -28,7 +28,8 @@ select case when (select embedded_issuer from weir.installation) then set_eq($$
            $$values (true, false, false)$$,
   'a subject is the same person at one issuer and another at a second')
     else pass('the users are another issuer''s, so no identity makes a user here') end;
-select is(pg_temp.resolve_identity('https://evil.example', 'x'), null, 'a token of another issuer that is not in identity_issuers makes no user');
+select is(pg_temp.resolve_identity('https://evil.example', 'x'), null,
+  'a token of another issuer that is not in identity_issuers makes no user');
 select is(pg_temp.resolve_identity('https://idp.example.evil.example', 'x'), null,
   'an issuer that begins like an allowed one makes no user');
 select is(pg_temp.resolve_identity(i, s), 'WR001',

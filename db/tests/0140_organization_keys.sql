@@ -98,6 +98,7 @@ select is(pg_temp.error_as('ann', $$select revoke_organization_api_key('orgkey00
 select is(pg_temp.organization_key(), 'none', 'V11_a_revoked_organization_key_does_not_authenticate');
 select throws_ok($$update organization_api_keys set revoked_at = null, revoked_by = null$$, 'WR005', null,
   'T4_a_revoked_organization_key_cannot_be_made_active_again_by_direct_sql');
-select is(pg_temp.error_as('ann', $$select revoke_organization_api_key(null)$$), 'WR004', 'null is refused as an organization key to revoke');
+select is(pg_temp.error_as('ann', $$select revoke_organization_api_key(null)$$), 'WR004',
+  'null is refused as an organization key to revoke');
 select * from finish();
 rollback;

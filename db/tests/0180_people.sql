@@ -50,7 +50,8 @@ select is(pg_temp.as_user(w, $$select count(email)::text || ' ' || count(email_c
   format('%s sees this number of members'' addresses: %s', w, n))
 from (values ('ann', '6 6'), ('adam', '6 6'), ('mia', '0 0'), ('vic', '0 0')) t(w, n);
 update organization_members set role = 'admin' where organization_id = pg_temp.id_of('b') and user_id = pg_temp.id_of('mel');
-select is(pg_temp.as_user('mel', 'select count(email) from list_members({a})'), '0', 'an admin of another organization sees none in this one');
+select is(pg_temp.as_user('mel', 'select count(email) from list_members({a})'), '0',
+  'an admin of another organization sees none in this one');
 update organization_members set role = 'member' where organization_id = pg_temp.id_of('b') and user_id = pg_temp.id_of('mel');
 select is(pg_temp.as_user(w, $$select count(*) from list_members({a})$$), r, format('%s who is not an active member gets %s', w, r))
 from (values ('bob', 'WR004'), ('otto', 'WR004'), ('sam', 'WR004'), ('pia', 'WR004'), ('anon', '42501')) t(w, r);
@@ -163,7 +164,8 @@ select doesnt_match(pg_temp.as_user('otto', format('select accept_invitation(%L)
   'a person with another address learns nothing about it');
 select is(pg_temp.error_as('recent:pia', 'select confirm_user_email({newcomer})'), 'ok', 'a platform admin confirms an address');
 select is(pg_temp.error_as('recent:pia', 'select confirm_user_email({newcomer})'), 'ok', 'confirming an address again changes nothing');
-select is(pg_temp.error_as('recent:pia', 'select confirm_user_email({nobody})'), 'WR004', 'the address of an unknown user is not confirmed');
+select is(pg_temp.error_as('recent:pia', 'select confirm_user_email({nobody})'), 'WR004',
+  'the address of an unknown user is not confirmed');
 select is(pg_temp.error_as('newcomer', format('select accept_invitation(%L)', pg_temp.token('second'))), 'ok',
   'a second invitation is accepted once the address is confirmed');
 
@@ -225,7 +227,8 @@ from (values ('{nobody}, repeat(''x'', 43)', 'WR004'), ('null, repeat(''x'', 43)
   'WR001'),
   ('{bob}, repeat(''x'', 44)', 'WR001'), ('{bob}, repeat(''-'', 43)', 'WR001')) t(a, r);
 select pg_temp.error_as('recent:pia', $$select create_recovery({ann}, repeat('q', 43))$$) \g /dev/null
-select is(pg_temp.error_as('recent:pia', $$select create_recovery({bob}, repeat('q', 43))$$), 'WR005', 'two people cannot have the same token');
+select is(pg_temp.error_as('recent:pia', $$select create_recovery({bob}, repeat('q', 43))$$), 'WR005',
+  'two people cannot have the same token');
 
 -- Users
 select is(pg_temp.error_as('recent:pia', format('select create_user(%s)', a)), r, format('create_user(%s) returns %s', left(a, 40), r))
@@ -233,7 +236,8 @@ from (values ('''Made@Example.org '', repeat(''m'', 43)', 'ok'), ('''made@exampl
   ('''other@example.org'', repeat(''m'', 43)', 'WR005'), ('null, repeat(''x'', 43)', 'WR001'), ('''x'', repeat(''x'', 43)', 'WR001'),
   ('''a@b@c'', repeat(''x'', 43)', 'WR001'), ('repeat(''x'', 1000000) || ''@x'', repeat(''x'', 43)', 'WR001'),
   ('''x@example.org'', ''short''', 'WR001')) t(a, r);
-select is((select count(*) from auth.users where email in ('other@example.org', 'x@example.org')), 0::bigint, 'a refused user is not created');
+select is((select count(*) from auth.users where email in ('other@example.org', 'x@example.org')), 0::bigint,
+  'a refused user is not created');
 select is((select concat_ws(' ', email_confirmed_at is not null,
   encrypted_password is null) from auth.users where email = 'made@example.org'), 't t',
   'the address of a user whom a platform admin made is confirmed, and there is no password');

@@ -105,12 +105,14 @@ select is((select node_api_url || ' ' || package_version || ' ' || bin || ' ' ||
 select is(weir.record_operation(o.id, '01900000-0000-7000-8000-000000000002', 'failed', 'package_install_failed', 'no such package', null),
   true, 'D5_a_worker_records_that_a_deployment_failed')
 from weir.dtma_operations o where o.generation = 4 and o.instance_id = pg_temp.id_of('files');
-select is(pg_temp.server_status('files'), 'failed package_install_failed', 'M16_an_instance_whose_deployment_failed_has_the_code_of_the_error');
+select is(pg_temp.server_status('files'), 'failed package_install_failed',
+  'M16_an_instance_whose_deployment_failed_has_the_code_of_the_error');
 select is(weir.sweep_nodes('0 seconds'), 1, 'D7_a_silent_node_is_offline');
 -- the second node now serves organization a
 select weir.node_heartbeat(sha256('second key'), null, '{}', '[]') \g /dev/null
 select pg_temp.create_as('bfiles', 'bob',
-  $$select manage_mcp_servers('create', {b}, '{"instance_name": "files", "catalog": "test-files", "configuration": {"directory": "/data"}}')$$),
+  $$select manage_mcp_servers('create', {b}, '{"instance_name": "files", "catalog": "test-files",
+    "configuration": {"directory": "/data"}}')$$),
        pg_temp.as_user('bob', $$select manage_mcp_servers('deploy', {b}, null, {bfiles})$$) \g /dev/null
 select is((select count(*) from weir.claim_operations(gen_random_uuid(), 10, '1 minute')), 0::bigint,
   'a node without isolation serves one organization only');

@@ -49,14 +49,16 @@ update mcp_server_instances set status = 'failed', last_error_code = 'failed' wh
 select pg_temp.send_heartbeat(pg_temp.server_report(7)) \g /dev/null
 select is(pg_temp.server_status(), 'updating 8', 'a failed server whose node is ahead is updated');
 rollback to s;
-update mcp_server_instances set status = 'failed', last_error_code = 'failed', platform_stopped_at = now() where id = pg_temp.id_of('files');
+update mcp_server_instances set status = 'failed', last_error_code = 'failed', platform_stopped_at = now()
+  where id = pg_temp.id_of('files');
 select pg_temp.send_heartbeat(pg_temp.server_report(7)) \g /dev/null
 select is(pg_temp.server_status() || ': ' || pg_temp.open_operations(), 'stopping 8: stop 8',
   'a server that the platform has stopped is not started because its node is ahead');
 rollback to s;
 update organizations set deleted_at = now() where id = pg_temp.id_of('a');
 select pg_temp.send_heartbeat(pg_temp.server_report(7)) \g /dev/null
-select is(pg_temp.server_status() || ': ' || pg_temp.open_operations(), 'stopping 8: stop 8', 'a server of a deleted organization is not started because its node is ahead');
+select is(pg_temp.server_status() || ': ' || pg_temp.open_operations(), 'stopping 8: stop 8',
+  'a server of a deleted organization is not started because its node is ahead');
 rollback to s;
 select is(pg_temp.send_heartbeat(pg_temp.server_report(n)), 0, 'a generation that no node can have seen changes nothing: ' || n)
 from unnest(array[1, 9223372036854775807, 1e30, -5]::numeric[]) n;

@@ -5,13 +5,16 @@ begin;
 select plan(66);
 
 -- An admin creates
-select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"instance_name": "one", "url": "https://one.example/mcp"}')$$),
+select is(pg_temp.error_as('adam',
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "one", "url": "https://one.example/mcp"}')$$),
   'ok', 'an admin creates a remote server');
 select is(pg_temp.as_user('ann', $$select status from mcp_server_instances where instance_name = 'one'$$), 'pending',
   'a server that was only created is pending');
-select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"instance_name": "one", "url": "https://two.example/mcp"}')$$),
+select is(pg_temp.error_as('adam',
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "one", "url": "https://two.example/mcp"}')$$),
   'WR005', 'M11_a_server_s_name_is_unique_in_the_organization');
-select is(pg_temp.error_as('bob', $$select manage_mcp_servers('create', {b}, '{"instance_name": "one", "url": "https://one.example/mcp"}')$$),
+select is(pg_temp.error_as('bob',
+  $$select manage_mcp_servers('create', {b}, '{"instance_name": "one", "url": "https://one.example/mcp"}')$$),
   'ok', 'S8_a_server_s_name_of_one_organization_is_free_in_another');
 select is(pg_temp.error_as('adam', c), 'WR001', 'M11_create_refuses ' || c)
 from unnest(array[
@@ -34,8 +37,10 @@ from unnest(array[
   $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files"}')$$,
   $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files", "configuration": {"directory": 1}}')$$,
   $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files", "configuration": {"directory": "--help"}}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files", "configuration": {"directory": "/d", "depth": 0}}')$$,
-  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files", "configuration": {"directory": "/d", "more": 1}}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files",
+    "configuration": {"directory": "/d", "depth": 0}}')$$,
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files",
+    "configuration": {"directory": "/d", "more": 1}}')$$,
   $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "catalog": "test-files", "configuration": null}')$$
 ]) c;
 select is(pg_temp.error_as('adam', $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "url": "$$ || u || $$"}')$$), 'WR001',
@@ -126,7 +131,8 @@ select is(pg_temp.error_as('ann', $$select deploy_mcp_server_to_dtma({nobody})$$
 select is(pg_temp.error_as('ann', $$select manage_mcp_servers('deploy', {a})$$), 'WR004', 'M10_null_is_not_deployed_as_a_server');
 select is(pg_temp.error_as('sam', $$select manage_mcp_servers('stop', {a}, null, {files})$$), 'WR004',
   'M3_a_suspended_admin_stops_no_server');
-select is(pg_temp.error_as('vic', $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "url": "https://x.example"}')$$), 'WR003',
+select is(pg_temp.error_as('vic', $$select manage_mcp_servers('create', {a}, '{"instance_name": "x", "url": "https://x.example"}')$$),
+  'WR003',
   'a viewer creates no server');
 
 select is(pg_temp.as_user('owner', $$select count(*) from mcp_interaction_logs where organization_id = {a} and user_id = {bob}$$), '0',

@@ -82,13 +82,15 @@ select is(pg_temp.manage_server('ann', 'update', 'files', '{"version": "9.9.9"}'
   'M11_an_update_to_a_version_that_does_not_exist_is_refused');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"instance_name": "remote"}'), 'WR005',
   'M11_an_update_to_a_name_of_another_server_is_a_conflict');
-select is((select row(instance_name, priority, configuration, generation)::text from mcp_server_instances where id = pg_temp.id_of('files')),
+select is((select row(instance_name, priority, configuration, generation)::text from mcp_server_instances
+  where id = pg_temp.id_of('files')),
   '(files,100,"{""directory"": ""/data""}",2)', 'M11_refused_updates_write_nothing');
 
 -- Changes that need no node
 select is(pg_temp.as_user('adam',
   $$select manage_mcp_servers('update', {a}, '{"priority": 0, "instance_name": "docs", "region": "north", "pin_policy": "manual",
-  "chat": {"offline": ["read_*"]}}', {files})$$), format('{"id": "%s", "status": "running", "success": true, "endpoint_url": null, "operation_id": null}', pg_temp.id_of('files')),
+  "chat": {"offline": ["read_*"]}}', {files})$$),
+  format('{"id": "%s", "status": "running", "success": true, "endpoint_url": null, "operation_id": null}', pg_temp.id_of('files')),
   'M1_an_admin_updates_a_server');
 select is((select row(status, generation, instance_name, priority, region, pin_policy, chat_offline)::text from mcp_server_instances
   where id = pg_temp.id_of('files')),
@@ -132,7 +134,8 @@ select is((select row(status, generation, max_sessions)::text from mcp_server_in
 savepoint s;
 -- As if the version had been published with it: a published version cannot be changed.
 set local session_replication_role = replica;
-update mcp_server_catalog set calls_at_once = 1 where id = (select catalog_server_id from mcp_server_instances where id = pg_temp.id_of('files'));
+update mcp_server_catalog set calls_at_once = 1
+  where id = (select catalog_server_id from mcp_server_instances where id = pg_temp.id_of('files'));
 set local session_replication_role = origin;
 select is((select row(c.max_sessions, c.calls_at_once)::text
            from weir.claim_operations('01900000-0000-7000-8000-000000000002', 100, '1 minute') c), '(1024,1)',
@@ -146,7 +149,8 @@ select is((select row(status, max_sessions)::text from mcp_server_instances wher
   'an update to zero sessions leaves the number to the node, which gets the zero');
 rollback to s;
 select is(pg_temp.as_user('ann',
-  $$select manage_mcp_servers('create', {a}, '{"instance_name": "far", "url": "https://r.example/mcp", "max_sessions": 1}') ->> 'message'$$),
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "far", "url": "https://r.example/mcp",
+    "max_sessions": 1}') ->> 'message'$$),
   'server_config.max_sessions: must be left out for a remote server (url)', 'a number of sessions is refused for a remote server');
 select throws_ok(format('select weir.publish_catalog_server(%L)',
   jsonb_build_object('slug', 'x', 'version', '1.0.0', 'display_name', 'X', 'transport', 'stdio', 'package', 'x', 'bin', 'x',
@@ -176,7 +180,8 @@ select is(pg_temp.manage_server('ann', 'update', 'files', '{"configuration": {"d
 select is(pg_temp.claim_operations(), 'update files 6 2.0.0 /other',
   'an operation of a server with a withdrawn version is carried out');
 update mcp_server_instances set status = 'running' where id = pg_temp.id_of('files');
-select is(pg_temp.manage_server('ann', 'update', 'files', '{"version": "1.0.0"}'), 'WR004', 'a server cannot be updated to a withdrawn version');
+select is(pg_temp.manage_server('ann', 'update', 'files', '{"version": "1.0.0"}'), 'WR004',
+  'a server cannot be updated to a withdrawn version');
 select is(pg_temp.manage_server('ann', 'create', null,
          format('{"instance_name": "new", "catalog": "test-files", %s "configuration": {"directory": "/d"}}', v)),
   'WR004', 'no server is created from a withdrawn version: ' || v) from unnest(array['', '"version": "2.0.0",']) v;
@@ -199,7 +204,8 @@ select matches(pg_temp.as_user('ann', $$select manage_mcp_servers('restart', {a}
   'an admin who restarts a blocked server gets the reason');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"configuration": {"directory": "/other"}}'), 'WR005',
   'V12_a_running_server_with_a_blocked_version_is_not_configured_anew');
-select is(pg_temp.manage_server('ann', 'update', 'files', '{"instance_name": "renamed", "configuration": {"directory": "/other"}}'), 'WR005',
+select is(pg_temp.manage_server('ann', 'update', 'files', '{"instance_name": "renamed", "configuration": {"directory": "/other"}}'),
+  'WR005',
   'V12_nor_renamed_in_the_same_request');
 select is((select concat_ws(' ', i.instance_name, i.configuration ->> 'directory') from mcp_server_instances i
            where i.id = pg_temp.id_of('files')), 'files /more', 'a refused update changes nothing');
@@ -273,7 +279,8 @@ select is(pg_temp.manage_server('bob', 'start', 'spy', '{"idempotency_key": "s"}
   'M13_an_idempotency_key_of_another_organization_is_free');
 savepoint s;
 update organization_members set role = 'admin' where user_id = pg_temp.id_of('mel');
-select is(pg_temp.manage_server('mel', 'create', null, '{"instance_name": "other", "url": "https://o.example", "idempotency_key": "u"}', 'b'), 'ok',
+select is(pg_temp.manage_server('mel', 'create', null, '{"instance_name": "other", "url": "https://o.example", "idempotency_key": "u"}',
+  'b'), 'ok',
   'M13_an_admin_of_both_uses_one_organization_s_idempotency_key_in_the_other');
 rollback to s;
 select is(pg_temp.manage_server('ann', 'restart', 'files', '{"idempotency_key": "again"}'), 'WR005',
@@ -330,7 +337,8 @@ select pg_temp.claim_operations() \g /dev/null
 select is(pg_temp.server_status('fresh'), 'deleted 2', 'M21_a_deletion_of_a_server_that_was_never_deployed_asks_no_node');
 
 -- By the server's id alone
-select pg_temp.create_as('api', 'ann', $$select manage_mcp_servers('create', {a}, '{"instance_name": "api", "url": "https://api.example"}')$$)
+select pg_temp.create_as('api', 'ann',
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "api", "url": "https://api.example"}')$$)
   \g /dev/null
 select is(pg_temp.error_as('ann', format($$select call_dtma_api('%s')$$, r)), 'WR001', 'D2_call_dtma_api_refuses ' || left(r, 60))
 from unnest(array['null', '[]', '{}', '{"action": "deploy"}',

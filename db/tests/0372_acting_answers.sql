@@ -21,11 +21,14 @@ from (values
    'endpoint_url id operation_id status=deploying success=true'),
   ($$select manage_mcp_servers('delete', {a}, null, {files})$$, 'endpoint_url id operation_id status=deleting success=true')) t(s, w);
 select pg_temp.keep_id('far', (select id from mcp_server_instances where instance_name = 'far')) \g /dev/null
-select is(pg_temp.answer_shape('ann', $$select call_dtma_api(jsonb_build_object('action', 'deploy_mcp_server', 'server_instance_id', {far}))$$),
+select is(pg_temp.answer_shape('ann',
+  $$select call_dtma_api(jsonb_build_object('action', 'deploy_mcp_server', 'server_instance_id', {far}))$$),
   'endpoint_url id operation_id status=deploying success=true', 'call_dtma_api accepts deploy_mcp_server');
-select is(pg_temp.answer_shape('ann', $$select call_dtma_api(jsonb_build_object('action', 'stop_mcp_server', 'server_instance_id', {far}))$$),
+select is(pg_temp.answer_shape('ann',
+  $$select call_dtma_api(jsonb_build_object('action', 'stop_mcp_server', 'server_instance_id', {far}))$$),
   'endpoint_url id operation_id status=stopping success=true', 'call_dtma_api accepts stop_mcp_server');
-select is(pg_temp.as_user('ann', $$select call_dtma_api(jsonb_build_object('action', 'stop', 'server_instance_id', {far}, 'payload', '{}'::jsonb))
+select is(pg_temp.as_user('ann',
+  $$select call_dtma_api(jsonb_build_object('action', 'stop', 'server_instance_id', {far}, 'payload', '{}'::jsonb))
   ->> 'message'$$), 'request.payload: is not known; give action and server_instance_id only',
   'call_dtma_api refuses a payload by its name');
 select is(pg_temp.answer_shape('mia', $$select manage_mcp_servers('stop', {a}, null, {far})$$), 'error=WR003 message success=false',
@@ -40,7 +43,8 @@ select is(pg_temp.as_user('bob', 'select count(*) from mcp_server_instances wher
   'an outsider reads no address');
 select is(pg_temp.as_user('mia', 'select url from mcp_server_instances where id = {far}'), '42501',
   'a member does not read the server''s own address');
-select pg_temp.create_as('near', 'ann', $$select manage_mcp_servers('create', {a}, '{"instance_name": "near", "url": "https://n.example"}')$$)
+select pg_temp.create_as('near', 'ann',
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "near", "url": "https://n.example"}')$$)
   \g /dev/null
 select is(pg_temp.as_user('ann', $$select manage_mcp_servers('update', {a}, '{"instance_name": "nearer"}', {near}) ->> 'endpoint_url'$$),
   'https://weir.example/base/mcp/nearer', 'an address follows the server''s name');
@@ -59,7 +63,8 @@ from (values ('My Files!', 'my-files'), ('!!!', 'server'), ('A name that is far 
 
 -- The catalog's row
 select pg_temp.keep_id('entry', (select id from mcp_server_catalog where slug = 'test-files')) \g /dev/null
-select pg_temp.create_as('row', 'ann', pg_temp.with_ids($$select manage_mcp_servers('create', {a}, jsonb_build_object('instance_name', 'row',
+select pg_temp.create_as('row', 'ann',
+  pg_temp.with_ids($$select manage_mcp_servers('create', {a}, jsonb_build_object('instance_name', 'row',
   'catalog_server_id', {entry}, 'configuration', '{"directory": "/d", "timeout_ms": 5, "priority": 3}'::jsonb))$$)) \g /dev/null
 select is((select row(catalog_server_id = pg_temp.id_of('entry'), configuration, timeout_ms, priority)::text
   from mcp_server_instances where id = pg_temp.id_of('row')),

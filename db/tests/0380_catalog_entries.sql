@@ -29,7 +29,8 @@ select is(pg_temp.error_of(jsonb_build_object(n, null)), format('entry.%s: is mi
 from unnest(array['slug', 'version', 'display_name', 'transport', 'package', 'bin']) n;
 select is(pg_temp.error_of(jsonb_build_object(n, v)), format('entry.%s: is not known', n), format('an entry with %s is refused', n || v))
 from unnest(array['id', 'image', 'is_published', 'withdrawn_at', 'blocked_at']) n, unnest(array['null', '1']::jsonb[]) v;
-select is(weir.catalog_entry_error(v::jsonb), 'entry: must be an object', 'a value that is not an object is refused as an entry: ' || coalesce(v, 'null'))
+select is(weir.catalog_entry_error(v::jsonb), 'entry: must be an object',
+  'a value that is not an object is refused as an entry: ' || coalesce(v, 'null'))
 from unnest(array[null, 'null', '[]', '"text"', '1']) v;
 select is(pg_temp.error_of(jsonb_build_object('description', repeat('x', 1048577))), 'entry: is larger than 1024 KiB',
   'an entry of more than 1 MiB is refused before it is read');
@@ -69,7 +70,8 @@ select matches(pg_temp.error_of(jsonb_build_object('env', jsonb_build_object(n, 
 from unnest(array['PATH', 'HOME', 'TMPDIR', 'LANG', 'LD_PRELOAD', 'LD_LIBRARY_PATH', 'LD_', 'NODE_OPTIONS', 'NODE_PATH',
                   'npm_config_registry', 'NPM_CONFIG_REGISTRY', 'Npm_Config_userconfig', 'PYTHONPATH', 'PYTHONSTARTUP', 'PYTHON',
                   'BASH_ENV', 'ENV', 'IFS', 'WEIR_DTMA_TOKEN', 'WEIR_', '__weir_x']) n;
-select matches(pg_temp.error_of(jsonb_build_object('env', jsonb_build_object(n, 'x'))), '^entry\.env\..*: is not a valid name of a variable',
+select matches(pg_temp.error_of(jsonb_build_object('env', jsonb_build_object(n, 'x'))),
+  '^entry\.env\..*: is not a valid name of a variable',
   'an invalid name of a variable is refused: ' || left(to_jsonb(n)::text, 40))
 from unnest(array['', '1A', 'A B', 'A=B', 'A-B', E'A\n', E'PATH\n', 'Ä', repeat('A', 129)]) n;
 select matches(pg_temp.error_of(jsonb_build_object('env', v0::jsonb)), e, 'the values of env are strings: ' || left(v0, 40))

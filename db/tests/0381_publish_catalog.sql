@@ -42,7 +42,8 @@ $$;
 -- Permissions
 savepoint s;
 select is(pg_temp.error_as(w, a.sql), r, format('M2_%s %s nothing in the catalog', w, a.name))
-from acts a, (values ('recent:ann', 'WR003'), ('recent:adam', 'WR003'), ('recent:mia', 'WR003'), ('recent:vic', 'WR003'), ('recent:sam', 'WR003'),
+from acts a,
+  (values ('recent:ann', 'WR003'), ('recent:adam', 'WR003'), ('recent:mia', 'WR003'), ('recent:vic', 'WR003'), ('recent:sam', 'WR003'),
                      ('recent:bob', 'WR003'), ('recent:otto', 'WR003'), ('anon', '42501'), ('service', '42501'), ('gateway', '42501'),
                      ('engine', '42501')) t(w, r);
 select is(pg_temp.as_user(w, format('select weir.%s', f)), '42501', format('%s does not execute weir.%s', w, f))
@@ -96,7 +97,8 @@ from unnest(array['recent:pat', 'engine', 'gateway', 'anon']) w,
 -- What is published
 select is(pg_temp.as_user('recent:pat', format('select publish_catalog_server(%L) - ''id''', pg_temp.entry()))::jsonb,
   '{"slug": "tried", "version": "1.0.0", "state": "published"}'::jsonb, 'a platform admin publishes');
-select is(pg_temp.as_user('recent:pat', format('select publish_catalog_server(%L) ->> ''message''', pg_temp.entry('{"env": {"LD_PRELOAD": "x"}}'))),
+select is(pg_temp.as_user('recent:pat',
+  format('select publish_catalog_server(%L) ->> ''message''', pg_temp.entry('{"env": {"LD_PRELOAD": "x"}}'))),
   'entry.env.LD_PRELOAD: is not permitted, because it changes what is executed or is reserved for Weir',
   'a platform admin gets the error of an entry');
 select is(pg_temp.publish('recent:pat', m::jsonb), 'WR001', 'a platform admin publishes no invalid entry: ' || m)
@@ -130,7 +132,8 @@ select throws_ok(format('select weir.publish_catalog_server(%L)', pg_temp.entry(
 select throws_ok(format('update mcp_server_catalog set %s where slug = ''tried''', s), 'WR005',
   'only the description of a published version can change: publish a new version',
   'no role changes a published version by direct SQL: ' || s)
-from unnest(array[$$package = 'other'$$, $$version = '1.0.1'$$, $$slug = 'other'$$, $$bin = 'other'$$, $$args = '["x"]'$$, $$env = '{"A": "x"}'$$,
+from unnest(array[$$package = 'other'$$, $$version = '1.0.1'$$, $$slug = 'other'$$, $$bin = 'other'$$, $$args = '["x"]'$$,
+  $$env = '{"A": "x"}'$$,
                   $$configuration_schema = '{}'$$, $$display_name = 'Other'$$, $$name = 'other'$$, $$capabilities = '{"a": 1}'$$,
                   $$transport = 'http'$$, $$default_share = 'session'$$, $$calls_at_once = 7$$, $$id = gen_random_uuid()$$]) s
 where (select rolsuper from pg_roles where rolname = current_user);
@@ -138,9 +141,11 @@ select throws_ok($$delete from mcp_server_catalog where slug = 'tried'$$, 'WR005
 where (select rolsuper from pg_roles where rolname = current_user);
 
 -- Withdrawn, and published again
-select is(pg_temp.as_user('recent:pat', $$select withdraw_catalog_server('tried')$$)::jsonb, '{"slug": "tried", "versions": ["1.0.0"]}'::jsonb,
+select is(pg_temp.as_user('recent:pat', $$select withdraw_catalog_server('tried')$$)::jsonb,
+  '{"slug": "tried", "versions": ["1.0.0"]}'::jsonb,
   'a platform admin withdraws');
-select is(pg_temp.as_user('recent:pat', $$select withdraw_catalog_server('tried') -> 'versions'$$), '[]', 'withdrawing again changes nothing');
+select is(pg_temp.as_user('recent:pat', $$select withdraw_catalog_server('tried') -> 'versions'$$), '[]',
+  'withdrawing again changes nothing');
 select is(pg_temp.states(), 'test-files 1.0.0 published, tried 1.0.0 withdrawn', 'a withdrawn version has the state withdrawn');
 select is(pg_temp.publish('recent:pat', '{"bin": "other"}'), 'WR005', 'a withdrawn version does not change either');
 select is(pg_temp.publish('recent:pat'), 'ok', 'a withdrawn version is published again');
@@ -171,9 +176,11 @@ select pg_temp.as_user('recent:pat', $$select withdraw_catalog_server('test-file
 select is(pg_temp.states(), 'test-files 1.0.0 blocked, tried 1.0.0 published', 'V12_withdrawing_does_not_end_a_block');
 select is(pg_temp.error_as('recent:pat', $$select unblock_catalog_server('test-files')$$), 'ok', 'a platform admin unblocks');
 select is(weir.switched_off(array[pg_temp.id_of('robo')], array[pg_temp.id_of('files')]), '{f}', 'calls of an unblocked server do not end');
-select is(pg_temp.states(), 'test-files 1.0.0 withdrawn, tried 1.0.0 published', 'a version that was withdrawn while it was blocked stays withdrawn');
+select is(pg_temp.states(), 'test-files 1.0.0 withdrawn, tried 1.0.0 published',
+  'a version that was withdrawn while it was blocked stays withdrawn');
 select is(pg_temp.admit_call('list_directory'), 'admitted', 'a server of an unblocked version is called again');
-select is(weir.withdraw_catalog_server('tried') + weir.block_catalog_server('tried', '1.0.0', 'x') + weir.unblock_catalog_server('tried', '1.0.0'),
+select is(weir.withdraw_catalog_server('tried') + weir.block_catalog_server('tried', '1.0.0', 'x')
+    + weir.unblock_catalog_server('tried', '1.0.0'),
   3, 'the owner withdraws, blocks and unblocks with a connection that has no person');
 
 -- Audit logs: each act under the platform's id, and acts that end or permit calls in each organization too

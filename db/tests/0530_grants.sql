@@ -148,7 +148,8 @@ select is(pg_temp.as_user('ann', $$select grant_mcp_access({robo2}, {files},
   (select jsonb_agg(repeat('x', 200) || n) from generate_series(1, 90) n)) -> 'warnings'$$)::jsonb,
   (select jsonb_agg('the server does not announce the tool ' || repeat('x', 100)) from generate_series(1, 9))
   || '["and more: the server does not announce some of the other tools"]', 'the warnings of a grant are bounded');
-select pg_temp.create_as('unknown', 'ann', $$select manage_mcp_servers('create', {a}, '{"instance_name": "unknown", "url": "https://u.example"}')$$)
+select pg_temp.create_as('unknown', 'ann',
+  $$select manage_mcp_servers('create', {a}, '{"instance_name": "unknown", "url": "https://u.example"}')$$)
 \g /dev/null
 select is(pg_temp.as_user('ann', $$select grant_mcp_access({robo2}, {unknown}, '["x"]') -> 'warnings'$$)::jsonb,
   '["the server has announced no tools yet, so the names of the granted tools were not checked"]',

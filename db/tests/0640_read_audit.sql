@@ -84,7 +84,8 @@ from unnest(array['null', '[]', '{}', '{"id": "x", "created_at": "now", "phase":
 select is(pg_temp.error_as('ann', format('select read_audit({a}, null, null, %s)', n)), 'WR001',
   format('a page of %s rows of the audit log is refused', n)) from unnest(array[-1, 0, 1001]) n;
 select is(pg_temp.as_user('ann', $$select read_audit({a}, '{"kind": "grant"}') ->> 'message'$$),
-  'filter.kind is not known: a filter has ' || weir.audit_filter_names(), 'the error about an unknown member of a filter lists the known ones');
+  'filter.kind is not known: a filter has ' || weir.audit_filter_names(),
+    'the error about an unknown member of a filter lists the known ones');
 
 -- Rows and their names. Each call has its own id, so that its rows can be found.
 create function pg_temp.call(p_name text, p_item text, p_copy text default '{}') returns text language sql as $$

@@ -76,7 +76,8 @@ select pg_temp.as_user('ann',
 select is(r.heard, 'unknown', 'a call that names no server is never allowed, and its arguments are not checked: ' || n)
 from unnest(array['files__list_directory', 'files__read_file']) n, pg_temp.call_unknown(n) r;
 update mcp_server_instances set status = 'stopping' where id = pg_temp.id_of('files');
-select is(r.heard, 'unknown', 'a call that names no server does not learn that the server does not run') from pg_temp.call_unknown('files__list_directory') r;
+select is(r.heard, 'unknown', 'a call that names no server does not learn that the server does not run')
+  from pg_temp.call_unknown('files__list_directory') r;
 
 -- A part of a batch
 select is((select string_agg(a.failures[1] || coalesce(' ' || a.instance_name, ''), ', ' order by a.ordinal) from unnest(weir.admit(

@@ -41,10 +41,12 @@ select is(pg_temp.as_user('ann', $$select count(*) from get_organization_mcp_con
   or c::text like '%hidden%'$$), '0', 'G2_no_row_holds_the_server_s_own_address_or_a_hidden_value');
 select is(pg_temp.config_of('mia', 'robo', 'files', 'catalog_server')::jsonb - 'id',
   '{"slug": "test-files", "name": "test-files", "display_name": "Files", "description": "", "version": "1.0.0", "transport": "stdio",
-    "docker_image": null, "capabilities": {"tools": {"listChanged": true}}, "state": "published", "block_reason": null}', 'a catalog server says what it is and what the instance can do');
+    "docker_image": null, "capabilities": {"tools": {"listChanged": true}}, "state": "published", "block_reason": null}',
+  'a catalog server says what it is and what the instance can do');
 select is(pg_temp.config_of('ann', null, 'far', 'catalog_server')::jsonb,
   '{"id": null, "slug": null, "name": "far", "display_name": "far", "description": "", "version": null, "transport": "http",
-    "docker_image": null, "capabilities": null, "state": null, "block_reason": null}', 'of a remote server the catalog server is the instance');
+    "docker_image": null, "capabilities": null, "state": null, "block_reason": null}',
+  'of a remote server the catalog server is the instance');
 select is(pg_temp.config_of(w, 'robo', 'files', 'has_agent_access'), 'true', format('%s sees that the agent has access', w))
 from unnest(array['mia', 'ann']) w;
 select is(pg_temp.config_of('ann', null, s, 'has_agent_access'), 'null', 'without an agent there is no answer about its access to ' || s)
@@ -56,17 +58,20 @@ select is(pg_temp.as_user('bob', $$select capabilities::text from mcp_server_ins
 select weir.publish_catalog_server(jsonb_build_object('slug', 'test-files', 'display_name', 'Files', 'transport', 'stdio',
   'package', '@example/files', 'version', '2.0.0', 'bin', 'files', 'configuration_schema', '{"type": "object", "properties": {
     "directory": {"type": "string"}, "token": {"type": "string"}, "nested": {"type": "object", "properties": {"open": {"type": "string"},
-    "shut": {"type": "string"}}}, "list": {"type": "array", "items": {"type": "object", "properties": {"shut": {"type": "string"}}}}}}'::jsonb)) \g /dev/null
+    "shut": {"type": "string"}}},
+      "list": {"type": "array", "items": {"type": "object", "properties": {"shut": {"type": "string"}}}}}}'::jsonb)) \g /dev/null
 select is(pg_temp.error_as('adam', $$select manage_mcp_servers('update', {a}, '{"version": "2.0.0", "configuration": {"directory": "/x"}}',
   {files})$$), 'ok', 'a server is updated to a version with another schema');
 select is((select i.configuration from mcp_server_instances i where i.id = pg_temp.id_of('files')),
   '{"directory": "/x"}'::jsonb, 'G2_a_value_that_the_new_version_would_show_is_lost');
 
 -- What an instance announces never gets into the catalog
-select is((select string_agg(distinct capabilities::text, ' ') from mcp_server_catalog), '{}', 'the catalog holds nothing that an instance announced');
+select is((select string_agg(distinct capabilities::text, ' ') from mcp_server_catalog), '{}',
+  'the catalog holds nothing that an instance announced');
 
 -- A null person has no access
-select is(pg_temp.as_user('mia', 'select validate_mcp_access({robo}, {files}, ' || u || ')'), r, 'validate_mcp_access returns ' || r || ' for ' || u)
+select is(pg_temp.as_user('mia', 'select validate_mcp_access({robo}, {files}, ' || u || ')'), r,
+  'validate_mcp_access returns ' || r || ' for ' || u)
 from (values ('null', 'false'), ('auth.uid()', 'true'), ('{mia}', 'true'), ('{bob}', 'false')) t(u, r);
 select is(pg_temp.as_user('mia', 'select validate_mcp_access({robo}, {files})'), 'true', 'without a user the answer is about the caller');
 

@@ -184,7 +184,8 @@ select is(pg_temp.error_as('pia', $$select set_mcp_server_active({files}, true, 
   'a platform admin lifts the stop of a server');
 select is(pg_temp.as_user('ann', $$select status from mcp_server_instances where id = {files}$$), 'stopping',
   'the platform does not start a server that the organization has switched off');
-select is(pg_temp.error_as('ann', $$select set_mcp_server_active({files}, true)$$), 'ok', 'the organization switches on a server that the platform lets run');
+select is(pg_temp.error_as('ann', $$select set_mcp_server_active({files}, true)$$), 'ok',
+  'the organization switches on a server that the platform lets run');
 select is(pg_temp.as_user('ann', $$select status from mcp_server_instances where id = {files}$$), 'deploying',
   'a server starts when both switches are on');
 rollback to s;
@@ -225,8 +226,10 @@ from unnest(array['pia', 'anon', 'service', 'gateway', 'engine', 'writer:pia']) 
 select is(pg_temp.error_as('pia', $$select set_platform_active(null)$$), 'WR001', 'the switch of the platform must be true or false');
 select is(pg_temp.error_as('pia', $$select set_platform_active(false)$$), 'ok', 'a platform admin stops all calls');
 select is(pg_temp.admit_call('list_directory'), 'platform_stopped', 'nothing is executed while the platform is stopped');
-select is(pg_temp.switched_off() || ' ' || pg_temp.switched_off('bot', 'spy'), 'true true', 'all open calls end when the platform is stopped');
-select is(pg_temp.as_user('ann', 'select count(*) from organizations'), '1', 'people still see their organizations while the platform is stopped');
+select is(pg_temp.switched_off() || ' ' || pg_temp.switched_off('bot', 'spy'), 'true true',
+  'all open calls end when the platform is stopped');
+select is(pg_temp.as_user('ann', 'select count(*) from organizations'), '1',
+  'people still see their organizations while the platform is stopped');
 select is((select stopped_by from weir.platform_stop), pg_temp.id_of('pia'), 'the row of the stop names who stopped the platform')
 where (select rolsuper from pg_roles where rolname = current_user);
 select is(pg_temp.as_user('owner', $$select state from weir.begin_chat_turn(weir.uuid_v7(), {mia}, {robo}, weir.uuid_v7(), '1 minute')$$),
@@ -258,7 +261,8 @@ select is(pg_temp.as_user('writer:ann', format('update %s set %s = null', t, c))
   format('the role of the published functions does not write %s.%s', t, c))
 from (values ('agents', 'platform_stopped_at'), ('agents', 'platform_stopped_by'), ('mcp_server_instances', 'platform_stopped_at'),
              ('mcp_server_instances', 'platform_stopped_by'), ('organizations', 'platform_stopped_at')) t(t, c);
-select is(pg_temp.as_user('writer:ann', 'delete from weir.platform_stop'), '42501', 'the role of the published functions does not delete the stop of the platform');
+select is(pg_temp.as_user('writer:ann', 'delete from weir.platform_stop'), '42501',
+  'the role of the published functions does not delete the stop of the platform');
 rollback to s;
 select pg_temp.as_user('pia', $$select set_organization_active({a}, false)$$), pg_temp.attack('ann'), pg_temp.attack('adam') \g /dev/null
 select is(pg_temp.admit_call('list_directory'), 'organization_stopped',

@@ -46,7 +46,8 @@ select is(pg_temp.begin_turn('hello', 'ann', 'loner'), 'WR004', 'V8_a_replica_be
 select is(pg_temp.record_answer('x', 'hello', 'ann', 'loner'), 'WR004', 'V8_a_replica_records_no_answer_of_an_agent_outside_the_workspace');
 select is(pg_temp.as_user('ann', $$select add_workspace_member({home}, agent_id => {loner}) ->> 'error'$$), null,
   'an owner adds their agent to the workspace');
-select is(pg_temp.begin_turn('hello', 'ann', 'loner'), 'begun', 'a turn of an agent that was added begins at the same time as another agent''s');
+select is(pg_temp.begin_turn('hello', 'ann', 'loner'), 'begun',
+  'a turn of an agent that was added begins at the same time as another agent''s');
 delete from workspace_members where workspace_id = pg_temp.id_of('home') and agent_id = pg_temp.id_of('loner');
 -- Another organization has its tools switched off, which must not be the reason for a refusal here.
 update organizations set chat_tools = false where id = pg_temp.id_of('b');

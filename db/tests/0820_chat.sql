@@ -205,7 +205,8 @@ select is(pg_temp.as_user('ann', $$select count(*) from chat_messages where chan
 select is(pg_temp.as_user('ann', $$select open_direct_channel({robo}) ->> 'workspace_id'$$), pg_temp.id_of('attic')::text,
   'S2_a_person_who_left_a_workspace_opens_a_direct_channel_in_another_that_both_are_in');
 update agents set stopped_at = now() where id = pg_temp.id_of('robo');
-select is(pg_temp.error_as('ann', $$select open_direct_channel({robo})$$), 'WR003', 'no direct channel is opened with an agent that is switched off');
+select is(pg_temp.error_as('ann', $$select open_direct_channel({robo})$$), 'WR003',
+  'no direct channel is opened with an agent that is switched off');
 delete from agents where id = pg_temp.id_of('robo');
 select is(pg_temp.as_user('mia', $$select string_agg(name, ',') from chat_channels where id = {mias}$$), 'Robo',
   'a person keeps their direct channel with a deleted agent');

@@ -25,7 +25,8 @@ select is(pg_temp.as_user('engine', $$select r -> 'rows' -> 0 ->> 'calls' || ' '
   'usage includes the current hour');
 
 -- An agent
-select is(pg_temp.as_user('mia', $$select update_agent({robo}, 'Robo 2', 'be brief') ->> 'name'$$), 'Robo 2', 'an agent''s owner renames it');
+select is(pg_temp.as_user('mia', $$select update_agent({robo}, 'Robo 2', 'be brief') ->> 'name'$$), 'Robo 2',
+  'an agent''s owner renames it');
 select is(pg_temp.as_user('ann', $$select name || ' ' || instructions from agents where id = {robo}$$), 'Robo 2 be brief',
   'members see an agent''s name and instructions');
 select is(pg_temp.error_as('adam', $$select update_agent({robo}, instructions => '')$$), 'ok', 'an admin removes an agent''s instructions');
@@ -40,7 +41,8 @@ select is(pg_temp.admit_call_as('ann', 'list_directory'), 'agent_inactive', 'nob
 select is(pg_temp.as_user('owner', $$select concat(
     (select count(*) from agent_api_keys where agent_id = {robo} and revoked_at is null),
     (select count(*) from agent_mcp_permissions where agent_id = {robo} and revoked_at is null),
-    (select count(*) from workspace_members where agent_id = {robo}))$$), '000', 'a deleted agent has no valid keys, no grants and no workspaces');
+    (select count(*) from workspace_members where agent_id = {robo}))$$), '000',
+  'a deleted agent has no valid keys, no grants and no workspaces');
 select is(pg_temp.as_user('mia', $$select count(*) from agents where id = {robo}$$), '0', 'nobody sees a deleted agent');
 select is(pg_temp.error_as('mia', $$select create_agent({a}, 'Robo 2')$$), 'ok', 'the name of a deleted agent is free');
 select is(pg_temp.as_user('owner', $$select string_agg(agent_name, ' ') from mcp_interaction_logs where item = 'delete_agent'
@@ -85,8 +87,10 @@ select is(pg_temp.error_as('adam', $$select rename_workspace({home}, 'House')$$)
 select is(pg_temp.error_as('mia', $$select remove_workspace_member({home}, {ann})$$), 'WR003', 'a member removes nobody else');
 select is(pg_temp.error_as('ann', $$select remove_workspace_member({home})$$), 'WR001', 'a removal from a workspace must name a member');
 savepoint s;
-select is(pg_temp.error_as('mia', $$select remove_workspace_member({home}, agent_id => {robo})$$), 'ok', 'an agent''s owner removes it from a workspace');
-select is(pg_temp.admit_call_as('ann', 'list_directory'), 'user_forbidden', 'a person who shared only that workspace may no longer use the agent');
+select is(pg_temp.error_as('mia', $$select remove_workspace_member({home}, agent_id => {robo})$$), 'ok',
+  'an agent''s owner removes it from a workspace');
+select is(pg_temp.admit_call_as('ann', 'list_directory'), 'user_forbidden',
+  'a person who shared only that workspace may no longer use the agent');
 rollback to s;
 select is(pg_temp.error_as('mia', $$select remove_workspace_member({home}, {mia})$$), 'ok', 'a member leaves');
 select is(pg_temp.as_user('mia', 'select count(*) from chat_channels'), '0', 'a person who left a workspace sees none of its channels');
@@ -146,11 +150,13 @@ from (values ('adam', 'select read_audit({a})'), ('adam', 'select restore_organi
   ('ann', $$select manage_mcp_servers('deploy', {a}, null, {files})$$), ('ann', $$select set_member_role({a}, {vic}, 'admin')$$)) t(w, q);
 savepoint s;
 select is(pg_temp.error_as('ann', $$select restore_organization({a})$$), 'ok', 'the owner of a deleted organization restores it');
-select is(pg_temp.as_user('ann', $$select status from mcp_server_instances where id = {files}$$), 'deploying', 'the servers of a restored organization start again');
+select is(pg_temp.as_user('ann', $$select status from mcp_server_instances where id = {files}$$), 'deploying',
+  'the servers of a restored organization start again');
 select is(pg_temp.admit_call('list_directory'), 'unavailable', 'the agents of a restored organization have their grants again');
 rollback to s;
 update organizations set platform_stopped_at = now() where id = pg_temp.id_of('a');
-select is(pg_temp.error_as('ann', $$select restore_organization({a})$$), 'WR004', 'a deleted organization that the platform has stopped is not restored');
+select is(pg_temp.error_as('ann', $$select restore_organization({a})$$), 'WR004',
+  'a deleted organization that the platform has stopped is not restored');
 rollback to s;
 update organizations set deleted_at = now() - interval '30 days' where id = pg_temp.id_of('a');
 select is(pg_temp.error_as('ann', $$select restore_organization({a})$$) || pg_temp.error_as('ann', $$select read_audit({a})$$),

@@ -27,11 +27,13 @@ select is((select string_agg(m ->> 'role', ' ' order by m ->> 'role') from jsonb
 select is(pg_temp.exported('agents')::jsonb #>> '{0,name}', 'Robo', 'its agents');
 select is((pg_temp.exported('servers')::jsonb -> 0) - array['id', 'created_at'], '{"instance_name": "files", "catalog": "test-files",
   "version": "1.0.0", "url": null, "configuration": {"directory": "/data"}, "timeout_ms": null, "max_retries": 1, "retry_backoff_ms": 100,
-  "priority": 100, "share": "instance", "max_sessions": null, "region": null, "pin_policy": "trust_first", "chat_offline": ["list_*"]}'::jsonb,
+  "priority": 100, "share": "instance", "max_sessions": null, "region": null, "pin_policy": "trust_first",
+    "chat_offline": ["list_*"]}'::jsonb,
   'an export has the servers, without writeOnly values');
 select is(pg_temp.exported('grants')::jsonb #> '{0,permissions,prompts}', '["gr*"]'::jsonb, 'its grants');
 select is(jsonb_array_length(pg_temp.exported('workspaces')::jsonb #> '{0,members}'), 3, 'an export has the workspaces with their members');
-select is(pg_temp.exported('datastores')::jsonb #>> '{0,agents,0}', pg_temp.id_of('robo')::text, 'an export has the datastores with the agents that search them');
+select is(pg_temp.exported('datastores')::jsonb #>> '{0,agents,0}', pg_temp.id_of('robo')::text,
+  'an export has the datastores with the agents that search them');
 select is(pg_temp.exported('documents')::jsonb #> '{0,chunks}', '[{"heading": "", "text": "one"}, {"heading": "h", "text": "two"}]'::jsonb,
   'its documents');
 select is(pg_temp.as_user('owner', $$select string_agg(distinct detail, ' ' order by detail) from mcp_interaction_logs
@@ -61,7 +63,8 @@ select pg_temp.create_as('bdocs', 'bob', $$select create_datastore({b}, 'Docs')$
        pg_temp.as_user('bob', $$select link_datastore({bdocs}, {bot})$$),
        pg_temp.as_user('bob', $$select add_workspace_member({den}, agent_id => {bot})$$),
        pg_temp.as_user('bob', $$select grant_mcp_access({bot}, {spy}, '{}')$$) \g /dev/null
-select is((select count(*) from jsonb_array_elements(pg_temp.as_user(w, format('select export_organization({%s}, %L) -> ''rows''', o, p))::jsonb)),
+select is((select count(*)
+  from jsonb_array_elements(pg_temp.as_user(w, format('select export_organization({%s}, %L) -> ''rows''', o, p))::jsonb)),
           n::bigint, format('an export has rows of its organization only: %s of %s', p, o))
 from (values ('ann', 'a', '{1,6,1,2,1,1,1,1}'::integer[]), ('bob', 'b', '{1,2,1,1,1,1,1,1}')) t(w, o, counts),
   unnest(weir.export_parts(), counts) u(p, n);
@@ -76,7 +79,8 @@ select is(pg_temp.exported('agents')::jsonb #>> '{0,name}', 'Robo', 'the owner o
 select is(pg_temp.error_as(w, $$select export_organization({a}, 'agents')$$), 'WR004', format('%s does not', w))
 from unnest(array['adam', 'bob']) w;
 update organizations set deleted_at = now() - interval '30 days' where id = pg_temp.id_of('a');
-select is(pg_temp.error_as('ann', $$select export_organization({a}, 'agents')$$), 'WR004', 'after 30 days nobody exports a deleted organization');
+select is(pg_temp.error_as('ann', $$select export_organization({a}, 'agents')$$), 'WR004',
+  'after 30 days nobody exports a deleted organization');
 
 select * from finish();
 rollback;

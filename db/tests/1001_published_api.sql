@@ -23,7 +23,8 @@ select results_eq($$
 select is_empty($$
   select p.proname from pg_proc p
   where p.pronamespace = 'public'::regnamespace and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
-    and p.provolatile <> case when p.proname ~ '^(explain|validate|get_(?!mcp_server_logs)|list_members|chat_context)' then 's' else 'v' end$$,
+    and p.provolatile <> case when p.proname ~ '^(explain|validate|get_(?!mcp_server_logs)|list_members|chat_context)'
+    then 's' else 'v' end$$,
   'each published function that reads is stable and each that writes is volatile');
 select is_empty($$
   select p.proname from pg_proc p
