@@ -1,5 +1,5 @@
--- One check after the other, in the order of docs/isolation.md. A statement answers the objects that are not as promised, and
--- what was found; {column} in a fix is that column of its answer. `note` marks what is told but is no finding. All run as one statement.
+-- The checks, in the order of docs/isolation.md. A statement returns the objects that break the promise, and what was found; {column} in
+-- a fix is that column of its result. `note` marks what is reported but is not a finding. All run as one statement.
 
 -- id: rls-off
 -- promise: Row-level security is enabled on every table.
@@ -14,7 +14,7 @@ select t.object, 'row-level security does not bind its owner' as found
 from our_tables t where not t.relforcerowsecurity;
 
 -- id: table-without-class
--- promise: Every table's comment begins with its class, by which all else here is judged.
+-- promise: Every table's comment begins with its class, on which the other checks depend.
 -- fix: comment on table {object} is 'tenant: …'; or user, platform, global.
 select t.object, 'its comment does not begin with tenant:, user:, platform: or global:' as found
 from our_tables t where t.class is null;
@@ -28,7 +28,7 @@ from our_tables t join pg_policy p on p.polrelid = t.oid
 where 0 = any(p.polroles);
 
 -- id: policy-open
--- promise: No permissive policy shows a tenant's or a person's rows without asking the row: one that names no column of its table is the same for all of them.
+-- promise: Every permissive policy on a tenant's or a person's table reads a column of its row; else it is the same for all rows.
 -- fix: drop policy {policy} on {table};
 select format('%I on %s', p.polname, t.object) as object,
        format('it is %s for every row, for %s', coalesce(pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)),
@@ -54,7 +54,7 @@ where t.class = 'tenant' and not t.relispartition
                   where i.indrelid = t.oid and i.indisvalid and i.indpred is null and a.attname = k.column);
 
 -- id: tenant-without-organization
--- promise: Every row of a tenant's table says whose it is: organization_id uuid not null.
+-- promise: Every row of a tenant's table names its organization: organization_id uuid not null.
 -- fix: alter table {object} alter column organization_id set not null; the column is a uuid.
 select t.object, 'there is no organization_id of type uuid that cannot be null' as found
 from our_tables t
@@ -63,7 +63,7 @@ where t.class = 'tenant' and not t.is_organizations
                     and a.atttypid = 'uuid'::regtype and a.attnotnull);
 
 -- id: reference-across-tenants
--- promise: A reference between tenants' rows carries the organization, or a column that such a reference has bound to one, so none leads to another tenant.
+-- promise: A reference between tenants' rows has the organization, or a column that such a reference binds to one.
 -- fix: alter table {table} drop constraint {constraint}; then add it with organization_id in front, on both sides.
 with pairs as (
   select c.oid, c.conname, c.conrelid, c.confrelid, f.attname as from_column, r.attname as to_column,
@@ -76,12 +76,13 @@ with pairs as (
   join pg_attribute r on r.attrelid = c.confrelid and r.attnum = k.to_attribute
   where c.contype = 'f' and c.conparentid = 0
 ), bound as (
-  -- the columns that share a reference with the organization, and to what
+  -- the columns that share a reference with the organization, and their targets
   select p.conrelid, p.from_column, p.confrelid, p.to_column
   from pairs p where not p.carries and exists (select from pairs o where o.oid = p.oid and o.carries)
 )
 select format('%I on %s', p.conname, s.object) as object,
-       format('it leads to %s by %s alone', t.object, string_agg(p.from_column, ', ')) as found, s.object as table, quote_ident(p.conname) as constraint
+       format('it leads to %s by %s alone', t.object, string_agg(p.from_column, ', ')) as found, s.object as table,
+       quote_ident(p.conname) as constraint
 from pairs p join our_tables s on s.oid = p.conrelid join our_tables t on t.oid = p.confrelid
 group by p.oid, p.conname, s.object, t.object
 having not bool_or(p.carries)
@@ -90,20 +91,20 @@ having not bool_or(p.carries)
                              and b.conrelid = p.confrelid and b.from_column = p.to_column));
 
 -- id: partition-in-public
--- promise: Partitions are in weir, where no API role has a name for them: a partition has policies of its own, not its parent's.
+-- promise: Partitions are in weir, which no API role may use: a partition has its own policies, not its parent's.
 -- fix: alter table {object} set schema weir;
 select t.object, 'a partition is where API roles can name it' as found
 from our_tables t where t.relispartition and t.schema <> 'weir';
 
 -- id: rewrite-rule
--- promise: No table has a rewrite rule, which would do another thing than was asked, with its owner's rights.
+-- promise: No table has a rewrite rule, which would replace a statement, with the rights of the table's owner.
 -- fix: drop rule {rule} on {table};
 select format('%I on %s', r.rulename, t.object) as object, 'a rule rewrites what is asked of the table' as found,
        quote_ident(r.rulename) as rule, t.object as table
 from our_tables t join pg_rewrite r on r.ev_class = t.oid;
 
 -- id: trigger-disabled
--- promise: Every trigger is on: they guard the state machine, revocation, and references.
+-- promise: Every trigger is enabled: they guard the state machine, revocation and references.
 -- fix: alter table {table} enable trigger {trigger};
 select format('%I on %s', g.tgname, t.object) as object, 'the trigger is disabled' as found, quote_ident(g.tgname) as trigger,
        t.object as table
@@ -111,9 +112,9 @@ from our_tables t join pg_trigger g on g.tgrelid = t.oid
 where g.tgenabled not in ('O', 'A');
 
 -- id: record-changeable
--- promise: No role changes or removes a row of the record, its seals and its checkpoints.
+-- promise: No role changes or removes a row of the audit log, its seals and its checkpoints.
 -- fix: create trigger append_only before update or delete on {object} for each row execute function weir.refuse_change();
--- a partition has its parent's row triggers, and cannot lose them
+-- a partition has its parent's row triggers, and they cannot be dropped there
 select t.object, 'no trigger refuses update and delete of a row' as found
 from our_tables t
 where t.object in ('public.mcp_interaction_logs', 'weir.audit_seals', 'weir.audit_checkpoints')
@@ -123,7 +124,7 @@ where t.object in ('public.mcp_interaction_logs', 'weir.audit_seals', 'weir.audi
                     and g.tgfoid = to_regprocedure('weir.refuse_change()'));
 
 -- id: record-truncatable
--- promise: The record, its seals and its checkpoints cannot be emptied either; a partition has its own guard, for its parent's does not fire.
+-- promise: The audit log, its seals and its checkpoints cannot be truncated; each partition has a guard of its own.
 -- fix: create trigger not_truncated before truncate on {object} for each statement execute function weir.refuse_truncate();
 with recursive record as (
   select t.oid from our_tables t where t.object in ('public.mcp_interaction_logs', 'weir.audit_seals', 'weir.audit_checkpoints')
@@ -136,7 +137,7 @@ where not exists (select from pg_trigger g
                   where g.tgrelid = t.oid and g.tgtype & 34 = 34 and g.tgfoid = to_regprocedure('weir.refuse_truncate()'));
 
 -- id: view-as-owner
--- promise: A view over Weir's tables asks with its reader's rights.
+-- promise: A view over Weir's tables reads with its reader's rights.
 -- fix: alter view {object} set (security_invoker = true);
 with recursive reached as (
   select v.ev_class as oid from our_tables t join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = t.oid
@@ -145,7 +146,8 @@ with recursive reached as (
   select v.ev_class from reached r join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = r.oid
   join pg_rewrite v on d.classid = 'pg_rewrite'::regclass and v.oid = d.objid and v.ev_class <> r.oid
 )
-select format('%I.%I', n.nspname, c.relname) as object, 'the view reads with the rights of its owner, ' || pg_get_userbyid(c.relowner) as found
+select format('%I.%I', n.nspname, c.relname) as object,
+       'the view reads with the rights of its owner, ' || pg_get_userbyid(c.relowner) as found
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind = 'v' and (c.oid in (select r.oid from reached r) or n.nspname = 'weir')
   and not exists (select from pg_options_to_table(c.reloptions) o where o.option_name = 'security_invoker' and o.option_value::boolean)
@@ -167,15 +169,19 @@ cross join lateral (
   select string_agg(distinct a.name, ', ') as roles
   from api_roles a
   join (select e.grantee from aclexplode(c.relacl) e
-        union select e.grantee from pg_attribute b cross join lateral aclexplode(b.attacl) e where b.attrelid = c.oid) e on e.grantee = a.oid) x
+        union select e.grantee from pg_attribute b cross join lateral aclexplode(b.attacl) e
+              where b.attrelid = c.oid) e on e.grantee = a.oid) x
 where c.relkind = 'm' and x.roles is not null and (c.oid in (select r.oid from reached r) or n.nspname = 'weir');
 
 -- id: definer-search-path
--- promise: Whoever calls a function, its names mean what the schemas of its own path say, and the caller's temporary schema comes last.
+-- promise: A function looks names up by its own search_path, whoever calls it, and the caller's temporary schema comes last.
 -- fix: alter {kind} {object} set search_path = pg_catalog, pg_temp;
--- A path that does not name pg_temp, an empty one too, has it first for types and relations. A function without a path has its
--- caller's, and that is a definer's; but one that API roles may call is compiled as they first called it.
-select f.object, coalesce('its names are looked up by ' || s.setting || ', where pg_temp is not last', 'its names are looked up by its caller''s search_path') as found, f.kind
+-- A path that does not name pg_temp, even an empty one, searches it first for types and relations. A function without a path has its
+-- caller's, which is usually a definer's; but one that API roles may call is compiled with the path of the first call.
+select f.object,
+       coalesce('its names are looked up by ' || s.setting || ', where pg_temp is not last',
+                'its names are looked up by its caller''s search_path') as found,
+       f.kind
 from our_functions f
 join pg_proc p on p.oid = f.oid
 left join lateral (select c.setting, string_to_array(replace(split_part(c.setting, '=', 2), ' ', ''), ',') as path
@@ -191,20 +197,21 @@ select f.object,
        case when d.name is null then format('it runs with the rights of %s, and DEFINERS.md does not know it', f.owner_name)
             else format('it runs with the rights of %s, and not of %s', f.owner_name, d.owner) end as found,
        case when d.name is null then format('alter %s %s security invoker;', f.kind, f.object)
-            else format('alter %s %s owner to %I;', f.kind, f.object, case d.owner when 'the owner' then pg_get_userbyid(h.owner) else d.owner end) end as remedy
+            else format('alter %s %s owner to %I;', f.kind, f.object,
+                        case d.owner when 'the owner' then pg_get_userbyid(h.owner) else d.owner end) end as remedy
 from our_functions f cross join home h left join definers d on d.name = f.name
 where f.is_definer
   and case d.owner when 'the owner' then pg_get_userbyid(h.owner) else d.owner end is distinct from f.owner_name;
 
 -- id: function-for-public
--- promise: Nobody may execute a function of Weir's by default.
+-- promise: PUBLIC may not execute any function of Weir.
 -- fix: revoke execute on {kind} {object} from public;
 select f.object, 'PUBLIC may execute it' as found, f.kind
 from our_functions f
 where f.proacl is null or exists (select from aclexplode(f.proacl) a where a.grantee = 0);
 
 -- id: function-granted
--- promise: A function is executed by those whom db/DEFINERS.md names; one that is not listed there, by API roles only where a published function or a policy asks it; a published one by authenticated.
+-- promise: Only the roles of db/DEFINERS.md execute a definer; API roles execute only what published functions and policies use.
 -- fix: revoke execute on {kind} {object} from {role};
 select f.object, format('%s may execute it', r.rolname) as found, f.kind, quote_ident(r.rolname) as role
 from our_functions f
@@ -224,24 +231,25 @@ where case
   end;
 
 -- id: schema-usage
--- promise: No API role has a name for anything in the schema weir.
+-- promise: No API role has USAGE on the schema weir.
 -- fix: revoke usage on schema weir from {role};
 select 'weir' as object, format('%s has usage on the schema', p.name) as found, p.name as role
 from home h join pg_namespace n on n.oid = h.oid cross join lateral aclexplode(n.nspacl) a join api_roles p on p.oid = a.grantee
 where a.privilege_type = 'USAGE';
 
 -- id: schema-create
--- promise: No role that runs makes objects in the schemas that Weir is in.
+-- promise: No role that serves requests may create objects in the schemas of Weir.
 -- fix: revoke create on schema {object} from {role};
 select n.nspname as object, format('%s may create objects in the schema', r.name) as found, r.name as role
 from pg_namespace n
 cross join lateral aclexplode(n.nspacl) a
 join (select p.oid, p.name from api_roles p
-      union all select o.oid, o.rolname from pg_roles o where o.rolname in ('weir_engine', 'weir_system', 'weir_writer')) r on r.oid = a.grantee
+      union all select o.oid, o.rolname from pg_roles o where o.rolname in ('weir_engine', 'weir_system', 'weir_writer')) r
+  on r.oid = a.grantee
 where n.nspname in ('public', 'weir') and a.privilege_type = 'CREATE';
 
 -- id: grant-to-api-role
--- promise: anon and authenticated select from published tables, and no more; they have nothing on what is in weir.
+-- promise: anon and authenticated may only select, from published tables; they have no privilege in the schema weir.
 -- fix: revoke {what} on {kind} {object} from {role};
 select p.object, format('%s has %s', p.role, x.what) as found, p.kind, p.role, x.what
 from our_privileges p
@@ -249,7 +257,7 @@ cross join lateral (select p.privilege || coalesce(' (' || p.columns || ')', '')
 where p.role in ('anon', 'authenticated') and (p.privilege <> 'select' or p.kind = 'sequence' or p.schema = 'weir');
 
 -- id: grant-to-outsider
--- promise: PUBLIC, service_role and the two logins have nothing on Weir's tables and sequences.
+-- promise: PUBLIC, service_role and the two logins have no privilege on Weir's tables and sequences.
 -- fix: revoke {what} on {kind} {object} from {role};
 select p.object, format('%s has %s', p.role, x.what) as found, p.kind, p.role, x.what
 from our_privileges p
@@ -257,11 +265,13 @@ cross join lateral (select p.privilege || coalesce(' (' || p.columns || ')', '')
 where p.role in ('public', 'service_role', 'weir_gateway', 'weir_engine');
 
 -- id: grant-by-default
--- promise: Nothing that will be made in weir is granted to anybody from outside by a default.
+-- promise: No default privilege grants API roles anything on new objects of the schema weir.
 -- fix: alter default privileges for role {maker}{place} revoke all on {kind} from {role};
 select format('default privileges of %s', pg_get_userbyid(d.defaclrole)) as object,
-       format('%s get %s on %s%s', p.name, string_agg(lower(a.privilege_type), ', '), k.kind, coalesce(' in schema ' || n.nspname, '')) as found,
-       quote_ident(pg_get_userbyid(d.defaclrole)) as maker, coalesce(' in schema ' || quote_ident(n.nspname), '') as place, k.kind, p.name as role
+       format('%s get %s on %s%s', p.name, string_agg(lower(a.privilege_type), ', '), k.kind,
+              coalesce(' in schema ' || n.nspname, '')) as found,
+       quote_ident(pg_get_userbyid(d.defaclrole)) as maker, coalesce(' in schema ' || quote_ident(n.nspname), '') as place, k.kind,
+       p.name as role
 from pg_default_acl d
 cross join home h
 left join pg_namespace n on n.oid = d.defaclnamespace
@@ -271,12 +281,12 @@ cross join lateral aclexplode(d.defaclacl) a
 join api_roles p on p.oid = a.grantee
 where (d.defaclnamespace = h.oid
        or (d.defaclnamespace = 0 and pg_get_userbyid(d.defaclrole) in (pg_get_userbyid(h.owner), 'weir_system', 'weir_writer')))
-  -- what PostgreSQL itself gives to all stands in such a row too; our migrations revoke it object by object
+  -- such a row also has PostgreSQL's built-in grants to PUBLIC; the migrations revoke those for each object
   and not (d.defaclnamespace = 0 and a.grantee = 0 and d.defaclobjtype in ('f', 'T'))
 group by d.defaclrole, n.nspname, p.name, k.kind;
 
 -- id: role-power
--- promise: No role of Weir's and neither anon nor authenticated steps over row-level security or makes roles.
+-- promise: No role of Weir, and neither anon nor authenticated, bypasses row-level security or creates roles.
 -- fix: alter role {object} {remedy};
 select r.rolname as object, 'the role is ' || concat_ws(', ', x.super, x.bypass, x.createrole, x.createdb, x.replication) as found,
        'no' || concat_ws(' no', x.super, x.bypass, x.createrole, x.createdb, x.replication) as remedy
@@ -288,13 +298,13 @@ where r.rolname in ('anon', 'authenticated', 'weir_gateway', 'weir_engine', 'wei
   and (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication);
 
 -- id: role-inherits
--- promise: The two logins are nothing until they become somebody.
+-- promise: The two logins have no privilege of a role before they become it.
 -- fix: alter role {object} noinherit;
 select r.rolname as object, 'the login has the rights of the roles that it may become, without becoming them' as found
 from pg_roles r where r.rolname in ('weir_gateway', 'weir_engine') and r.rolinherit;
 
 -- id: role-membership
--- promise: weir_gateway may become authenticated and anon, nothing else; weir_engine, weir_backup and the owners of functions may become nobody.
+-- promise: weir_gateway may become only authenticated and anon; weir_engine, weir_backup and the owners of functions no role.
 -- fix: {remedy}
 with recursive becomes as (
   select m.member, m.member as through, m.roleid from pg_auth_members m join pg_roles r on r.oid = m.member
@@ -313,7 +323,7 @@ where r.name in ('anon', 'authenticated')
   and not exists (select from pg_auth_members m where m.roleid = r.oid and pg_get_userbyid(m.member) = 'weir_gateway');
 
 -- id: role-owns
--- promise: The two logins own nothing, and no API role owns anything of Weir's: an owner may undo what binds others.
+-- promise: The two logins own nothing, and no API role owns an object of Weir: an owner may undo what binds others.
 -- fix: reassign owned by {role} to {owner};
 select x.object, format('%s owns it', x.role) as found, quote_ident(x.role) as role, quote_ident(pg_get_userbyid(h.owner)) as owner
 from home h
@@ -323,9 +333,11 @@ cross join lateral (
   where s.deptype = 'o' and r.rolname in ('weir_gateway', 'weir_engine')
     and s.dbid in (0, (select d.oid from pg_database d where d.datname = current_database()))
   union all
-  select t.object, r.rolname from our_tables t join pg_roles r on r.oid = t.owner where r.rolname in ('anon', 'authenticated', 'service_role')
+  select t.object, r.rolname from our_tables t join pg_roles r on r.oid = t.owner
+  where r.rolname in ('anon', 'authenticated', 'service_role')
   union all
-  select f.object, r.rolname from our_functions f join pg_roles r on r.oid = f.owner where r.rolname in ('anon', 'authenticated', 'service_role')
+  select f.object, r.rolname from our_functions f join pg_roles r on r.oid = f.owner
+  where r.rolname in ('anon', 'authenticated', 'service_role')
 ) x;
 
 -- id: role-becomes-system
@@ -340,7 +352,7 @@ where r.rolcanlogin and not r.rolsuper and r.rolname not in ('weir_gateway', 'we
   and pg_has_role(r.oid, s.oid, 'MEMBER');
 
 -- id: role-setting
--- promise: No setting of a role or of the database changes who asks, what names mean, or whether rows are hidden.
+-- promise: No setting of a role or of the database changes the actor, the meaning of names, or whether rows are hidden.
 -- fix: alter {what} reset {setting};
 select coalesce(r.rolname, 'all roles') as object, format('%s starts with %s', coalesce(r.rolname, 'every session'), c.setting) as found,
        case when r.oid is null then format('database %I', b.datname) when b.oid is null then format('role %I', r.rolname)
@@ -351,25 +363,28 @@ left join pg_roles r on r.oid = s.setrole
 left join pg_database b on b.oid = s.setdatabase
 cross join lateral unnest(s.setconfig) c(setting)
 where (s.setdatabase = 0 or b.datname = current_database())
-  and case when s.setrole = 0 then split_part(c.setting, '=', 1) in ('row_security', 'role', 'session_authorization', 'session_replication_role')
+  and case when s.setrole = 0
+           then split_part(c.setting, '=', 1) in ('row_security', 'role', 'session_authorization', 'session_replication_role')
            else r.rolname in ('anon', 'authenticated', 'weir_gateway', 'weir_engine', 'weir_writer', 'weir_system', 'weir_backup')
-             and split_part(c.setting, '=', 1) in ('search_path', 'row_security', 'role', 'session_authorization', 'session_replication_role') end;
+             and split_part(c.setting, '=', 1)
+                 in ('search_path', 'row_security', 'role', 'session_authorization', 'session_replication_role') end;
 
 -- id: temporary-for-callers
 -- note
--- promise: Who comes in from outside makes no temporary objects: a function of somebody else's that has no path of its own finds those first.
+-- promise: API roles create no temporary objects: another application's function without a search_path would use them.
 -- fix: revoke temporary on database {object} from {roles};
 select quote_ident(d.datname) as object, format('%s may make temporary objects', string_agg(r.name, ', ')) as found,
        string_agg(case r.oid when 0 then r.name else quote_ident(r.name) end, ', ') as roles
 from pg_database d
 cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
-join (select a.oid, a.name from api_roles a union all select e.oid, e.rolname from pg_roles e where e.rolname = 'weir_engine') r on r.oid = a.grantee
+join (select a.oid, a.name from api_roles a
+      union all select e.oid, e.rolname from pg_roles e where e.rolname = 'weir_engine') r on r.oid = a.grantee
 where d.datname = current_database() and a.privilege_type = 'TEMPORARY'
 group by d.datname;
 
 -- id: published-to-replicas
 -- note
--- promise: Rows that leave by a publication leave without row-level security: who subscribes reads all tenants.
+-- promise: Rows that leave by a publication have no row-level security: a subscriber reads all tenants.
 -- fix: alter publication {publication} drop table {object}; unless whoever subscribes may read everything.
 select t.object, format('its rows leave by the publication %s', p.pubname) as found, quote_ident(p.pubname) as publication
 from our_tables t join pg_publication_tables p on p.schemaname = t.schema and p.tablename = t.name;

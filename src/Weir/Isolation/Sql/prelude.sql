@@ -1,5 +1,5 @@
--- What is Weir's in this database, and who comes in from outside. Every statement of this folder begins with this.
--- Reads the catalogs only; $1 is db/DEFINERS.md of this release.
+-- The objects of Weir in this database, and the roles of API callers. Every statement of this folder begins with this.
+-- Reads the system catalogs only; $1 is db/DEFINERS.md of this release.
 with definers as materialized (
   select d.name, d.owner, d.executors from jsonb_to_recordset($1) d(name text, owner text, executors text[])
 ),
@@ -12,8 +12,8 @@ api_roles as materialized (
   union all
   select r.oid, r.rolname from pg_roles r where r.rolname in ('anon', 'authenticated', 'service_role', 'weir_gateway')
 ),
--- What leans on an object of the schema weir (by a default, a policy, a trigger, a type, a body) is Weir's wherever it is.
--- What an application has beside it in public is not.
+-- An object that depends on an object of the schema weir (by a default, a policy, a trigger, a type, a body) is Weir's in every schema.
+-- An application's own objects in public are not.
 leaning as materialized (
   select d.classid, d.objid
   from pg_depend d
@@ -41,7 +41,7 @@ our_tables as materialized (
     and (n.oid = h.oid
          or (n.nspname in ('public', 'auth')
              and (c.oid in (select l.oid from leaning_relations l)
-                  -- a table that says so itself, made by who makes ours
+                  -- a table with such a comment, owned by the owner of Weir's tables
                   or (c.relowner = h.owner and obj_description(c.oid, 'pg_class') ~ '^(tenant|user|platform|global): '))))
     and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
 ),
@@ -59,7 +59,7 @@ our_functions as materialized (
              and (p.oid in (select l.objid from leaning l where l.classid = 'pg_proc'::regclass)
                   or pg_get_userbyid(p.proowner) in ('weir_system', 'weir_writer')
                   or p.prosrc ~ '\mweir\.'))
-         -- with its owner's rights, and to our tables: ours to look at, wherever it is
+         -- a definer that uses Weir's tables is checked in every schema
          or (p.prosecdef
              and (p.prosrc ~ '\mweir\.'
                   or p.prosrc ~ (select '\mpublic\.(' || string_agg(t.name, '|') || ')\M' from our_tables t where t.schema = 'public')
@@ -67,7 +67,7 @@ our_functions as materialized (
                              where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.refclassid = 'pg_class'::regclass))))
     and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
 ),
--- Tables and sequences; a sequence is ours where it is in weir or belongs to a column of our tables.
+-- Tables and sequences; a sequence is Weir's if it is in weir or belongs to a column of Weir's tables.
 our_relations as materialized (
   select t.oid, t.schema, t.object, 'table' as kind, t.owner, t.relacl from our_tables t
   union all
@@ -79,9 +79,10 @@ our_relations as materialized (
          or exists (select from pg_depend d join our_tables t on t.oid = d.refobjid
                     where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')))
 ),
--- Each privilege on them that somebody other than the owner has, a column's too.
+-- Each privilege on them that a role other than the owner has, including column privileges.
 our_privileges as materialized (
-  select r.schema, r.object, r.kind, a.grantee, coalesce(g.rolname, 'public') as role, lower(a.privilege_type) as privilege, null::text as columns
+  select r.schema, r.object, r.kind, a.grantee, coalesce(g.rolname, 'public') as role, lower(a.privilege_type) as privilege,
+         null::text as columns
   from our_relations r
   cross join lateral aclexplode(r.relacl) a
   left join pg_roles g on g.oid = a.grantee
