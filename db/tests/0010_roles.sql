@@ -11,7 +11,7 @@ select is_empty($$select member::regrole from pg_auth_members
   'weir_engine'::regrole)$$, 'T18_the_owners_of_functions_and_the_engine_are_members_of_nothing');
 select results_eq($$select roleid::regrole::text from pg_auth_members where member = 'weir_gateway'::regrole order by 1$$,
   $$values ('anon'), ('authenticated')$$, 'T18_the_gateway_becomes_only_anon_and_authenticated');
-select is((select rolinherit from pg_roles where rolname = 'weir_gateway'), false, 'T18_the_gateway_does_not_inherit_what_those_roles_may');
+select is((select rolinherit from pg_roles where rolname = 'weir_gateway'), false, 'T18_the_gateway_does_not_inherit_their_privileges');
 select is((select count(*) from pg_class where relowner in ('weir_gateway'::regrole, 'weir_engine'::regrole, 'weir_system'::regrole,
   'weir_writer'::regrole, 'authenticated'::regrole)
            and relnamespace not in (select oid from pg_namespace where nspname like 'pg\_%')), 0::bigint,

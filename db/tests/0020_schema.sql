@@ -127,7 +127,7 @@ select is_empty($$select name, owner from found where not prosecdef and owner <>
   'M4_every_function_that_is_no_definer_belongs_to_the_migrator');
 select is_empty($$select name from listed where owner = 'the owner'
                    and name not in ('weir.ensure_log_partitions', 'weir.confirmed_email', 'weir.email_of', 'weir.is_banned')$$,
-  'M4_no_other_definer_belongs_to_a_role_that_may_step_over_row_level_security');
+  'M4_no_other_definer_belongs_to_a_role_that_may_bypass_row_level_security');
 select is_empty($$
   select name from our_functions where nspname = 'public'
     and (prosecdef or prosqlbody is null) $$, 'M15_a_published_function_is_a_wrapper_that_passes_on');

@@ -72,7 +72,7 @@ select is(pg_temp.violated_constraint($$update mcp_server_instances set configur
 select is(pg_temp.violated_constraint($$update agent_mcp_permissions
   set permissions = jsonb_build_object('tools', jsonb_build_object('x', jsonb_build_object('args',
   jsonb_build_object('y', jsonb_build_object('equals', (select v from bomb))))))$$), 'agent_mcp_permissions_follow_the_grammar',
-    'F02_permissions_are_bounded_whoever_writes_them');
+    'F02_permissions_are_bounded_for_every_writer');
 set local session_replication_role = origin;
 
 -- What a server announces becomes text too: words for the search, and the difference that an admin reads.

@@ -114,7 +114,7 @@ select pg_temp.when_lock_is_taken($$update public.organization_members set role 
 select is(pg_temp.error_as('mel', $$select set_member_role({a}, {vic}, 'admin')$$), 'WR003',
   'A16_an_admin_who_lost_the_role_while_waiting_for_the_lock_changes_no_role');
 select is(pg_temp.error_as('mel', $$select set_member_role({a}, {nobody}, 'admin')$$), 'WR003',
-  'A16_an_admin_who_lost_the_role_while_waiting_for_the_lock_is_not_told_who_is_a_member');
+  'A16_an_admin_who_lost_the_role_while_waiting_for_the_lock_does_not_learn_who_is_a_member');
 rollback to s;
 
 -- An invitation expires by the clock, even if nothing has read it
@@ -165,7 +165,7 @@ select is(pg_temp.accept_invitation('bob', 'bob as owner'), 'WR004', 'an invitat
 savepoint s;
 update organizations o set max_members = weir.count_of('members', o.id) + 1 where id = pg_temp.id_of('a');
 select is(pg_temp.error_as('ann', format($$select invite_member({a}, 'one@example.org', 'member', %L)$$, pg_temp.invitation_token('one'))),
-  'ok', 'M12_an_invitation_takes_the_last_place_of_the_quota');
+  'ok', 'M12_an_invitation_counts_toward_the_quota_of_members');
 select is(pg_temp.error_as('ann', format($$select invite_member({a}, 'two@example.org', 'member', %L)$$, pg_temp.invitation_token('two'))),
   'WR006',
   'M12_an_invitation_beyond_the_quota_of_members_is_refused');

@@ -56,7 +56,7 @@ select is(weir.read_with_key('x', null, 'read_audit', '{}') ->> 'error', 'WR002'
 savepoint s;
 update organization_members set role = 'owner' where organization_id = pg_temp.id_of('b') and user_id = pg_temp.id_of('mel');
 select is(pg_temp.create_organization_key('mel', '', '{}'), 'WR003',
-  'V8_an_owner_of_b_creates_no_key_for_a_and_is_not_told_what_else_is_wrong');
+  'V8_an_owner_of_b_creates_no_key_for_a_and_does_not_learn_what_else_is_wrong');
 update organization_members set role = 'admin' where organization_id = pg_temp.id_of('a') and user_id = pg_temp.id_of('mel');
 insert into organization_api_keys (organization_id, name, key_id, secret_hash, scopes, expires_at)
 select pg_temp.id_of('a'), 'k', 'manykeys' || lpad(n::text, 8, '0'), sha256('x'), '{audit.read}',

@@ -29,7 +29,7 @@ select is(pg_temp.admit_call('read_file', '{"path": "/data/a"}'), 'admitted',
 select is(pg_temp.announce_tools(array['x'], '1', 1), '0 0 0', 'M13_an_announcement_of_an_older_generation_is_ignored');
 select is(pg_temp.announce_tools(array['x'], '1', 9), '0 0 0', 'an announcement of a later generation is ignored');
 select is((select count(*) from mcp_server_tools where name = 'x'), 0::bigint, 'an ignored announcement records no definition');
-select is(pg_temp.announce_tools(array['dup', 'dup'], '1'), '1 0 1', 'A27_a_name_that_is_announced_twice_is_one_pin');
+select is(pg_temp.announce_tools(array['dup', 'dup'], '1'), '1 0 1', 'A27_a_name_that_is_announced_twice_is_one_definition');
 
 -- Trust on first use
 update mcp_server_instances set first_running_at = clock_timestamp() - interval '9 minutes' where id = pg_temp.id_of('files');
@@ -58,7 +58,7 @@ select is_empty($$
     (values ('tools', 'tool_execution'), ('prompts', 'prompt_get')) k(member, kind)
   where (weir.granted_entries(g.permissions, k.kind, n.name) is not null) is distinct
     from coalesce(n.name like any(weir.granted_patterns(g.permissions, k.member)), false)$$,
-  'A04_what_a_catalog_shows_is_what_a_call_is_granted_by');
+  'A04_a_list_shows_exactly_what_a_call_is_granted');
 select cmp_ok((select count(*) from grants), '>', 40::bigint, 'more than forty grants are tried');
 
 -- Agent tools
@@ -86,17 +86,17 @@ select is(pg_temp.catalog_items(null, null, 'mia', 'robo'), pg_temp.catalog_item
 select is(pg_temp.catalog_items(p_secret => 'x'), null, 'a key with a wrong secret gets no tools');
 select is(pg_temp.catalog_items(p_agent => 'bot'), null, 'a key that names another agent gets no tools');
 select is(pg_temp.catalog_items(null, null, 'bob', 'robo'), null, 'an outsider gets no tools of the agent');
-select is(pg_temp.catalog_items(null, null, 'adam', 'robo'), null, 'V6_a_member_who_may_not_use_an_agent_gets_no_catalog_of_it');
+select is(pg_temp.catalog_items(null, null, 'adam', 'robo'), null, 'V6_a_member_who_may_not_use_an_agent_gets_no_tools_of_it');
 select is(pg_temp.catalog_items(null, null, null, 'robo'), null, 'an agent''s id without a key or a person gets no tools');
 insert into workspace_members (organization_id, workspace_id, user_id)
   values (pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of('vic')),
   (pg_temp.id_of('a'), pg_temp.id_of('home'), pg_temp.id_of('sam'));
 select is(pg_temp.catalog_items(null, null, 'vic', 'robo'), pg_temp.catalog_items(),
-  'V12_a_viewer_who_shares_a_workspace_with_an_agent_gets_its_catalog');
-select is(pg_temp.catalog_items(null, null, 'sam', 'robo'), null, 'V7_a_suspended_member_gets_no_catalog');
+  'V12_a_viewer_who_shares_a_workspace_with_an_agent_gets_its_tools');
+select is(pg_temp.catalog_items(null, null, 'sam', 'robo'), null, 'V7_a_suspended_member_gets_no_tools');
 savepoint inactive;
 update organizations set platform_stopped_at = now() where id = pg_temp.id_of('a');
-select is(pg_temp.catalog_items(null, null, 'mia', 'robo'), 'stopped', 'M3_a_member_of_an_inactive_organization_gets_no_catalog');
+select is(pg_temp.catalog_items(null, null, 'mia', 'robo'), 'stopped', 'M3_a_member_of_an_inactive_organization_gets_no_tools');
 rollback to inactive;
 select is((select string_agg(definition, ',') from weir.definitions(array[pg_temp.id_of('files'), pg_temp.id_of('spy')], array['tool',
   'tool'], array['read_file', 'read_file'], array[sha256('read 1'), sha256('read 1')])),
@@ -109,12 +109,12 @@ select weir.block_catalog_server('test-files', null, 'It leaks.') \g /dev/null
 select results_eq($$select c.kind, c.status, c.eras from weir.agent_catalog('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')),
     null, null, null) c where c.kind <> 'agent' and c.item is distinct from 'read_file' and c.kind <> 'prompt'$$,
   $$values ('instance', 'blocked', null::text[]), ('tool', 'blocked', '{}'::text[])$$,
-  'V12_a_blocked_server_is_in_nobody_s_lists_and_its_names_resolve');
+  'V12_a_blocked_server_is_in_no_list_and_its_names_resolve');
 select is_empty($$select * from weir.find_tools('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')), null, null, 'list', 10)$$,
   'V12_a_search_finds_no_tool_of_a_blocked_server');
 rollback to s;
 select pg_temp.as_user('ann', $$select revoke_mcp_access({robo}, {files})$$) \g /dev/null
-select is(pg_temp.catalog_items(), 'agent', 'V11_a_revoked_grant_leaves_the_catalog');
+select is(pg_temp.catalog_items(), 'agent', 'V11_the_tools_of_a_revoked_grant_are_not_listed');
 select is((select agent_name from weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))), 'Robo',
   'an active key authenticates its agent');
 savepoint s;
@@ -122,7 +122,7 @@ insert into organization_members (organization_id, user_id, role, status)
   values (pg_temp.id_of('b'), pg_temp.id_of('mia'), 'member', 'active'),
   (pg_temp.id_of('b'), pg_temp.id_of('sam'), 'member', 'active');
 select is(pg_temp.catalog_items(null, null, 'sam', 'robo'), null,
-  'V7_a_member_suspended_in_a_and_active_in_b_gets_no_catalog_of_an_agent_of_a');
+  'V7_a_member_suspended_in_a_and_active_in_b_gets_no_tools_of_an_agent_of_a');
 select is(weir.record_denials('01900000-0000-7000-8000-000000000001', array[weir.uuid_v7()], array[now()], array[null], array[null::bytea],
   array[pg_temp.id_of('sam')], array[pg_temp.id_of('robo')], array['tool_execution'], array['bad'], array['invalid_request'],
     array[null::text], array[1::bigint],
@@ -130,11 +130,11 @@ select is(weir.record_denials('01900000-0000-7000-8000-000000000001', array[weir
 update organization_members set status = 'suspended' where organization_id = pg_temp.id_of('a') and user_id = pg_temp.id_of('mia');
 select is_empty($$select weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))$$,
   'V7_a_key_of_an_agent_whose_owner_is_suspended_in_a_and_active_in_b_does_not_authenticate');
-select is(pg_temp.catalog_items(null, null, 'ann', 'robo'), null, 'V7_nobody_gets_a_catalog_of_an_agent_whose_owner_is_suspended');
+select is(pg_temp.catalog_items(null, null, 'ann', 'robo'), null, 'V7_nobody_gets_the_tools_of_an_agent_whose_owner_is_suspended');
 rollback to s;
 update agents set stopped_at = now() where id = pg_temp.id_of('robo');
 select is((select is_stopped from weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))), true,
-  'V12_a_key_of_an_inactive_agent_is_good_and_stopped');
+  'V12_a_key_of_an_inactive_agent_is_valid_and_marked_as_stopped');
 update agents set deleted_at = now() where id = pg_temp.id_of('robo');
 select is_empty($$select weir.authenticate_key('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')))$$,
   'V12_a_key_of_a_deleted_agent_does_not_authenticate');
@@ -146,6 +146,6 @@ select is_empty($$select weir.find_tools('robokey000000001', sha256('x'), null, 
 select is(weir.principal_organization('robokey000000001', sha256('x'), null, null), null,
   'F08_a_wrong_secret_is_of_no_organization_and_nothing_raises');
 select is_empty($$select weir.agent_catalog(null, null, null, null, null)$$,
-  'F08_a_caller_without_a_key_or_a_person_has_an_empty_catalog_and_nothing_raises');
+  'F08_a_caller_without_a_key_or_a_person_gets_no_tools_and_nothing_raises');
 select * from finish();
 rollback;

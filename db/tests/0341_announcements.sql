@@ -69,12 +69,12 @@ create function pg_temp.shown_items(p_kinds text[], p_key text default 'robokey0
   from weir.agent_catalog(p_key, sha256(convert_to(p_secret, 'UTF8')), null, null, null, p_kinds) c where c.item is not null;
 $$;
 select is(pg_temp.shown_items(array['resource', 'template']), 'file:///data/a file:///data/{name}.txt file:///{path}',
-  'A04_a_catalog_of_resources_and_templates_has_what_the_agent_may_read');
+  'A04_a_list_of_resources_and_templates_has_what_the_agent_may_read');
 select is(pg_temp.shown_items(null), 'file:///data/a file:///data/{name}.txt file:///{path} grow list_all',
   'a list of all kinds has resources besides tools and prompts');
 select is(pg_temp.shown_items(array['tool']), 'list_all', 'a list of tools has no resources');
 select is(pg_temp.shown_items(null, 'botkey0000000001', repeat('b', 43)), null,
-  'A01_a_catalog_of_another_organization_s_agent_has_none_of_these_resources');
+  'A01_the_list_of_another_organization_s_agent_has_none_of_these_resources');
 rollback to shown;
 select is(weir.template_is_granted(jsonb_build_object('resources', jsonb_build_array(g)), t), wanted,
   format('the template %s is granted by %s: %s', t, g, wanted)) from (values
@@ -136,7 +136,7 @@ from (values
     $$select pg_temp.announce_items(array['tool|t|1'])$$),
   ('exclusive counted', 'A26_a_changed_tool_takes_the_exclusive_lock_and_is_counted',
     $$select pg_temp.announce_items(array['resource|file:///a|1', 'tool|t|2'])$$),
-  ('exclusive counted', 'A26_a_tool_that_is_announced_no_more_takes_the_exclusive_lock_and_is_counted',
+  ('exclusive counted', 'A26_a_tool_that_is_no_longer_announced_takes_the_exclusive_lock_and_is_counted',
     $$select pg_temp.announce_items(array['resource|file:///a|1'])$$)) t(wanted, name, sql);
 
 -- A list that failed keeps its last good copy and does not affect others
@@ -188,7 +188,7 @@ rollback to trusting;
 select pg_temp.announce_items(array['tool|flood|' || n], array['tool']) from generate_series(1, 260) n \g /dev/null
 select is((select count(*) from mcp_server_tools where instance_id = pg_temp.id_of('files') and status = 'quarantined' and not announced
   and kind = 'tool'),
-  200::bigint, 'A33_of_undecided_definitions_that_are_announced_no_more_200_are_kept');
+  200::bigint, 'A33_of_undecided_definitions_that_are_no_longer_announced_200_are_kept');
 select is((select count(*) from mcp_server_tools where instance_id = pg_temp.id_of('files') and kind = 'tool' and status = 'approved'),
   2::bigint,
   'approved definitions that are no longer announced are kept');

@@ -41,7 +41,7 @@ select is(pg_temp.announce_items(array['tool', 'tool', 'tool', 'tool', 'resource
       array[null, 'inputSchema', 'title', 'outputSchema.type', 'name', null]),
   '2 0 0', 'R01_items_that_are_left_out_make_no_pins');
 select is(pg_temp.catalog_items(), 'file:///fine legacy+modern,fine legacy+modern,newest modern',
-  'R01_items_that_are_left_out_are_in_no_catalog_and_the_others_say_their_eras');
+  'R01_items_that_are_left_out_are_in_no_list_and_the_others_have_their_eras');
 select is(pg_temp.waiting_changes(w),
   'file:///bad malformed name a reason; bad malformed inputSchema a reason; '
   'bad malformed title a reason; newest malformed outputSchema.type a reason',
@@ -63,7 +63,7 @@ select pg_temp.announce_items(array['tool', 'tool', 'resource'], array['fine', '
 select is(pg_temp.count_malformed_events(), 3::bigint,
   'R01_an_item_that_was_left_out_and_is_announced_again_is_not_in_the_audit_log_again');
 select is(pg_temp.announce_items(array['tool'], array['bad'], array['7'], null, null, null, null), '1 0 0',
-  'R01_an_item_that_was_left_out_and_is_valid_now_is_a_new_pin');
+  'R01_an_item_that_was_left_out_and_is_valid_now_is_a_new_definition');
 select is(pg_temp.catalog_items(), 'bad legacy+modern', 'an item that was left out and is valid now is listed for a new server');
 
 -- A known definition keeps its status if its eras change: a later release may judge it differently
@@ -86,7 +86,7 @@ select is(pg_temp.catalog_items(), 'asks legacy+modern elicitation.form,plain le
   'R16_a_tool_for_some_clients_stays_when_its_server_could_not_be_asked_for_it');
 select pg_temp.announce_items(array['tool', 'tool'], array['plain', 'asks'], array['8', '9'], array['legacy,modern', ''],
   array['', 'elicitation.form'], array[null, 'unsupported'], null) \g /dev/null
-select is(pg_temp.catalog_items(), 'plain legacy+modern', 'R16_a_tool_for_some_clients_is_in_no_catalog_where_callers_share_a_session');
+select is(pg_temp.catalog_items(), 'plain legacy+modern', 'R16_a_tool_for_some_clients_is_not_listed_where_callers_share_a_session');
 select is(pg_temp.waiting_changes('ann'),
   'asks unsupported a reason elicitation.form; file:///bad malformed name a reason gone; bad malformed inputSchema a reason gone',
   'R16_an_admin_sees_why_a_tool_for_some_clients_is_left_out');

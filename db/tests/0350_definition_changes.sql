@@ -139,7 +139,7 @@ select is(pg_temp.admit_call('read_file', '{"path": "/data/a"}'), 'admitted',
   'a tool is called when it announces a definition that was approved before');
 select is(pg_temp.decide_change('adam', 'reject', 'read_file', 'read 3'), 'ok', 'an admin rejects a definition that was approved');
 select is(pg_temp.admit_call('read_file', '{"path": "/data/a"}'), 'definition_not_approved',
-  'A16_the_next_call_after_an_approval_was_taken_back_is_denied');
+  'A16_the_next_call_after_an_approval_was_reversed_is_denied');
 
 -- Row-level security decides the same for the writer
 create function pg_temp.as_writer(p_actor text,

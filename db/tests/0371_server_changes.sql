@@ -194,7 +194,7 @@ select is(pg_temp.server_status('files'), 'failed 6 catalog_blocked', 'an update
 rollback to withdrawn;
 select is(pg_temp.manage_server('ann', 'restart', 'files'), 'ok', 'a restart is requested before the version is blocked');
 select weir.block_catalog_server('test-files', '2.0.0', 'It leaks.') \g /dev/null
-select is(pg_temp.claim_operations(), null, 'V12_what_was_asked_for_before_the_version_was_blocked_is_not_carried_out');
+select is(pg_temp.claim_operations(), null, 'V12_an_operation_requested_before_its_version_was_blocked_is_not_carried_out');
 select is((select concat(o.outcome, ' ', o.error_code) from weir.dtma_operations o
            where o.instance_id = pg_temp.id_of('files') and o.action = 'restart' order by o.id desc limit 1), 'failed catalog_blocked',
   'an operation whose version was blocked meanwhile has failed, with the reason');
@@ -203,14 +203,14 @@ select is(pg_temp.manage_server('ann', 'restart', 'files'), 'WR005', 'V12_a_serv
 select matches(pg_temp.as_user('ann', $$select manage_mcp_servers('restart', {a}, null, {files}) ->> 'message'$$), 'It leaks\.$',
   'an admin who restarts a blocked server gets the reason');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"configuration": {"directory": "/other"}}'), 'WR005',
-  'V12_a_running_server_with_a_blocked_version_is_not_configured_anew');
+  'V12_a_running_server_with_a_blocked_version_is_not_reconfigured');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"instance_name": "renamed", "configuration": {"directory": "/other"}}'),
   'WR005',
-  'V12_nor_renamed_in_the_same_request');
+  'V12_a_server_with_a_blocked_version_is_not_renamed_by_a_refused_request');
 select is((select concat_ws(' ', i.instance_name, i.configuration ->> 'directory') from mcp_server_instances i
            where i.id = pg_temp.id_of('files')), 'files /more', 'a refused update changes nothing');
 select is(pg_temp.manage_server('ann', 'create', null, '{"instance_name": "new", "catalog": "test-files", "version": "2.0.0"}'), 'WR004',
-  'V12_no_server_is_made_of_a_blocked_version');
+  'V12_no_server_is_created_from_a_blocked_version');
 select is(pg_temp.manage_server('ann', 'update', 'files', '{"version": "1.0.0", "configuration": {"directory": "/data"}}'), 'ok',
   'V12_a_server_with_a_blocked_version_is_updated_to_another');
 select is(pg_temp.claim_operations(), 'update files 6 1.0.0 /data', 'M7_the_operation_of_an_update_has_the_version_and_the_configuration');
@@ -299,7 +299,7 @@ select pg_temp.create_as('asked', 'mia', $$select request_mcp_access({robo}, {fi
 select is(pg_temp.manage_server('ann', 'delete', 'files', '{"idempotency_key": "d"}'), 'ok', 'M21_an_owner_deletes_a_server');
 select is(pg_temp.manage_server('ann', 'delete', 'files', '{"idempotency_key": "d"}'), 'ok',
   'M13_the_same_deletion_with_its_idempotency_key_is_accepted');
-select is(pg_temp.server_status('files'), 'deleting 11', 'M21_a_server_that_is_being_deleted_says_so');
+select is(pg_temp.server_status('files'), 'deleting 11', 'M21_a_server_that_is_being_deleted_has_the_status_deleting');
 select is(pg_temp.as_user('owner',
   $$select concat_ws(' ', count(*), bool_and(revoked_at is not null), bool_and(revoked_by = {ann})) from agent_mcp_permissions
   where mcp_server_instance_id = {files}$$), '1 t t', 'M21_the_grants_of_a_server_that_is_being_deleted_are_revoked');

@@ -162,7 +162,7 @@ from unnest(array[null, '', E'two\nlines', repeat('x', 501)]) r;
 select is(pg_temp.as_user('recent:pat', $$select block_catalog_server('test-files', '1.0.0', 'It leaks.')$$)::jsonb,
   '{"slug": "test-files", "versions": ["1.0.0"]}'::jsonb, 'a platform admin blocks');
 select is(pg_temp.admit_call('list_directory'), 'catalog_blocked', 'V12_a_call_after_the_block_is_denied');
-select is(weir.switched_off(array[pg_temp.id_of('robo')], array[pg_temp.id_of('files')]), '{t}', 'V12_a_block_ends_what_is_in_flight');
+select is(weir.switched_off(array[pg_temp.id_of('robo')], array[pg_temp.id_of('files')]), '{t}', 'V12_a_block_ends_open_calls');
 select is(pg_temp.as_user('recent:pat', $$select block_catalog_server('test-files', '1.0.0', 'It leaks.') -> 'versions'$$), '[]',
   'blocking again for the same reason changes nothing');
 select is(pg_temp.as_user('recent:pat', $$select block_catalog_server('test-files', '1.0.0', 'It steals.') -> 'versions'$$), '["1.0.0"]',

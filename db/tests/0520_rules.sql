@@ -161,7 +161,7 @@ select ok(pg_temp.detail_of('{"args": {"n": {}}}', '[]', false) like '$: the arg
 select is_empty($$select r from (values ('{"in": ["red-1"]}'), ('{"equals": "red-1"}'), ('{"matches": "red-1"}'), ('{"prefix": "red-1"}'),
   ('{"each": {"in": ["red-1"]}}'), ('{"each": {"each": {"equals": "red-1"}}}')) t(r), unnest(array['"x"', '["x"]', '[["x"]]', '1']) v
   where pg_temp.detail_of(format('{"args": {"c": %s}}', r), format('{"c": %s}', v), false) like '%red-1%'$$,
-  'V9_values_that_only_readers_of_the_grant_may_know_are_told_to_nobody_else');
+  'V9_only_readers_of_the_grant_get_its_values');
 select is(length(pg_temp.detail_of(jsonb_build_object('args', jsonb_build_object(repeat('k', 150), jsonb_build_object('in',
   (select jsonb_agg(repeat('v', 50) || n) from generate_series(1, 90) n), 'under', '/' || repeat('u', 1000), 'matches', repeat('m', 200),
   'prefix', repeat('p', 900))))::text, '{}', true)) <= 500, true, 'the detail of a denied argument is at most 500 characters');

@@ -37,7 +37,7 @@ select is(pg_temp.error_as('mel', $$select grant_mcp_access({robo}, {files}, '{}
   'T1_an_admin_of_b_who_is_a_member_of_a_grants_nothing_in_a');
 
 select is(pg_temp.error_as('mel', $$select grant_mcp_access({robo}, {files}, 'null')$$), 'WR003',
-  'T1_a_caller_who_may_not_grant_is_not_told_what_is_wrong_with_the_permissions');
+  'T1_a_caller_who_may_not_grant_does_not_learn_what_is_wrong_with_the_permissions');
 select is(pg_temp.error_as('mel', $$select revoke_mcp_access({robo}, {files})$$), 'WR003',
   'T1_an_admin_of_b_who_is_a_member_of_a_revokes_nothing_in_a');
 select is(pg_temp.error_as('mel', $$select revoke_mcp_access({robo}, {spy})$$), 'WR004',

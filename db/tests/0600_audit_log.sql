@@ -192,7 +192,7 @@ select set_eq(format('select a.attname, a.atttypid, a.attnotnull, a.attgenerated
   and a.attnum > 0', :'last'),
   'select * from columns_before', 'a partition that was created again has the columns of the former one');
 select is((select relrowsecurity and relforcerowsecurity from pg_class where oid = :'last'::regclass), true,
-  'T17_a_partition_that_was_made_anew_has_forced_row_level_security');
-select throws_ok('truncate ' || :'last', 'WR003', null, 'T12_a_partition_that_was_made_anew_is_not_truncated');
+  'T17_a_partition_that_was_created_again_has_forced_row_level_security');
+select throws_ok('truncate ' || :'last', 'WR003', null, 'T12_a_partition_that_was_created_again_is_not_truncated');
 select * from finish();
 rollback;

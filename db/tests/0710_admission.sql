@@ -217,7 +217,7 @@ select matches(pg_temp.admit_calls_at_limit(array['list_directory', 'list_direct
   'M12_a_call_beyond_the_connections_does_not_count_toward_a_grant_s_limit');
 update organizations set max_concurrent_connections = 7 where id = pg_temp.id_of('a');
 select is((select c.max_concurrent_connections from weir.agent_catalog('robokey000000001', sha256(convert_to(repeat('r', 43), 'UTF8')),
-  null, null, null) c where c.kind = 'agent'), 7, 'M12_an_agent_s_catalog_has_the_organization_s_limit_of_connections');
+  null, null, null) c where c.kind = 'agent'), 7, 'M12_the_list_of_agent_tools_has_the_organization_s_limit_of_connections');
 rollback to s;
 
 -- A batch

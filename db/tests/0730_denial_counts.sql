@@ -68,7 +68,7 @@ select pg_temp.as_user('writer:sam', format($$select weir.record_event('lifecycl
   from (values ('bot', 'spy'), ('robo', 'files')) t(g, i) \g /dev/null
 select set_eq($$select agent_id, instance_id from weir.denial_counts where reason = 'conflict'$$,
   format($$values (null, null), (%L::uuid, %L::uuid)$$, pg_temp.id_of('robo'), pg_temp.id_of('files')),
-    'A33_denials_that_name_ids_of_another_organization_are_not_counted_apart');
+    'A33_denials_that_name_ids_of_another_organization_are_not_counted_separately');
 
 -- Malformed requests
 select weir.record_denials('01900000-0000-7000-8000-000000000001', array(select weir.uuid_v7() from generate_series(1, 40)),
@@ -94,7 +94,7 @@ select throws_ok(format('select weir.set_setting(''equal_denials'', %L)', v), '2
 select set_eq(format($$select unnest(weir.count_denials(array(select (row_number() over (), o, 'lifecycle', 'unknown', 'system', null, null,
   null, null)::weir.denial
   from unnest(array_fill(%L::uuid, array[5]) || %L::uuid) o)))$$, pg_temp.id_of('a'), pg_temp.id_of('b')), '{3,4,5}'::integer[],
-    'T3_denials_of_two_organizations_in_one_batch_are_counted_apart');
+    'T3_denials_of_two_organizations_in_one_batch_are_counted_separately');
 
 -- The ids that a denial names may be another organization's: a caller may send any id
 delete from weir.denial_counts;

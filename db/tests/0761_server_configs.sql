@@ -63,7 +63,7 @@ select weir.publish_catalog_server(jsonb_build_object('slug', 'test-files', 'dis
 select is(pg_temp.error_as('adam', $$select manage_mcp_servers('update', {a}, '{"version": "2.0.0", "configuration": {"directory": "/x"}}',
   {files})$$), 'ok', 'a server is updated to a version with another schema');
 select is((select i.configuration from mcp_server_instances i where i.id = pg_temp.id_of('files')),
-  '{"directory": "/x"}'::jsonb, 'G2_a_value_that_the_new_version_would_show_is_lost');
+  '{"directory": "/x"}'::jsonb, 'G2_a_value_that_the_new_version_would_show_is_removed');
 
 -- What an instance announces never gets into the catalog
 select is((select string_agg(distinct capabilities::text, ' ') from mcp_server_catalog), '{}',

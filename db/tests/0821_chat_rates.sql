@@ -24,7 +24,7 @@ select is(pg_temp.error_as('mia', $$select post_chat_message({chat}, 'four')$$),
 select is(pg_temp.error_as('ann', $$select post_chat_message({chat}, 'one', 'c1')$$), 'ok',
   'F11_a_retry_is_accepted_when_the_limit_is_reached');
 select cmp_ok(pg_temp.as_user('ann', $$select post_chat_message({chat}, 'four') ->> 'retry_after'$$)::integer, '<=', 20,
-  'F11_a_refusal_by_the_limit_says_in_how_many_seconds_to_come_again');
+  'F11_a_refusal_by_the_limit_has_the_seconds_to_wait');
 select is(pg_temp.as_user('owner', $$select count(*) from mcp_interaction_logs where reason = 'rate_limited'$$), '0',
   'F11_refusals_by_the_limit_are_not_in_the_audit_log');
 

@@ -22,7 +22,7 @@ update organizations set max_chat_messages_per_minute = 1000 where id = pg_temp.
 select is(pg_temp.error_as('mel', $$select post_chat_message({chat}, 'hi')$$), 'WR008',
   'F11_the_limit_of_zero_holds_whichever_organization_was_changed_last');
 select is(pg_temp.error_as('mel', $$select post_chat_message({denchat}, 'hi')$$), 'ok',
-  'F11_the_other_organization_has_room_whichever_was_changed_last');
+  'F11_the_other_organization_is_below_its_limit_whichever_was_changed_last');
 rollback to s;
 
 -- The count: the messages of the other organization do not change the time to wait.

@@ -83,7 +83,7 @@ select is((select string_agg(i.name || ' ' || m.model, ', ' order by i.name) fro
 rollback to s;
 insert into organization_members (organization_id, user_id, role) values (pg_temp.id_of('b'), pg_temp.id_of('mia'), 'member');
 select pg_temp.choose_models('bob', '{"owners_may_choose": true}', p_organization => 'b') \g /dev/null
-select is(pg_temp.choose_models('mia', '{}', 'robo'), 'WR003', 'V8_an_agent_s_owner_in_a_does_not_choose_because_b_allows_it');
+select is(pg_temp.choose_models('mia', '{}', 'robo'), 'WR003', 'V8_an_agent_s_owner_in_a_does_not_choose_because_b_permits_it');
 rollback to s;
 -- An admin who loses the role while waiting for the lock
 select pg_temp.when_lock_is_taken($$update public.organization_members set role = 'member' where organization_id = {a}

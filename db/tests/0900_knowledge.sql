@@ -250,7 +250,7 @@ from (values ('mia', 'WR003'), ('vic', 'WR004'), ('sam', 'WR004'), ('bob', 'WR00
 select is(pg_temp.error_as('adam', $$select delete_datastore({docs})$$), 'ok', 'an admin deletes a datastore');
 select is(pg_temp.error_as('adam', $$select delete_datastore({docs})$$), 'ok', 'deleting a deleted datastore changes nothing');
 select is(pg_temp.as_user('adam', $$select deleted_at is not null from datastores where id = {docs}$$), 'true',
-  'S7_a_deleted_datastore_says_so_until_it_is_purged');
+  'S7_a_deleted_datastore_is_marked_until_it_is_purged');
 select is(pg_temp.as_user(w, 'select count(*) from documents where datastore_id = {docs}'), '0',
   format('%s sees no document of a deleted datastore', w)) from unnest(array['adam', 'mia']) w;
 select is(pg_temp.ingest_document('ann', 'more'), 'WR004', 'no document is ingested into a deleted datastore');

@@ -131,13 +131,13 @@ select is(pg_temp.find_documents('poison holiday'), 'leave travel',
 select is((select string_agg(p.title, ' ' order by p.title)
   from weir.passages(pg_temp.id_of('mia'), pg_temp.id_of('robo'),
   array[pg_temp.chunk_of('leave'), pg_temp.chunk_of('pay'), pg_temp.chunk_of('bleave'), gen_random_uuid()]) p),
-  'Annual leave', 'A03_passages_are_given_only_of_documents_that_the_person_sees_through_the_agent');
+  'Annual leave', 'A03_only_passages_of_documents_that_the_person_sees_through_the_agent_are_returned');
 select is(pg_temp.as_user('engine', $$select count(*) from weir.passages({bob}, {robo}, '{}')$$), 'WR004',
   'an owner of another organization gets no passages');
 
 -- Embeddings: leases alternate between organizations
 select is((select count(distinct c.organization_id) from weir.claim_embeddings('m', 2, '1 minute') c), 2::bigint,
-  'A33_embeddings_are_claimed_by_organizations_in_turn');
+  'A33_claims_of_embeddings_alternate_between_organizations');
 rollback to s;
 select is(pg_temp.claim_embeddings(), 'bleave leave pay travel urlaub who', 'all documents wait for an embedding');
 select is(pg_temp.claim_embeddings(), null, 'documents that wait for an embedding are claimed once');
@@ -207,7 +207,7 @@ delete from weir.vector_removals;
 select weir.record_embeddings(pg_temp.id_of('a'), pg_temp.id_of('pines'), 'm', array[pg_temp.id_of('pinechunk')], null, 'weir-docs')
   \g /dev/null
 select is((select count(*) from weir.vector_removals), 1::bigint,
-  'A37_a_vector_that_was_recorded_after_its_chunk_was_deleted_is_to_be_deleted');
+  'A37_a_vector_that_was_recorded_after_its_chunk_was_deleted_must_be_deleted');
 select is(pg_temp.as_user(w, f), '42501', format('M5_%s_may_not: %s', w, f))
   from unnest(array['ann', 'anon', 'service', 'gateway', 'writer:ann']) w,
   unnest(array['select weir.purge_datastores(1)', $$select weir.reopen_embeddings('x')$$,

@@ -219,7 +219,7 @@ select is_empty($$select name, argument, left(value, 60), code from trials where
   'M14_a_call_that_refused_has_written_nothing');
 select is_empty($$select name, argument, left(value, 60),
   left(message, 200) from trials where length(message) > 300 or message ~* 'relation|column|constraint|syntax|plpgsql'$$,
-  'M20_no_refusal_speaks_of_the_inside_of_the_database');
+  'M20_no_refusal_shows_internals_of_the_database');
 -- an id of another organization, in whatever argument
 select is_empty($$select name, argument, value from trials where value in ('{b}', '{spy}', '{bot}', '{den}') and code = 'ok' and wrote
     -- a platform admin's, of any organization

@@ -36,7 +36,7 @@ select is_empty($$select m.member::regrole from pg_auth_members m join pg_roles 
     and m.member <> (select relowner from pg_class where oid = 'weir.installation'::regclass)$$,
       'T18_only_the_owner_of_the_database_is_a_member_of_the_backup_s_role');
 select is((select rolcanlogin or rolsuper or rolbypassrls from pg_roles where rolname = 'weir_backup'), false,
-  'T18_the_backup_s_role_is_no_login_and_bypasses_nothing');
+  'T18_the_backup_s_role_is_not_a_login_and_bypasses_nothing');
 
 -- The contents of a backup
 select set_eq($$select name from weir.backup_tables()$$,
