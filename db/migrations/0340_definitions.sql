@@ -279,8 +279,9 @@ end;
 $$;
 
 -- Writes new and changed definitions. A definition with a known hash keeps its status. With p_trusted a new name is approved, and with
--- p_updated everything new, but never text that people cannot see (warning), nor what is left out. A new hash of a known name, and
--- everything else, waits for an admin. A name that was only left out so far counts as new. The caller holds the organization's lock.
+-- p_updated everything new, but never a definition with text that people cannot see (warning), nor one that is left out. A new hash of a
+-- known name, and everything else, waits for an admin. A name that was only left out so far counts as new. The caller holds the
+-- organization's lock.
 create function weir.record_pins(
   p_organization_id uuid, p_instance_id uuid, p_kinds text[], p_items weir.announced_item[], p_trusted boolean, p_updated boolean,
   out new_pins integer, out changed_pins integer, out quarantined integer)
