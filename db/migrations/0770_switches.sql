@@ -70,7 +70,7 @@ begin
   select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such agent');
   if v_refusal is null then
-    v_refusal := weir.lock_for(v_act, case when p_active is null then 'active must be true or false' end);
+    v_refusal := weir.lock_for(v_act, case when p_active is null then 'active and as_platform must be true or false' end);
   end if;
   if v_refusal is not null then
     return v_refusal;
@@ -110,7 +110,7 @@ begin
   where i.id = p_instance_id and i.status not in ('deleting', 'deleted');
   v_refusal := weir.authorize(v_act, 'there is no such server');
   if v_refusal is null then
-    v_refusal := weir.lock_for(v_act, case when p_active is null then 'active must be true or false' end);
+    v_refusal := weir.lock_for(v_act, case when p_active is null then 'active and as_platform must be true or false' end);
   end if;
   if v_refusal is not null then
     return v_refusal;
@@ -155,7 +155,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   elsif p_active is null then
-    return weir.refuse(v_act, 'WR001', 'active must be true or false');
+    return weir.refuse(v_act, 'WR001', 'active and as_platform must be true or false');
   elsif v_organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such agent');
   end if;
@@ -190,7 +190,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   elsif p_active is null then
-    return weir.refuse(v_act, 'WR001', 'active must be true or false');
+    return weir.refuse(v_act, 'WR001', 'active and as_platform must be true or false');
   elsif v_organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such server');
   end if;
