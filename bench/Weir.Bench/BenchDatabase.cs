@@ -25,7 +25,7 @@ internal sealed class BenchDatabase : IAsyncDisposable
 
     public EmbeddedPostgres Postgres { get; }
 
-    /// <summary>Looks through every wall, and waits as long as it takes.</summary>
+    /// <summary>Bypasses every policy, and waits as long as it takes.</summary>
     public NpgsqlDataSource Superuser { get; }
 
     public DatabaseConfig Config => new() { Url = Postgres.GatewayUrl, EngineUrl = Postgres.EngineUrl };

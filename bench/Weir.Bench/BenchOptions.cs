@@ -4,7 +4,7 @@ namespace Weir.Bench;
 
 /// <summary>How long one measurement takes, and how often all are repeated in turn.</summary>
 /// <param name="Warm">Seconds of load before <c>gateway</c> measures: .NET and V8 compile what is called often, and in its first seconds that is most of what a call costs.</param>
-/// <param name="LogRows">Rows of the record before the measurement, where a benchmark has a large world; five million take some minutes to make.</param>
+/// <param name="LogRows">Rows of the audit log before the measurement, where a benchmark has a large world; five million take some minutes to make.</param>
 /// <param name="Streams">Idle streams that <c>gateway</c> opens.</param>
 /// <param name="Documents">Documents of the one organization of <c>knowledge</c>.</param>
 /// <param name="Only">The one part of <c>gateway</c> that is run; null: all.</param>

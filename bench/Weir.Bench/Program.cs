@@ -5,7 +5,7 @@ return args switch
 {
     ["call", .. var rest] => await CallBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Long)),
     ["gateway", .. var rest] => await GatewayBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Short)),
-    ["wall", .. var rest] => await WallBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Long)),
+    ["isolation", .. var rest] => await IsolationBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Long)),
     ["rules", .. var rest] => await RulesBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Long)),
     ["attacks", .. var rest] => await AttacksBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Short)),
     ["chat", .. var rest] => await ChatBench.RunAsync(BenchOptions.Parse(rest, BenchOptions.Short)),
@@ -18,8 +18,8 @@ return args switch
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: weir bench attacks|call|chat|gateway|knowledge|rules|wall [--seconds N] [--rounds N]");
-    Console.Error.WriteLine("       gateway: [--only calls|streams|list|fair] [--streams N] [--warm N]    wall: [--log-rows N]    knowledge: [--documents N]");
+    Console.Error.WriteLine("usage: weir bench attacks|call|chat|gateway|knowledge|rules|isolation [--seconds N] [--rounds N]");
+    Console.Error.WriteLine("       gateway: [--only calls|streams|list|fair] [--streams N] [--warm N]    isolation: [--log-rows N]    knowledge: [--documents N]");
     Console.Error.WriteLine("       chat: [--turns N]");
     return 2;
 }

@@ -43,7 +43,7 @@ internal static class BackupCommand
 
     private static string AsText(string path, BackupManifest manifest) => string.Join(
         Environment.NewLine,
-        $"{path}: {manifest.Rows} rows of {manifest.Tables.Length} tables as of {manifest.Facts.At:u}, {manifest.Facts.Log.Rows} of them the record's; {new FileInfo(path).Length} bytes.",
+        $"{path}: {manifest.Rows} rows of {manifest.Tables.Length} tables as of {manifest.Facts.At:u}, {manifest.Facts.Log.Rows} of them the audit log's; {new FileInfo(path).Length} bytes.",
         manifest.Facts.Keyring is { } keyring
             ? $"The keyring is not in it (fingerprint {keyring[..16]}…): keep it elsewhere, as long as the backup."
             : "No replica has brought a keyring to this database yet.");

@@ -10,7 +10,7 @@ namespace Weir.Server.Commands;
 /// <summary><c>weir isolation check</c>: is this database's isolation what Weir promises?</summary>
 internal static class IsolationCommand
 {
-    public static Command Create() => new("isolation", "The wall between organizations, as it is in a live database.") { Check() };
+    public static Command Create() => new("isolation", "The isolation of organizations, as it is in a live database.") { Check() };
 
     private static Command Check()
     {

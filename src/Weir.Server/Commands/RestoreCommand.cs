@@ -33,7 +33,7 @@ internal static class RestoreCommand
         var json = new Option<bool>("--json") { Description = "Print one JSON line." };
         var command = new Command("restore", """
             Load a backup into the database of WEIR_OWNER_DATABASE_URL, which must be empty or only migrated: whole, or nothing of it and exit
-            code 1. A new epoch of the record begins, all sign-ins end, and what was revoked after the backup is alive again: --newer lists it.
+            code 1. A new epoch of the audit log begins, all sign-ins end, and what was revoked after the backup is alive again: --newer lists it.
             Stop all replicas first. The page "operations" of the documentation says what comes after.
             """)
         {

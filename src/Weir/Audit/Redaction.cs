@@ -6,7 +6,7 @@ using Weir.Configuration;
 namespace Weir.Audit;
 
 /// <summary>
-/// The copy of a body that the record keeps: at most 4 KiB, secrets blacked out by the name of their key or by their shape.
+/// The copy of a body that the audit log keeps: at most 4 KiB, secrets blacked out by the name of their key or by their shape.
 /// The SHA-256 beside it is over the full body, so the copy never has to be complete to prove something.
 /// </summary>
 internal static class Redaction

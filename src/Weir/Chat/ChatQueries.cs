@@ -130,8 +130,8 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     public Task ReleaseTurnAsync(Guid agentId, Guid messageId, CancellationToken ct) =>
         databases.Engine.ExecuteAsync(ReleaseTurn, [Sql.Uuid(replicaId), Sql.Uuid(agentId), Sql.Uuid(messageId)], ct);
 
-    /// <summary>Saves the answer, which ends the turn, and with it the turn's row in the record; or finds the one that is there, if there is one.</summary>
-    /// <param name="detail">Follows the answer's id in the record.</param>
+    /// <summary>Saves the answer, which ends the turn, and with it the turn's row in the audit log; or finds the one that is there, if there is one.</summary>
+    /// <param name="detail">Follows the answer's id in the audit log.</param>
     public async Task<(Guid Id, bool IsNew)> RecordAnswerAsync(
         Guid userId, Guid agentId, Guid channelId, Guid replyTo, ChatAnswer answer, string outcome, string detail, TimeSpan duration, CancellationToken ct) =>
         (await databases.Engine.QueryAsync(
@@ -150,7 +150,7 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
             r => (r.GetGuid(0), r.GetBoolean(1)),
             ct)).Single();
 
-    /// <summary>The row in the record of a turn that has no answer.</summary>
+    /// <summary>The row in the audit log of a turn that has no answer.</summary>
     public Task RecordFailureAsync(
         Guid organizationId, Guid userId, Guid agentId, Guid channelId, Guid messageId, string errorCode, TimeSpan duration, CancellationToken ct) =>
         databases.Engine.ExecuteAsync(

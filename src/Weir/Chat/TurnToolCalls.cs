@@ -11,11 +11,11 @@ using Weir.Mcp;
 namespace Weir.Chat;
 
 /// <summary>
-/// The tool calls of one turn. Each takes the way of every other call, from the name to the record; a denial or a failure is
+/// The tool calls of one turn. Each takes the way of every other call, from the name to the audit log; a denial or a failure is
 /// something that the model is told, not the end of the turn. Each is kept beside the turn before it is made, so that a turn that is
 /// cut off does not call again.
 /// </summary>
-/// <param name="turnId">The person's message; the record's rows of all calls of the turn carry it.</param>
+/// <param name="turnId">The person's message; the audit log's rows of all calls of the turn carry it.</param>
 /// <param name="left">What is left of the turn's time.</param>
 internal sealed class TurnToolCalls(
     GovernedCaller caller, ChatQueries queries, Principal principal, Guid turnId, TurnJournal journal, Func<TimeSpan> left, TimeProvider time)

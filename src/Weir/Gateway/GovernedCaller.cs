@@ -49,7 +49,7 @@ internal sealed class GovernedCaller(
     private static readonly TimeSpan CancelTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>
-    /// Runs the call. The key was presented (1) and the envelope read (2) before:
+    /// Runs the call. The key was presented (1) and the message read (2) before:
     /// (3) resolve the name, as a hint; (4) admit: one statement decides and records; (5) bind the credential: no instance has
     /// one yet, so none is sent; (6) forward; (7) complete, without waiting.
     /// </summary>
@@ -100,7 +100,7 @@ internal sealed class GovernedCaller(
         }
     }
 
-    /// <summary>Step 7 around whatever is done for an admitted call: its outcome goes into the record, whatever it is.</summary>
+    /// <summary>Step 7 around whatever is done for an admitted call: its outcome goes into the audit log, whatever it is.</summary>
     public static async Task CompleteAsync(AdmittedCall admitted, Func<CallOutcome, Task> act)
     {
         var outcome = admitted.Outcome;
@@ -158,7 +158,7 @@ internal sealed class GovernedCaller(
     {
         if (completions.IsFull)
         {
-            throw new WeirException(ErrorCode.Unavailable, "Too many outcomes wait for the record; no call is admitted.", "Retry in a moment.");
+            throw new WeirException(ErrorCode.Unavailable, "Too many outcomes wait to be recorded; no call is admitted.", "Retry in a moment.");
         }
 
         var hash = SHA256.HashData(call.Body.Span);

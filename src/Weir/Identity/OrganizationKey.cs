@@ -19,7 +19,7 @@ internal sealed record OrganizationKey(string Id, byte[] SecretHash)
     /// <summary>Where it opens nothing. Said of its form alone, so that it tells nobody whether a key is good.</summary>
     public static WeirException Misplaced() => new(
         ErrorCode.Forbidden,
-        "This is an organization's key: it reads the record, the servers and the usage, and does nothing else.",
+        "This is an organization's key: it reads the audit log, the servers and the usage, and does nothing else.",
         "POST /rest/v1/rpc/read_audit, read_servers or read_usage.")
     {
         Page = "rest#keys-of-an-organization",

@@ -5,7 +5,7 @@ using Weir.Configuration;
 namespace Weir.Mcp;
 
 /// <summary>
-/// Reads the envelope of one message in one pass and refuses what could be understood in two ways or what the database
+/// Reads the message of one message in one pass and refuses what could be understood in two ways or what the database
 /// cannot hold: too deep, keys that collide (<see cref="KeyGuard"/>), invalid UTF-8, U+0000, lone surrogates, numbers beyond
 /// what <c>jsonb</c> takes. The caller has checked the size.
 /// </summary>

@@ -5,7 +5,7 @@ namespace Weir.Mcp;
 
 /// <summary>
 /// The numbers that JSON from outside may hold: at most 400 characters, and an exponent of at most 400. PostgreSQL keeps 1e131000 in a few
-/// bytes and prints it as 131,001 digits. In SQL <c>weir.bounds_error</c> holds the same wall by itself.
+/// bytes and prints it as 131,001 digits. In SQL <c>weir.bounds_error</c> enforces the same bound by itself.
 /// </summary>
 internal static class NumberBounds
 {

@@ -46,7 +46,7 @@ public sealed class ChatCommitTests(ChatWorld weir) : IClassFixture<ChatWorld>
         turn.ShouldContain(("record requested insert", Waits));
         turn.ShouldContain(("turn update", Waits), "the call has its place in the turn");
         turn.ShouldContain(("message agent insert", Waits));
-        // Of a call's outcome, the record's own rule is that a crash may cost it.
+        // Of a call's outcome, the audit log's own rule is that a crash may cost it.
         turn[2..].Where(c => c.What is not "record completed insert").ShouldAllBe(c => c.Waits == Waits);
         message.ShouldContain(("message user insert", Waits), "its sender is told at once");
         refused.ShouldContain(("record denied insert", Waits), "and of a refusal too");

@@ -4,7 +4,7 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Gateway;
 
-/// <summary>The record says what a caller is not told: what the name meant that its agent was not granted.</summary>
+/// <summary>The audit log says what a caller is not told: what the name meant that its agent was not granted.</summary>
 public sealed class KnownDenialTests(RunningWeir weir) : IClassFixture<RunningWeir>
 {
     [Fact]

@@ -6,7 +6,7 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Gateway;
 
-/// <summary>The record's code of a denial is the one that its caller heard.</summary>
+/// <summary>The audit log's code of a denial is the one that its caller heard.</summary>
 public sealed class ReasonCodeTests(TestDatabase database) : IClassFixture<TestDatabase>
 {
     [Fact]

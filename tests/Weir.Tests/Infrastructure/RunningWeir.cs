@@ -65,7 +65,7 @@ public class RunningWeir(TestCluster cluster) : IAsyncLifetime
         return client;
     }
 
-    /// <summary>The record, oldest first: what the superuser sees of one organization.</summary>
+    /// <summary>The audit log, oldest first: what the superuser sees of one organization.</summary>
     internal Task<IReadOnlyList<LogRow>> LogAsync() => _database.Superuser.QueryAsync(
         "select phase, kind, instance_name, item, reason, outcome, id from public.mcp_interaction_logs where organization_id = $1 order by created_at, id, phase",
         [Sql.Uuid(World.OrganizationId)],

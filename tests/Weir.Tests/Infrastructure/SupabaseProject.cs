@@ -37,7 +37,7 @@ public sealed class SupabaseProject : IAsyncDisposable
 
     public string SuperuserUrl => _postgres.SuperuserUrl("weir");
 
-    /// <summary>Looks through every wall.</summary>
+    /// <summary>Bypasses every policy.</summary>
     public NpgsqlDataSource Superuser => TestCluster.Source(SuperuserUrl);
 
     public static async Task<SupabaseProject> StartAsync()

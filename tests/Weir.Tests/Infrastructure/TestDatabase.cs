@@ -34,7 +34,7 @@ public class TestDatabase(TestCluster cluster) : IAsyncLifetime
     /// <summary>The migrator.</summary>
     public NpgsqlDataSource Owner => _owner ??= TestCluster.Source(OwnerUrl);
 
-    /// <summary>Looks through every wall; for fixtures and for looking at what was recorded.</summary>
+    /// <summary>Bypasses every policy; for fixtures and for looking at what was recorded.</summary>
     public NpgsqlDataSource Superuser => _superuser ??= cluster.Superuser(Name);
 
     public async ValueTask InitializeAsync()

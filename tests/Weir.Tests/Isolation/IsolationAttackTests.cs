@@ -4,7 +4,7 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Isolation;
 
-/// <summary>The attack on a wall that stands, and on one with a single hole, made in the transaction of the attack.</summary>
+/// <summary>The attack on isolation that holds, and on one with a single hole, made in the transaction of the attack.</summary>
 public sealed class IsolationAttackTests(MigratedSupabase supabase) : IClassFixture<MigratedSupabase>
 {
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;

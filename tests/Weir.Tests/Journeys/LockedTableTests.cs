@@ -37,7 +37,7 @@ public sealed class LockedTableTests(HastyWeir weir) : IClassFixture<HastyWeir>
 
         server.Calls.ShouldBe(1);
         (await raw.CallAsync($"{name}__echo")).Body.ShouldContain("\"ok\"");
-        // Where the record is locked, or who calls is in the locked table, the row comes with the end of the lock, or not at all.
+        // Where the audit log is locked, or who calls is in the locked table, the row comes with the end of the lock, or not at all.
         (await UndecidedAsync() - before).ShouldBeInRange(isRecorded ? 1 : 0, 1);
     }
 

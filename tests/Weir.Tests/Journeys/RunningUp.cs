@@ -121,7 +121,7 @@ public class RunningUp : IAsyncLifetime
         return answer;
     }
 
-    /// <summary>What is in the cluster, past every wall.</summary>
+    /// <summary>What is in the cluster, past every policy.</summary>
     internal async Task<IReadOnlyList<T>> LookAsync<T>(string sql, Func<NpgsqlDataReader, T> map)
     {
         using var secrets = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(Directory, "postgres.json")));

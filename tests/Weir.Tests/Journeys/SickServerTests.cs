@@ -11,7 +11,7 @@ public sealed class ImpatientWeir(TestCluster cluster) : RunningWeir(cluster)
     private protected override WeirConfig Configure(WeirConfig config) => config with { Mcp = config.Mcp with { CallTimeoutSeconds = 1, MaxResponseBytes = 100_000 } };
 }
 
-/// <summary>One sick server harms only its own calls, and the record says how they ended.</summary>
+/// <summary>One sick server harms only its own calls, and the audit log says how they ended.</summary>
 public sealed class SickServerTests(ImpatientWeir weir) : IClassFixture<ImpatientWeir>, IAsyncLifetime
 {
     private OddServer _server = null!;

@@ -121,7 +121,7 @@ public sealed class SwitchTests(SwitchWorld weir) : IClassFixture<SwitchWorld>, 
 
         TestContext.Current.TestOutputHelper!.WriteLine($"{what}: all had ended {TimeProvider.System.GetElapsedTime(switched).TotalMilliseconds:0} ms after the switch");
 
-        // One text for all of them, and the record knows which it was.
+        // One text for all of them, and the audit log knows which it was.
         foreach (var client in clients)
         {
             var denied = await new RawClient(client).CallAsync($"{name}__get_weather");

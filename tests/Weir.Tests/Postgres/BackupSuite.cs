@@ -41,7 +41,7 @@ public abstract class BackupSuite(TestDatabase database) : IAsyncLifetime
         Directory.Delete(_directory, recursive: true);
     }
 
-    /// <summary>Rows of the record, each like a call's request.</summary>
+    /// <summary>Rows of the audit log, each like a call's request.</summary>
     private Task WriteAsync(int rows, DateTimeOffset? at) => database.Superuser.ExecuteAsync("""
         insert into public.mcp_interaction_logs (created_at, id, phase, organization_id, kind, decision, epoch, actor_kind, agent_id, agent_name, item, request_copy)
         select coalesce($3, clock_timestamp()), weir.uuid_v7(), 'requested', $1, 'tool_execution', 'allowed', 1, 'agent', $2, E'a name\twith\\ttabs', 'echo',

@@ -13,7 +13,7 @@ namespace Weir.Tests.Rest;
 /// </summary>
 public sealed partial class RestArgumentTests(RestWorld weir) : IClassFixture<RestWorld>, IAsyncLifetime
 {
-    /// <summary>The statement that counts all rows but the record's, the counters that refusals write, and how far the replica has got with its own work.</summary>
+    /// <summary>The statement that counts all rows but the audit log's, the counters that refusals write, and how far the replica has got with its own work.</summary>
     private const string CountRows = """
         select 'select array_to_string(array[' || string_agg(format('%L || (select count(*) from %s)', c.oid::regclass || ' ', c.oid::regclass), ', ' order by c.oid) || '], '', '')'
         from pg_class c

@@ -15,7 +15,7 @@ namespace Weir.Chat.Gathering;
 
 /// <summary>
 /// The resources and prompts that servers add to a turn. All are asked for at once, each takes the way of every other call, from
-/// the name to the record, and each has its server's time within the turn's share. What does not come is named, with the reason.
+/// the name to the audit log, and each has its server's time within the turn's share. What does not come is named, with the reason.
 /// </summary>
 internal sealed class ServerContext(GovernedCaller caller, DefinitionCache definitions, TimeProvider time)
 {
@@ -135,7 +135,7 @@ internal sealed class ServerContext(GovernedCaller caller, DefinitionCache defin
     private async Task<ContextItem> AskAsync(Turn turn, ContextRequest request, TimeSpan left, CancellationToken ct)
     {
         var responder = new CollectingResponder();
-        // The call ends by its own deadline, so that the record says that the server was late, and not that nobody waited.
+        // The call ends by its own deadline, so that the audit log says that the server was late, and not that nobody waited.
         var running = caller.RunAsync(request.Call(turn.Principal, turn.Id, left > TimeSpan.Zero ? left : TimeSpan.Zero), responder, CancellationToken.None);
         _ = running.ContinueWith(static t => t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
         await running.WaitAsync(ct);

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Weir.Chat.Gathering;
 
-/// <summary>What a turn goes by besides the agent's catalog, as the database says it at that moment.</summary>
+/// <summary>What a turn goes by besides the agent's tools, as the database says it at that moment.</summary>
 /// <param name="Tools">Whether the organization lets its chat turns use tools.</param>
 /// <param name="Servers">Those that run and are granted, the better priority first.</param>
 internal sealed record TurnSettings(bool Tools, IReadOnlyList<ServerSettings> Servers)

@@ -5,7 +5,7 @@ using Weir.Upstream;
 
 namespace Weir.Gateway.Admission;
 
-/// <summary>An admitted call until its outcome is on its way into the record, which happens once.</summary>
+/// <summary>An admitted call until its outcome is on its way into the audit log, which happens once.</summary>
 internal sealed class CallOutcome(AdmissionRequest request, CompletionQueue completions, TimeProvider time)
 {
     private readonly long _started = time.GetTimestamp();

@@ -6,7 +6,7 @@ using Weir.Gateway.Calls;
 namespace Weir.Gateway.Admission;
 
 /// <summary>
-/// Outcomes on their way into the record. The answer does not wait for them; but when too many wait, no call is admitted, so
+/// Outcomes on their way into the audit log. The answer does not wait for them; but when too many wait, no call is admitted, so
 /// that a call without an outcome stays what it should be: the sign of a crash. Stopping drains the queue.
 /// </summary>
 internal sealed class CompletionQueue : IAsyncDisposable
@@ -48,7 +48,7 @@ internal sealed class CompletionQueue : IAsyncDisposable
         if (!_waiting.Writer.TryWrite(completion))
         {
             Interlocked.Decrement(ref _count);
-            _logger.LogWarning("The outcome of call {CallId} came after the drain and is not in the record.", completion.Key.Id);
+            _logger.LogWarning("The outcome of call {CallId} came after the drain and is not in the audit log.", completion.Key.Id);
         }
     }
 

@@ -15,7 +15,7 @@ internal sealed class AgentToolsQueries(Databases databases)
         "select instance_id, instance_name, status, name, definition_hash from weir.find_tools($1, $2, $3, $4, $5, $6, $7, $8)";
     private const string OrganizationOf = "select weir.principal_organization($1, $2, $3, $4)";
 
-    /// <summary>One row of an agent's catalog; which members are set depends on <paramref name="Kind"/>.</summary>
+    /// <summary>One row of an agent's tools; which members are set depends on <paramref name="Kind"/>.</summary>
     /// <param name="Eras">Null: both.</param>
     /// <param name="Needs">Null: nothing.</param>
     public sealed record AgentToolsRow(

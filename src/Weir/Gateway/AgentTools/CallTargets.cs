@@ -15,7 +15,7 @@ internal sealed record CallTarget(Guid InstanceId, string InstanceName, string I
 /// </summary>
 internal sealed class CallTargets(AgentToolsCache toolsCache, DefinitionCache definitions)
 {
-    /// <summary>The agent's catalog, and the target; null where nothing of the agent's has that name.</summary>
+    /// <summary>The agent's tools, and the target; null where nothing of the agent's has that name.</summary>
     /// <exception cref="Errors.WeirException">WR002, WR004: the principal is not good.</exception>
     public async ValueTask<(AgentToolSet Catalog, CallTarget? Target)> ResolveAsync(GovernedCall call, CancellationToken ct)
     {

@@ -3,7 +3,7 @@ using Weir.Identity;
 
 namespace Weir.Gateway.Calls;
 
-/// <summary>The kinds of interaction, as the record spells them. Admission decides all but the last.</summary>
+/// <summary>The kinds of interaction, as the audit log spells them. Admission decides all but the last.</summary>
 internal static class CallKinds
 {
     public const string Tool = "tool_execution";
@@ -25,7 +25,7 @@ internal static class CallKinds
     }
 }
 
-/// <summary>The key of a call's rows in the record, made here.</summary>
+/// <summary>The key of a call's rows in the audit log, made here.</summary>
 /// <param name="Id">UUIDv7.</param>
 /// <param name="CreatedAt">Whole microseconds, as PostgreSQL keeps them: the key must be the same on both sides.</param>
 internal readonly record struct CallKey(Guid Id, DateTime CreatedAt)
@@ -93,7 +93,7 @@ internal sealed record Completion(
     byte[]? ResponseHash,
     string? ResponseCopy);
 
-/// <summary>Outcomes as the record spells them.</summary>
+/// <summary>Outcomes as the audit log spells them.</summary>
 internal static class Outcomes
 {
     public const string Ok = "ok";

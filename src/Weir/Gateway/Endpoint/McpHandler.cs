@@ -14,7 +14,7 @@ using Weir.Upstream;
 namespace Weir.Gateway.Endpoint;
 
 /// <summary>
-/// One MCP endpoint, both eras: reads the envelope, picks the era, and answers or forwards. Who may do what is never decided
+/// One MCP endpoint, both eras: reads the message, picks the era, and answers or forwards. Who may do what is never decided
 /// here: lists and calls ask the database, <c>initialize</c>, discovery, ping and streams prove the key; what is answered without
 /// (a refusal of the protocol, the receipt of a notification, the end of a sealed session) tells nothing that is anybody's.
 /// </summary>

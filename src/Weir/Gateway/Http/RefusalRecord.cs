@@ -6,11 +6,11 @@ using Weir.Limits;
 
 namespace Weir.Gateway.Http;
 
-/// <summary>A request that was refused, and why, as the record spells it.</summary>
+/// <summary>A request that was refused, and why, as the audit log spells it.</summary>
 internal sealed record RefusedRequest(AdmissionRequest Request, string Reason);
 
 /// <summary>
-/// Writes refused requests to the record: of one principal one statement at a time and of all of them two, each with what came meanwhile. Equal
+/// Writes refused requests to the audit log: of one principal one statement at a time and of all of them two, each with what came meanwhile. Equal
 /// refusals of a minute wait in the database for one row, so a statement for each would take every connection that catalogs and nodes need.
 /// </summary>
 /// <param name="write">Records all of them, or none.</param>
@@ -28,7 +28,7 @@ internal sealed class RefusalRecord(Func<IReadOnlyList<RefusedRequest>, Task> wr
     private readonly Dictionary<string, Line> _lines = new(StringComparer.Ordinal);
     private readonly RoundRobinLimiter<string> _turns = new(AtOnce);
 
-    /// <summary>Returns when it is in the record, or could not be written, which is logged.</summary>
+    /// <summary>Returns when it is in the audit log, or could not be written, which is logged.</summary>
     public Task AddAsync(RefusedRequest refused)
     {
         var principal = refused.Request.Principal.Name;

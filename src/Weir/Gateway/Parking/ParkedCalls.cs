@@ -140,7 +140,7 @@ internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid r
         }
     }
 
-    /// <summary>A call that ends while nobody carries it: its end is in the record, and nobody is told.</summary>
+    /// <summary>A call that ends while nobody carries it: its end is in the audit log, and nobody is told.</summary>
     private async Task ForgetAsync(Parked parked, Task run)
     {
         // However it ends: that is recorded by who runs it.

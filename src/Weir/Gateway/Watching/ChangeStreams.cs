@@ -56,7 +56,7 @@ internal sealed class ChangeStreams(CallConcurrencyLimiter connections, ServerWa
     }
 
     /// <summary>Streams until the client goes away, its key is no longer good, or the replica stops.</summary>
-    /// <param name="load">The agent's catalog, live, which proves its key.</param>
+    /// <param name="load">The agent's tools, live, which proves its key.</param>
     /// <param name="begin">Subscribes to resources before the stream begins: gets what to call when one of them changed (the URI that the client knows),
     /// answers the URIs that were agreed to and what ends them.</param>
     /// <param name="permitted">Ends those subscriptions that are no longer permitted.</param>

@@ -38,7 +38,7 @@ internal sealed class Ledger
 
     public IReadOnlyList<Finding> Findings => [.. _findings.Values];
 
-    /// <summary>What could not be tried: silence about it would read as a wall that stands.</summary>
+    /// <summary>What could not be tried: silence about it would read as isolation that holds.</summary>
     public IReadOnlyList<Finding> Notes => _notes;
 
     public void Tried() => Attempts++;

@@ -50,7 +50,7 @@ internal sealed record BackupTable(string Name, string[] Columns, string[] Refer
 /// <param name="At">The time of the snapshot, by the database's clock.</param>
 /// <param name="Keyring">The fingerprint of the keyring, hexadecimal; null where no replica has brought one yet.</param>
 /// <param name="OwnUsers">Whether logins are Weir's; else they are another system's, and not in the backup.</param>
-/// <param name="Log">The record: how many rows, their hashes one over the other, its months, its last rows.</param>
+/// <param name="Log">The audit log: how many rows, their hashes one over the other, its months, its last rows.</param>
 /// <param name="Authorities">How many grants, keys, members … are active, by kind.</param>
 internal sealed record BackupFacts(
     DateTimeOffset At, int Epoch, string? Keyring, bool OwnUsers, BackupLog Log, Dictionary<string, long> Authorities);

@@ -12,7 +12,7 @@ namespace Weir.Postgres.Backups;
 /// <list type="number">
 /// <item>a file of a temporary name beside the wanted one, for its owner only; a file that exists is not overwritten;</item>
 /// <item>one snapshot of the database, read as weir_backup; refused where a table hides rows from that role or is not known to it;</item>
-/// <item>the manifest: schema, counts, epoch, the keyring's fingerprint, the last rows of the record;</item>
+/// <item>the manifest: schema, counts, epoch, the keyring's fingerprint, the last rows of the audit log;</item>
 /// <item>the rows of each table, counted once more;</item>
 /// <item>the file on disk, read again to its end, and only then given its name.</item>
 /// </list>

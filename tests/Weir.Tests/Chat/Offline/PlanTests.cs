@@ -51,7 +51,7 @@ public sealed class PlanTests
     [Fact]
     public void S11_of_two_servers_with_one_tool_the_better_priority_wins_and_the_loser_is_named()
     {
-        // In the order of the agent's catalog: priority, then id.
+        // In the order of the agent's tools: priority, then id.
         OfflineTool[] tools = [Tool("near", "get_weather", "The weather."), Tool("far", "get_weather", "The weather.")];
         var plan = Plan.Make("how is the weather?", tools, [], 0);
         plan.Calls.Single().Tool.Server.ShouldBe("near");

@@ -5,7 +5,7 @@ using Weir.Tests.Infrastructure;
 namespace Weir.Tests.Journeys.Faults;
 
 /// <summary>
-/// Every part is killed and stopped under load, and then the record, the clients and the servers are held against each other.
+/// Every part is killed and stopped under load, and then the audit log, the clients and the servers are held against each other.
 /// `WEIR_TEST_LONG=1` (`./weir test --long`) goes on for ten minutes.
 /// </summary>
 public sealed class FaultTrialTests(FaultyWeir weir, ITestOutputHelper output) : IClassFixture<FaultyWeir>, IAsyncLifetime
@@ -62,7 +62,7 @@ public sealed class FaultTrialTests(FaultyWeir weir, ITestOutputHelper output) :
         output.WriteLine(Trial.Head);
         await trial.RunAsync(new FaultCatalog(weir, load, new Random(0)).RollingRestart(), output.WriteLine);
         await load.StopAsync();
-        // What was done last is in the record when the replicas have ended.
+        // What was done last is in the audit log when the replicas have ended.
         await EndAsync();
 
         var reckoning = await Reckoning.MakeAsync(weir, load, trial);

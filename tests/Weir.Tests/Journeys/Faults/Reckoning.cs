@@ -4,10 +4,10 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Journeys.Faults;
 
-/// <summary>A call's row of the record.</summary>
+/// <summary>A call's row of the audit log.</summary>
 internal sealed record RecordRow(string RequestId, string Phase, Guid Id, DateTimeOffset At, string? Outcome);
 
-/// <summary>What the clients saw, what the record has, and what the servers did, against each other.</summary>
+/// <summary>What the clients saw, what the audit log has, and what the servers did, against each other.</summary>
 internal sealed class Reckoning
 {
     /// <summary>How long a call may be under way when the fault comes.</summary>

@@ -9,11 +9,11 @@ using Weir.Postgres;
 namespace Weir.Bench;
 
 /// <summary>
-/// <c>weir bench wall</c>: what the database asks for a decision, in a world of 1,000 organizations with 20 agents and 10 servers
+/// <c>weir bench isolation</c>: what the database asks for a decision, in a world of 1,000 organizations with 20 agents and 10 servers
 /// each, 200,000 grants and five million rows of record: admission alone and in batches beside a bare insert, and the list of
 /// an organization's servers beside <c>select 1</c>. All take turns in every round: read the ratios.
 /// </summary>
-internal sealed class WallBench(Databases databases)
+internal sealed class IsolationBench(Databases databases)
 {
     private const int Organizations = 1000;
     private const int Agents = 20;
@@ -44,7 +44,7 @@ internal sealed class WallBench(Databases databases)
         await world.Superuser.ExecuteAsync("vacuum analyze", [], CancellationToken.None);
         await world.Superuser.ExecuteAsync("checkpoint", [], CancellationToken.None);
         await using var databases = Databases.Open(world.Config);
-        await new WallBench(databases).MeasureAsync(options);
+        await new IsolationBench(databases).MeasureAsync(options);
         return 0;
     }
 
