@@ -340,11 +340,12 @@ begin
   select m.status into v_status from public.organization_members m
   where m.organization_id = v_invitation.organization_id and m.user_id = v_actor;
   if v_status = 'active' then
-    return weir.refuse(v_act, 'WR005', 'you are a member already');
+    return weir.refuse(v_act, 'WR005', 'you are already a member of the organization');
   elsif v_status = 'suspended' then
-    return weir.refuse(v_act, 'WR003', 'your membership is suspended');
+    return weir.refuse(v_act, 'WR003', 'your membership is suspended: an admin of the organization reactivates it');
   elsif weir.is_full_for(v_invitation) then
-    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of members');
+    return weir.refuse(v_act, 'WR006', 'the organization has reached its limit of members (max_members)',
+                       'Ask an owner of the organization to remove a member.');
   end if;
   perform weir.join_by_invitation(v_act, v_invitation);
   return jsonb_build_object('organization_id', v_invitation.organization_id, 'role', v_invitation.role);
@@ -382,15 +383,15 @@ declare
   v_constraint text;
 begin
   v_act := weir.act('lifecycle', 'add_workspace_member', 'add_to_workspace',
-    case when p_agent_id is not null then 'an agent is brought in by its owner or an admin'
-         else 'a person is brought in where agents are by an admin, or by a member who owns each of them' end,
+    case when p_agent_id is not null then 'only its owner or an admin adds an agent'
+         else 'only an admin, or a member who owns each agent of the workspace, adds a person' end,
     p_workspace_id => p_workspace_id);
   v_answer := jsonb_build_object('workspace_id', p_workspace_id, 'user_id', p_user_id, 'agent_id', p_agent_id);
-  -- The caller's policies show no workspace to somebody who is not signed in, so these answers do not come before WR002.
+  -- The caller's policies show no workspace to a caller who is not signed in, so these answers do not come before WR002.
   select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
   if v_act.organization_id is not null then
     if num_nonnulls(p_user_id, p_agent_id) <> 1 then
-      return weir.refuse(v_act, 'WR001', 'give user_id or agent_id');
+      return weir.refuse(v_act, 'WR001', 'give either user_id or agent_id');
     elsif (p_user_id is not null and not exists (
             select from public.organization_members m
             where m.organization_id = v_act.organization_id and m.user_id = p_user_id and m.status = 'active'))
@@ -400,15 +401,15 @@ begin
       return weir.refuse(v_act, 'WR004', 'there is no such person or agent in the organization');
     end if;
     v_act.agent_id := p_agent_id;
-    -- The lock blocks calls, so a caller who adds what is there already must not take it. An agent's presence is not told to a caller
-    -- who may not add it.
+    -- The lock blocks calls, so a caller who adds an existing member must not take it. A caller who may not add an agent does not learn
+    -- whether it is in the workspace.
     if exists (select from public.workspace_members m
                where m.workspace_id = p_workspace_id and (m.user_id = p_user_id or m.agent_id = p_agent_id))
        and (p_user_id is not null or weir.may(v_act, 'add_to_workspace')) then
       return v_answer;
     end if;
   end if;
-  -- While this waits for the lock, somebody else's agent may enter the workspace. Then a member may not bring in a person any more.
+  -- While this waits for the lock, another person's agent may join the workspace. Then a member may no longer add a person.
   v_refusal := weir.authorize(v_act, 'there is no such workspace');
   if v_refusal is null then
     v_refusal := weir.lock_for(v_act);
@@ -463,9 +464,9 @@ begin
   if p_definition_hash is null or octet_length(p_definition_hash) > 66 or p_definition_hash !~ '^(\\x)?[0-9a-fA-F]{64}$' then
     v_error := 'definition_hash must be 64 hexadecimal digits';
   end if;
-  -- Everybody who sees the server is told of a wrong hash, whatever their role.
+  -- Everybody who sees the server gets the error for a wrong hash, whatever their role.
   v_act := weir.act('lifecycle', case p_status when 'approved' then 'approve_mcp_tool_change' else 'reject_mcp_tool_change' end,
-    case when v_error is null then 'admin' else 'see' end, 'a definition is approved or rejected by an owner or admin',
+    case when v_error is null then 'admin' else 'see' end, 'only an owner or admin approves or rejects a definition',
     p_instance_id => p_server_id);
   select i.organization_id into v_act.organization_id from public.mcp_server_instances i
   where i.id = p_server_id and i.status not in ('deleting', 'deleted');
@@ -484,7 +485,7 @@ begin
     return weir.refuse(v_act, 'WR004', 'there is no such definition');
   elsif p_status = 'approved' and v_pin.eras = '{}' and v_pin.needs = '{}' then
     return weir.refuse(v_act, 'WR005',
-      format('this definition is %s and cannot be listed, so it is not approved: %s', v_pin.fault, v_pin.fault_reason));
+      format('this definition is %s and cannot be listed, so it cannot be approved: %s', v_pin.fault, v_pin.fault_reason));
   end if;
   if v_pin.status <> p_status then
     update public.mcp_server_tools t
@@ -538,7 +539,7 @@ begin
          case when d.reason is null then 'completed' else 'denied' end, o.id, e.interaction_type,
          case when d.reason is null then 'allowed' else 'denied' end, i.epoch,
          case when e.user_id is not null then 'user' when e.agent_id is not null then 'agent' else 'system' end,
-         -- Names are copied where the id is one of the organization's; a foreign id gets no name.
+         -- Names are copied if the id belongs to the organization; any other id gets no name.
          e.user_id, e.agent_id, (select a.name from public.agents a where a.id = e.agent_id and a.organization_id = o.id),
          e.mcp_server_instance_id,
          (select s.instance_name from public.mcp_server_instances s where s.id = e.mcp_server_instance_id and s.organization_id = o.id),
@@ -551,7 +552,7 @@ begin
                              e.error_details ->> 'detail' as detail) d
   join public.organizations o on o.id = e.organization_id
   cross join weir.installation i
-  -- Admission and the published functions record the decided kinds. Here they would be forgeries.
+  -- Admission and the published functions record all other kinds. Here they would be forgeries.
   where e.interaction_type in ('lifecycle', 'credential', 'oauth', 'chat', 'error')
   on conflict do nothing;
   get diagnostics v_written = row_count;
@@ -587,7 +588,7 @@ declare
   v_act weir.act;
   v_answer jsonb;
 begin
-  v_act := weir.act('lifecycle', p_item, 'platform_admin', 'the catalog is changed by a platform admin', weir.platform_id());
+  v_act := weir.act('lifecycle', p_item, 'platform_admin', 'only a platform admin changes the catalog', weir.platform_id());
   v_answer := weir.authorize(v_act);
   v_answer := coalesce(v_answer, weir.refuse_old_sign_in(v_act));
   if v_answer is not null then
@@ -653,7 +654,7 @@ begin
   elsif jsonb_typeof(p_request) is distinct from 'object' then
     return weir.refuse(v_act, 'WR001', 'request must be {"action", "server_instance_id"}');
   elsif p_request - array['action', 'server_instance_id'] <> '{}' then
-    return weir.refuse(v_act, 'WR001', format('request.%s: a node takes nothing from a caller; give action and server_instance_id only',
+    return weir.refuse(v_act, 'WR001', format('request.%s: is not known; give action and server_instance_id only',
       (select left(k, 64) from jsonb_object_keys(p_request - array['action', 'server_instance_id']) k limit 1)));
   elsif coalesce(p_request ->> 'action', '') not in ('deploy', 'deploy_mcp_server', 'start', 'stop', 'stop_mcp_server', 'restart',
                                                      'delete') then
@@ -724,7 +725,7 @@ begin
   if v_role is null or (p_agent_id is not null and v_agent.id is null) then
     raise exception using errcode = 'WR004', message = 'there is no such agent, workspace or channel';
   elsif not v_agent.is_active then
-    -- As Weir says it to everybody for whom something is switched off (Denials.SwitchedOffText).
+    -- The same text that Weir gives for everything that is switched off (Denials.SwitchedOffText).
     raise exception using errcode = 'WR003',
       message = 'The agent, the server, the organization or all of Weir is switched off, so no call is made.';
   end if;
@@ -761,7 +762,7 @@ CREATE FUNCTION weir.confirm_user_email(p_user_id uuid) RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_act constant weir.act := weir.act('credential', 'confirm_user_email', 'platform_admin', 'addresses are confirmed by a platform admin',
+  v_act constant weir.act := weir.act('credential', 'confirm_user_email', 'platform_admin', 'only a platform admin confirms addresses',
                                       weir.platform_id());
   v_refusal jsonb;
 begin
@@ -827,7 +828,9 @@ begin
   if v_refusal is not null then
     return v_refusal;
   elsif weir.count_of('agents', p_organization_id) >= (select o.max_agents from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of agents');
+    return weir.refuse(v_act, 'WR006', 'the organization has reached its limit of agents (max_agents = '
+                         || (select o.max_agents from public.organizations o where o.id = p_organization_id) || ')',
+                       'Delete an agent, or ask the operator to raise the limit.');
   end if;
   insert into public.agents (id, organization_id, name, instructions, user_id, created_by)
   values (v_id, p_organization_id, btrim(p_name), p_instructions, v_actor, v_actor);
@@ -873,7 +876,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('credential', 'create_agent_key', 'manage_agent', 'keys are made by the agent''s owner or an admin',
+  v_act := weir.act('credential', 'create_agent_key', 'manage_agent', 'only the agent''s owner or an admin makes keys',
                     p_agent_id => p_agent_id);
   select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such agent');
@@ -888,7 +891,7 @@ begin
   elsif (select count(*) from public.agent_api_keys k
          where k.organization_id = v_act.organization_id and k.agent_id = p_agent_id and k.revoked_at is null
            and (k.expires_at is null or k.expires_at > now())) >= 100 then
-    return weir.refuse(v_act, 'WR006', 'an agent may have 100 keys');
+    return weir.refuse(v_act, 'WR006', 'an agent may have 100 valid keys: revoke one first');
   end if;
   insert into public.agent_api_keys (organization_id, agent_id, name, key_id, secret_hash, created_by, expires_at)
   values (v_act.organization_id, p_agent_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')), weir.actor_id(), p_expires_at);
@@ -940,11 +943,11 @@ begin
   elsif weir.name_error('name', p_name) is not null then
     return weir.refuse(v_act, 'WR001', weir.name_error('name', p_name));
   end if;
-  -- One at a time in a workspace, so that the maximum holds. No call waits for this lock.
+  -- One at a time in a workspace, so that the limit holds. No call waits for this lock.
   perform pg_advisory_xact_lock(hashtextextended('weir.chat_channels ' || p_workspace_id, 0));
   if (select count(*) from public.chat_channels c where c.workspace_id = p_workspace_id and c.user_id is null
         and c.deleted_at is null) >= 1000 then
-    return weir.refuse(v_act, 'WR006', 'a workspace may have 1000 channels');
+    return weir.refuse(v_act, 'WR006', 'a workspace may have 1000 channels: delete one first');
   end if;
   insert into public.chat_channels (id, organization_id, workspace_id, name, created_by)
   values (v_id, v_act.organization_id, p_workspace_id, btrim(p_name), weir.actor_id());
@@ -989,7 +992,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('lifecycle', 'create_datastore', 'admin', 'datastores are made by an owner or admin', p_organization_id);
+  v_act := weir.act('lifecycle', 'create_datastore', 'admin', 'only an owner or admin makes datastores', p_organization_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is null then
     v_backend := coalesce(p_backend, 'postgres');
@@ -1007,7 +1010,9 @@ begin
     return v_refusal;
   elsif (select count(*) from public.datastores d where d.organization_id = p_organization_id)
         >= (select o.max_datastores from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of datastores');
+    return weir.refuse(v_act, 'WR006', 'the organization has reached its limit of datastores (max_datastores = '
+                         || (select o.max_datastores from public.organizations o where o.id = p_organization_id) || ')',
+                       'Delete a datastore, or ask the operator to raise the limit.');
   end if;
   insert into public.datastores (id, organization_id, name, backend, settings, created_by)
   values (v_id, p_organization_id, btrim(p_name), v_backend, v_settings, weir.actor_id());
@@ -1061,14 +1066,14 @@ begin
   elsif octet_length(p_slug) > 40 or p_slug !~ '^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$' then
     return weir.refuse(v_act, 'WR001', 'slug must be 1 to 40 of a-z, 0-9 and -');
   end if;
-  -- One at a time for a person, so that the maximum holds.
+  -- One at a time for a person, so that the limit holds.
   perform pg_advisory_xact_lock(hashtextextended('weir.organizations ' || v_actor, 0));
   if weir.organizations_made_by(v_actor) >= 50 then
-    return weir.refuse(v_act, 'WR006', 'a person may create 50 organizations');
+    return weir.refuse(v_act, 'WR006', 'a person may create 50 organizations, and you have created as many');
   end if;
   v_slug := p_slug;
   if v_slug is null then
-    -- It ends in digits of the id, so that it is free.
+    -- It ends in digits of the id, so it is free.
     v_slug := trim('-' from left(regexp_replace(lower(p_name), '[^a-z0-9]+', '-', 'g'), 24));
     v_slug := trim('-' from v_slug || '-' || right(v_id::text, 8));
   end if;
@@ -1113,7 +1118,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('credential', 'create_organization_api_key', 'admin', 'keys of the organization are made by an owner or admin',
+  v_act := weir.act('credential', 'create_organization_api_key', 'admin', 'only an owner or admin makes keys of the organization',
                     p_organization_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is null then
@@ -1123,14 +1128,14 @@ begin
       when p_secret is null or octet_length(p_secret) <> 43 or p_secret !~ '^[A-Za-z0-9]{43}$' then 'secret must be 43 letters and digits'
       when p_scopes is null or cardinality(p_scopes) not between 1 and 3 or array_ndims(p_scopes) <> 1
            or array_position(p_scopes, null) is not null or not p_scopes <@ array['audit.read', 'servers.read', 'usage.read']
-        then 'scopes must be of audit.read, servers.read and usage.read'
+        then 'scopes must be one or more of audit.read, servers.read and usage.read'
       when not v_expires_at between now() and now() + interval '366 days' then 'expires_at must be within a year' end));
   end if;
   if v_refusal is not null then
     return v_refusal;
   elsif (select count(*) from public.organization_api_keys k
          where k.organization_id = p_organization_id and k.revoked_at is null and k.expires_at > now()) >= 100 then
-    return weir.refuse(v_act, 'WR006', 'an organization may have 100 keys');
+    return weir.refuse(v_act, 'WR006', 'an organization may have 100 valid keys: revoke one first');
   end if;
   insert into public.organization_api_keys (organization_id, name, key_id, secret_hash, scopes, created_by, expires_at)
   values (p_organization_id, btrim(p_name), p_key_id, sha256(convert_to(p_secret, 'UTF8')),
@@ -1169,7 +1174,7 @@ CREATE FUNCTION weir.create_recovery(p_user_id uuid, p_token text) RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_act constant weir.act := weir.act('credential', 'create_recovery', 'platform_admin', 'recoveries are made by a platform admin',
+  v_act constant weir.act := weir.act('credential', 'create_recovery', 'platform_admin', 'only a platform admin makes recoveries',
                                       weir.platform_id());
   v_refusal jsonb;
 begin
@@ -1217,7 +1222,7 @@ CREATE FUNCTION weir.create_user_by_recovery(p_email text, p_token text) RETURNS
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-  v_act constant weir.act := weir.act('credential', 'create_user', 'platform_admin', 'users are made by a platform admin',
+  v_act constant weir.act := weir.act('credential', 'create_user', 'platform_admin', 'only a platform admin makes users',
                                       weir.platform_id());
   v_email text;
   v_id uuid;
@@ -1289,17 +1294,17 @@ begin
   elsif weir.name_error('name', p_name) is not null then
     return weir.refuse(v_act, 'WR001', weir.name_error('name', p_name));
   elsif p_public_key is null then
-    return weir.refuse(v_act, 'WR010', 'public_key must be given: this release has no vault for a private one');
+    return weir.refuse(v_act, 'WR010', 'public_key is required: this release has no vault for a private key');
   end if;
   v_blob := weir.ed25519_blob(btrim(left(p_public_key, 2000), e' \n\r'));
   if v_blob is null then
     return weir.refuse(v_act, 'WR001', 'public_key must be an ed25519 key in OpenSSH''s form: ssh-ed25519 AAAA…');
   end if;
   v_fingerprint := 'SHA256:' || rtrim(encode(sha256(v_blob), 'base64'), '=');
-  -- One at a time for a person, so that the maximum holds.
+  -- One at a time for a person, so that the limit holds.
   perform pg_advisory_xact_lock(hashtextextended('weir.user_ssh_keys ' || v_actor, 0));
   if (select count(*) from public.user_ssh_keys k where k.user_id = v_actor) >= 50 then
-    return weir.refuse(v_act, 'WR006', 'a person may have 50 SSH keys');
+    return weir.refuse(v_act, 'WR006', 'a person may have 50 SSH keys: delete one first');
   end if;
   insert into public.user_ssh_keys (id, user_id, name, public_key, fingerprint)
   values (v_id, v_actor, btrim(p_name), 'ssh-ed25519 ' || encode(v_blob, 'base64'), v_fingerprint);
@@ -1350,7 +1355,9 @@ begin
     return v_refusal;
   elsif weir.count_of('workspaces', p_organization_id)
         >= (select o.max_workspaces from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of workspaces');
+    return weir.refuse(v_act, 'WR006', 'the organization has reached its limit of workspaces (max_workspaces = '
+                         || (select o.max_workspaces from public.organizations o where o.id = p_organization_id) || ')',
+                       'Delete a workspace, or ask the operator to raise the limit.');
   end if;
   insert into public.workspaces (id, organization_id, name, created_by) values (v_id, p_organization_id, btrim(p_name), weir.actor_id());
   insert into public.workspace_members (organization_id, workspace_id, user_id) values (p_organization_id, v_id, weir.actor_id());
@@ -1403,7 +1410,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- Again under the lock: the caller may not see it any more.
+  -- Read again under the lock: the caller may have lost sight of it.
   select r.* into v_request from public.permission_requests r where r.id = p_request_id;
   v_act.organization_id := v_request.organization_id;
   v_act.agent_id := v_request.agent_id;
@@ -1413,9 +1420,9 @@ begin
   elsif p_status is null or p_status not in ('granted', 'refused', 'withdrawn') then
     return weir.refuse(v_act, 'WR001', 'grant must be true or false');
   elsif (case p_status when 'withdrawn' then v_request.requested_by is distinct from v_actor else not weir.may(v_act, 'admin') end) then
-    return weir.refuse(v_act, 'WR003', 'a request is decided by an owner or admin, and withdrawn by who made it');
+    return weir.refuse(v_act, 'WR003', 'a request is decided by an owner or admin, and withdrawn by the person who made it');
   elsif v_request.status <> 'open' then
-    return weir.refuse(v_act, 'WR005', format('the request is %s', v_request.status));
+    return weir.refuse(v_act, 'WR005', format('the request is already %s', v_request.status));
   end if;
   if p_status = 'granted' then
     v_grant := weir.grant_mcp_access(v_request.agent_id, v_request.mcp_server_instance_id,
@@ -1467,7 +1474,7 @@ declare
   v_actor constant uuid := weir.actor_id();
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', 'delete_agent', 'manage_agent', 'an agent is deleted by its owner or an admin', p_agent_id => p_agent_id);
+  v_act := weir.act('lifecycle', 'delete_agent', 'manage_agent', 'only its owner or an admin deletes an agent', p_agent_id => p_agent_id);
   select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such agent');
   if v_refusal is null then
@@ -1481,7 +1488,7 @@ begin
   update public.agent_mcp_permissions g set revoked_at = clock_timestamp(), revoked_by = v_actor
   where g.organization_id = v_act.organization_id and g.agent_id = p_agent_id and g.revoked_at is null;
   perform weir.take_out_agent(v_act.organization_id, p_agent_id);
-  -- Last: what its owner may do follows from the agent.
+  -- Last: the permissions of its owner depend on the agent.
   update public.agents a set deleted_at = clock_timestamp(), deleted_by = v_actor where a.id = p_agent_id and a.deleted_at is null;
   if not found then
     return weir.refuse(v_act, 'WR004', 'there is no such agent');
@@ -1522,12 +1529,12 @@ declare
 begin
   select c.* into v_channel from public.chat_channels c where c.id = p_channel_id;
   v_act := weir.act('lifecycle', 'delete_channel', case when v_channel.created_by = weir.actor_id() then 'member' else 'admin' end,
-                    'a channel is deleted by who made it, or by an admin', v_channel.organization_id);
+                    'only the person who made a channel, or an admin, deletes it', v_channel.organization_id);
   v_refusal := weir.authorize(v_act, 'there is no such channel', v_channel.id is not null);
   if v_refusal is not null then
     return v_refusal;
   elsif v_channel.user_id is not null then
-    return weir.refuse(v_act, 'WR005', 'a direct conversation is not deleted: delete its messages');
+    return weir.refuse(v_act, 'WR005', 'a direct conversation cannot be deleted: delete its messages');
   end if;
   perform weir.bury_channel(p_channel_id);
   perform weir.record_act(v_act, p_channel_id::text);
@@ -1572,7 +1579,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   elsif v_is_own is not true then
-    return weir.refuse(v_act, 'WR003', 'a message is deleted by its author');
+    return weir.refuse(v_act, 'WR003', 'only its author deletes a message');
   end if;
   update public.chat_messages m set content = '', deleted_at = clock_timestamp()
   where m.id = p_message_id and m.deleted_at is null
@@ -1614,7 +1621,7 @@ declare
   v_act weir.act;
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', 'delete_datastore', 'admin', 'datastores are deleted by an owner or admin');
+  v_act := weir.act('lifecycle', 'delete_datastore', 'admin', 'only an owner or admin deletes datastores');
   select d.organization_id into v_act.organization_id from public.datastores d where d.id = p_datastore_id;
   v_refusal := weir.authorize(v_act, 'there is no such datastore');
   if v_refusal is not null then
@@ -1656,7 +1663,7 @@ declare
   v_act weir.act;
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', 'delete_document', 'admin', 'documents are deleted by an owner or admin');
+  v_act := weir.act('lifecycle', 'delete_document', 'admin', 'only an owner or admin deletes documents');
   select d.organization_id into v_act.organization_id from public.documents d where d.id = p_document_id;
   v_refusal := weir.authorize(v_act, 'there is no such document');
   if v_refusal is not null then
@@ -1699,7 +1706,7 @@ declare
   v_deleted_at constant timestamptz := clock_timestamp();
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', 'delete_organization', 'owner', 'an organization is deleted by an owner', p_organization_id);
+  v_act := weir.act('lifecycle', 'delete_organization', 'owner', 'only an owner deletes an organization', p_organization_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is null then
     v_refusal := weir.lock_for(v_act);
@@ -1784,7 +1791,7 @@ declare
   v_act weir.act;
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', 'delete_workspace', 'admin', 'a workspace is deleted by an owner or admin');
+  v_act := weir.act('lifecycle', 'delete_workspace', 'admin', 'only an owner or admin deletes a workspace');
   select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
   v_refusal := weir.authorize(v_act, 'there is no such workspace');
   if v_refusal is null then
@@ -1888,7 +1895,7 @@ begin
     array[null::text], array[null::bytea], array[case when not v_admin then v_actor end], array[p_agent_id],
     array[case when p_tool is null then 'context_request' else 'tool_execution' end], array[p_instance_id],
     array[p_tool], array[p_arguments::text], null, true)).calls[1];
-  -- Who may read the grant is told its values too.
+  -- A caller who may read the grant gets its values too.
   if v_decision.failures[1] = 'argument_rule' and (v_admin or p_agent_id = any(array(select weir.my_agents()))) then
     select weir.argument_detail(e.entries, weir.argument_failure(e.entries, p_arguments::text), true) into v_decision.detail
     from public.agent_mcp_permissions g
@@ -1904,7 +1911,8 @@ begin
     'available', not 'unavailable' = any(v_decision.failures),
     'grant_id', v_decision.grant_id,
     'detail', v_decision.detail,
-    -- In the order of admission. Checks after the one that failed are made too, except rules and limits, which need all before them.
+    -- In the order of admission. Checks after the one that failed are made too, except for rules and limits, which depend on all checks
+    -- before them.
     'checks', (select jsonb_agg(jsonb_build_object('check', c.name, 'passed',
                         case when c.name = any(v_decision.failures) then false
                              when c.name = 'argument_rule' and not v_decision.failures <@ array['unavailable'] then null
@@ -1943,7 +1951,7 @@ declare
   v_rows jsonb;
   v_refusal jsonb;
 begin
-  v_act := weir.act('admin_read', 'export_organization', 'owner', 'an organization is exported by an owner', p_organization_id);
+  v_act := weir.act('admin_read', 'export_organization', 'owner', 'only an owner exports an organization', p_organization_id);
   v_refusal := case when not exists (select from weir.my_deleted_organizations() o where o = p_organization_id)
                     then weir.authorize(v_act) end;
   if v_refusal is not null then
@@ -2129,7 +2137,7 @@ declare
   v_refusal jsonb;
   v_url text;
 begin
-  v_act := weir.act('admin_read', 'get_mcp_server_logs', 'admin', 'a server''s log is for owners and admins');
+  v_act := weir.act('admin_read', 'get_mcp_server_logs', 'admin', 'only an owner or admin reads the log of a server');
   select i.organization_id, i.id, i.url into v_act.organization_id, v_act.instance_id, v_url
   from public.mcp_server_instances i where i.id = p_instance_id and i.status <> 'deleted';
   v_refusal := weir.authorize(v_act, 'there is no such server');
@@ -2138,12 +2146,12 @@ begin
   elsif p_tail is null or p_tail not between 1 and 1000 then
     return weir.refuse(v_act, 'WR001', 'tail must be 1 to 1000');
   elsif not isfinite(p_since) then
-    return weir.refuse(v_act, 'WR001', 'since must be a time');
+    return weir.refuse(v_act, 'WR001', 'since must be a finite time');
   elsif v_url is not null then
-    return weir.refuse(v_act, 'WR010', 'the log of a remote server is with the server', 'Only what a node runs has a log here.');
+    return weir.refuse(v_act, 'WR010', 'Weir has no log of a remote server', 'Read it at the server itself.');
   elsif current_setting('weir.log_reader', true) is distinct from 'on' then
-    return weir.refuse(v_act, 'WR010', 'the log is with the server''s node, which no transaction calls',
-                       'Call get_mcp_server_logs by /rest/v1/rpc of Weir.');
+    return weir.refuse(v_act, 'WR010', 'the log is at the server''s node, which SQL cannot read',
+                       'Call get_mcp_server_logs through /rest/v1/rpc of Weir.');
   end if;
   perform weir.record_act(v_act);
   return jsonb_build_object('server_instance_id', v_act.instance_id, 'tail', p_tail, 'since', p_since);
@@ -2182,7 +2190,7 @@ begin
   end if;
   return query
   select t.kind, t.name, encode(t.definition_hash, 'hex'),
-         -- What waits for a decision is new or changed, even if only some clients will be shown it.
+         -- What waits for a decision is new or changed, even if only some clients will see it.
          case when t.fault is not null and (t.eras = '{}' or t.status <> 'quarantined') then t.fault
               when old.definition is null then 'new' else 'changed' end,
          t.warning, t.announced, t.first_seen_at, t.definition, encode(old.definition_hash, 'hex'), old.definition,
@@ -2258,7 +2266,7 @@ begin
   if v_admin is null then
     raise exception using errcode = 'WR004', message = 'there is no such organization';
   elsif p_agent_id is null and not v_admin then
-    raise exception using errcode = 'WR003', message = 'the list of all servers is for owners and admins';
+    raise exception using errcode = 'WR003', message = 'only an owner or admin lists all servers: give agent_id';
   elsif p_agent_id is not null
         and (v_agent.id is null or not (v_admin or weir.may_use_agent(v_actor, v_agent.id, v_agent.user_id))) then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
@@ -2301,10 +2309,10 @@ begin
          case when p_agent_id is not null then null
               when s.url is null and s.share <> 'session'
               then format(
-                'tools that this server has only for clients with elicitation, sampling or roots are not known, because share is %s; '
-                'set share to session to list them', s.share)
+              'tools that this server has only for clients with elicitation, sampling or roots are not known, because share is %s; '
+              'set share to session to list them', s.share)
               when exists (select from public.mcp_server_tools t where t.instance_id = s.id and t.announced and t.fault is not null)
-              then 'some of what it announces is not listed to all clients: get_mcp_tool_changes has the reasons' end
+              then 'some items that it announces are not listed to all clients: get_mcp_tool_changes has the reasons' end
   from unnest(v_ids) with ordinality as l(id, position)
   left join unnest(v_decisions.calls) d on d.ordinal = l.position
   join lateral (select i.* from public.mcp_server_instances i
@@ -2369,10 +2377,10 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('grant', 'grant_mcp_access', 'admin', 'access is granted by an owner or admin',
+  v_act := weir.act('grant', 'grant_mcp_access', 'admin', 'only an owner or admin grants access',
                     p_agent_id => p_agent_id, p_instance_id => p_instance_id);
   select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
-  -- The server is looked for in the agent's organization: one of another organization does not exist, even for an admin of both.
+  -- The server is looked up in the agent's organization: one of another organization does not exist, even for an admin of both.
   v_refusal := weir.authorize(v_act, 'there is no such agent or server', exists (
     select from public.mcp_server_instances i
     where i.id = p_instance_id and i.organization_id = v_act.organization_id and i.status not in ('deleting', 'deleted')));
@@ -2384,7 +2392,7 @@ begin
   end if;
   if v_refusal is not null then
     return v_refusal;
-  -- Again, under the lock.
+  -- Checked again under the lock.
   elsif not exists (select from public.mcp_server_instances i where i.id = p_instance_id and i.status not in ('deleting', 'deleted')) then
     return weir.refuse(v_act, 'WR004', 'there is no such agent or server');
   end if;
@@ -2439,13 +2447,13 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('lifecycle', 'ingest_document', 'admin', 'documents are ingested by an owner or admin');
+  v_act := weir.act('lifecycle', 'ingest_document', 'admin', 'only an owner or admin ingests documents');
   select d.organization_id into v_act.organization_id from public.datastores d where d.id = p_datastore_id and d.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such datastore');
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- After the permission, because a large document takes long to check.
+  -- After the permission check, because a large document takes long to check.
   v_title := btrim(left(p_title, 1000));
   v_media_type := coalesce(p_media_type, 'text/plain');
   v_error := coalesce(case
@@ -2459,7 +2467,7 @@ begin
   end if;
   v_hash := sha256(convert_to(p_chunks::text, 'UTF8'));
   v_size := (select sum(octet_length(c ->> 'text')) from jsonb_array_elements(p_chunks) c);
-  -- One at a time in an organization, so that quotas hold. Not by the organization's lock, because calls wait for that one.
+  -- One at a time in an organization, so that the limits hold. Not by the organization's lock, because calls wait for that one.
   perform pg_advisory_xact_lock(hashtextextended('weir.documents ' || v_act.organization_id::text, 0));
   if exists (select from public.documents d where d.datastore_id = p_datastore_id and d.content_hash = v_hash) then
     return (select jsonb_build_object('id', d.id, 'created', false, 'chunks', d.chunk_count, 'status', d.status)
@@ -2471,8 +2479,10 @@ begin
                           from public.datastores d where d.organization_id = v_act.organization_id) u
              where u.documents >= v_limits.max_documents or u.bytes + v_size > v_limits.max_document_bytes
                 or u.chunks + jsonb_array_length(p_chunks) > v_limits.max_document_chunks) then
-    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of documents',
-                       'max_documents, max_document_bytes or max_document_chunks');
+    return weir.refuse(v_act, 'WR006', format(
+        'the document exceeds a limit of the organization: max_documents = %s, max_document_bytes = %s or max_document_chunks = %s',
+        v_limits.max_documents, v_limits.max_document_bytes, v_limits.max_document_chunks),
+                       'Delete documents, or ask the operator to raise the limit.');
   end if;
   insert into public.documents (
     id, organization_id, datastore_id, title, source, media_type, content_hash, size_bytes, chunk_count, created_by)
@@ -2525,7 +2535,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('lifecycle', 'invite_member', 'admin', 'members are invited by an owner or admin', p_organization_id);
+  v_act := weir.act('lifecycle', 'invite_member', 'admin', 'only an owner or admin invites members', p_organization_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is not null then
     return v_refusal;
@@ -2541,9 +2551,9 @@ begin
   if v_refusal is not null then
     return v_refusal;
   elsif p_role = 'owner' and not weir.may(v_act, 'owner') then
-    return weir.refuse(v_act, 'WR003', 'owners are invited by an owner');
+    return weir.refuse(v_act, 'WR003', 'only an owner invites an owner');
   end if;
-  -- An invitation that has expired makes room for the new one.
+  -- An expired invitation to the address must not block the new one.
   update public.organization_invitations i set revoked_at = now()
   where i.organization_id = p_organization_id and i.email = v_email and i.accepted_at is null and i.revoked_at is null
     and i.expires_at <= now();
@@ -2552,7 +2562,9 @@ begin
     return weir.refuse(v_act, 'WR005', 'email has an open invitation: revoke it first');
   elsif weir.count_of('members', p_organization_id)
         >= (select o.max_members from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of members');
+    return weir.refuse(v_act, 'WR006', 'the organization has reached its limit of members (max_members = '
+                         || (select o.max_members from public.organizations o where o.id = p_organization_id) || ')',
+                       'Remove a member, revoke an invitation, or ask the operator to raise the limit.');
   end if;
   insert into public.organization_invitations (id, organization_id, email, role, token_hash, invited_by, expires_at)
   values (v_id, p_organization_id, v_email, p_role, sha256(convert_to(p_token, 'UTF8')), weir.actor_id(), v_expires_at);
@@ -2631,9 +2643,9 @@ begin
       then 'status must be active, suspended or removed'
     when p_act = 'transfer_ownership' and p_role = 'owner' and p_user_id = v_actor then 'user_id must be another member'
   end;
-  -- Every member may leave, and every member is told of a wrong argument, whatever their role.
+  -- Every member may leave, and every member gets the error for a wrong argument, whatever their role.
   v_act := weir.act('lifecycle', p_act, case when v_leaves or v_error is not null then 'see' else 'admin' end,
-                    'members are changed by an owner or admin', p_organization_id);
+                    'only an owner or admin changes members', p_organization_id);
   v_refusal := weir.authorize(v_act, p_found => weir.may(v_act, 'viewer'));
   if v_refusal is null then
     v_refusal := weir.lock_for(v_act, v_error);
@@ -2648,17 +2660,17 @@ begin
   if v_member.user_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such member');
   elsif 'owner' in (v_member.role, v_role) and not weir.may(v_act, 'owner') then
-    return weir.refuse(v_act, 'WR003', 'owners are made and changed by an owner');
+    return weir.refuse(v_act, 'WR003', 'only an owner makes or changes an owner');
   elsif p_role = 'owner' and v_status <> 'active' then
     return weir.refuse(v_act, 'WR005', 'user_id is not active: reactivate the member first');
   elsif v_member.role = 'owner' and v_member.status = 'active' and (v_role, v_status) <> ('owner', 'active')
         and not exists (select from public.organization_members m where m.organization_id = p_organization_id
                           and m.role = 'owner' and m.status = 'active' and m.user_id <> p_user_id) then
-    return weir.refuse(v_act, 'WR005', 'the organization keeps an active owner: hand it over first');
+    return weir.refuse(v_act, 'WR005', 'this is the last active owner: transfer the ownership first');
   end if;
   if (v_role, v_status) <> (v_member.role, v_member.status) then
     if v_status = 'removed' then
-      -- A member who comes back by an invitation has no access left from before.
+      -- A member who is invited again has no earlier access.
       delete from public.workspace_members w where w.organization_id = p_organization_id and w.user_id = p_user_id;
       update public.agent_api_keys k set revoked_at = clock_timestamp(), revoked_by = v_actor
       where k.organization_id = p_organization_id and k.revoked_at is null
@@ -2705,7 +2717,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('grant', 'link_datastore', 'admin', 'datastores are linked by an owner or admin',
+  v_act := weir.act('grant', 'link_datastore', 'admin', 'only an owner or admin links datastores',
                     p_agent_id => p_agent_id);
   select d.organization_id into v_act.organization_id
   from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id and a.deleted_at is null
@@ -2772,7 +2784,7 @@ begin
       where o.organization_id = p_organization_id and o.status <> 'removed' and (p_after is null or o.user_id > p_after)
       order by o.user_id limit coalesce(p_limit, 100)) m
     left join public.user_profiles p on p.user_id = m.user_id
-    -- A person of another issuer has the address that the issuer said last.
+    -- For a person of another issuer, the address is the one that their issuer stated last.
     left join lateral (
       select i.email, i.email_verified from weir.identities i
       where i.user_id = m.user_id and i.email is not null order by i.email_verified desc, i.updated_at desc limit 1) d on true
@@ -2813,7 +2825,7 @@ CREATE FUNCTION weir.list_users(p_email text, p_before uuid, p_limit integer) RE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_act constant weir.act := weir.act('admin_read', 'list_users', 'platform_admin', 'users are listed for a platform admin',
+  v_act constant weir.act := weir.act('admin_read', 'list_users', 'platform_admin', 'only a platform admin lists users',
                                       weir.platform_id());
   v_limit integer;
   v_rows jsonb;
@@ -2875,8 +2887,8 @@ declare
   v_answer jsonb;
   v_refusal jsonb;
 begin
-  -- Cut: the act is copied with each call, and an action may be as large as a request.
-  v_act := weir.act('lifecycle', left(p_action, 1000), 'admin', 'servers are managed by an owner or admin', p_organization_id,
+  -- Cut, because the act is copied with each call, and an action may be as large as a request.
+  v_act := weir.act('lifecycle', left(p_action, 1000), 'admin', 'only an owner or admin manages servers', p_organization_id,
                     p_instance_id => p_server_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is null then
@@ -2938,7 +2950,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  -- Without an agent there is nothing to see: everybody who is signed in is told that it is missing.
+  -- Without an agent there is nothing to see: everybody who is signed in gets the error that it is missing.
   v_act := weir.act('chat', 'open_direct_channel', case when p_agent_id is null then 'signed_in' else 'see' end);
   select a.organization_id, a.name, a.is_active into v_act.organization_id, v_name, v_is_active
   from public.agents a where a.id = p_agent_id and a.deleted_at is null;
@@ -2954,7 +2966,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   elsif p_agent_id is null then
-    return weir.refuse(v_act, 'WR001', 'agent_id is missing: a direct conversation is with an agent');
+    return weir.refuse(v_act, 'WR001', 'agent_id is required for a direct conversation');
   elsif not v_is_active then
     return weir.refuse(v_act, 'WR003', 'The agent, the server, the organization or all of Weir is switched off, so no call is made.');
   elsif v_place.channel_id is null then
@@ -3023,8 +3035,7 @@ begin
   elsif octet_length(p_client_message_id) > 400 then
     return weir.refuse(v_act, 'WR001', 'client_message_id must be 1 to 100 characters');
   end if;
-  -- Before the message is written, because its indexes cost more. Not recorded, so that nobody fills the audit log by
-  -- flooding a channel.
+  -- Before the message is written, because its indexes cost more. Not recorded, so that nobody fills the audit log by flooding a channel.
   if p_client_message_id is null or not exists (
       select from public.chat_messages m
       where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id) then
@@ -3038,7 +3049,8 @@ begin
       select greatest(1, coalesce(ceil(extract(epoch from
                max(r.used_until) + v_share - interval '1 minute' - clock_timestamp())), 60))::integer into v_wait
       from weir.chat_rates r where r.organization_id = v_act.organization_id;
-      return weir.error('WR008', 'the organization has its maximum of chat messages in a minute (max_chat_messages_per_minute)',
+      return weir.error('WR008', 'the organization has reached its limit of chat messages a minute (max_chat_messages_per_minute = '
+                          || (select o.max_chat_messages_per_minute from public.organizations o where o.id = v_act.organization_id) || ')',
                         format('Retry in %s s.', v_wait)) || jsonb_build_object('retry_after', v_wait);
     end if;
   end if;
@@ -3048,13 +3060,13 @@ begin
   if found then
     return jsonb_build_object('id', v_id, 'created', true);
   end if;
-  -- The first message may have been committed without waiting for the disk (docs/decisions/0059). With a transaction number of its own,
-  -- this commit waits for both.
+  -- The first message may have been committed without waiting for the disk (docs/decisions/0059). This call gets a transaction number of
+  -- its own, so its commit waits for both.
   perform pg_current_xact_id();
   select m.id, m.content, m.deleted_at into v_message from public.chat_messages m
   where m.channel_id = p_channel_id and m.user_id = v_actor and m.client_message_id = p_client_message_id;
   if v_message.deleted_at is not null then
-    return weir.refuse(v_act, 'WR005', 'the message of this client_message_id was deleted');
+    return weir.refuse(v_act, 'WR005', 'the message with this client_message_id was deleted');
   elsif v_message.content is distinct from p_content then
     return weir.refuse(v_act, 'WR005', 'client_message_id was used for another message');
   end if;
@@ -3095,7 +3107,7 @@ declare
   v_answer jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('lifecycle', 'publish_catalog_server', 'platform_admin', 'the catalog is published by a platform admin',
+  v_act := weir.act('lifecycle', 'publish_catalog_server', 'platform_admin', 'only a platform admin publishes catalog entries',
                     weir.platform_id());
   v_answer := weir.authorize(v_act);
   v_answer := coalesce(v_answer, weir.refuse_old_sign_in(v_act));
@@ -3145,7 +3157,7 @@ declare
   v_refusal jsonb;
 begin
   v_act := weir.act('admin_read', 'read_audit', 'viewer', p_organization_id => p_organization_id);
-  -- The owner of an organization that was deleted goes on to read what happened in it.
+  -- The owner of a deleted organization may still read its audit log.
   v_is_deleted := exists (select from weir.my_deleted_organizations() o where o = p_organization_id);
   v_refusal := case when not v_is_deleted then weir.authorize(v_act) end;
   if v_refusal is not null then
@@ -3206,12 +3218,12 @@ declare
 begin
   v_act := weir.act('lifecycle', 'remove_workspace_member',
     case when p_agent_id is not null then 'manage_agent' when p_user_id = weir.actor_id() then 'see' else 'admin' end,
-    case when p_agent_id is not null then 'an agent is removed by its owner or an admin' else 'a person is removed by an admin' end,
+    case when p_agent_id is not null then 'only its owner or an admin removes an agent' else 'only an admin removes a person' end,
     p_agent_id => p_agent_id, p_workspace_id => p_workspace_id);
   select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
   v_refusal := weir.authorize(v_act, 'there is no such workspace');
   if v_refusal is null then
-    v_refusal := weir.lock_for(v_act, case when num_nonnulls(p_user_id, p_agent_id) <> 1 then 'give user_id or agent_id' end);
+    v_refusal := weir.lock_for(v_act, case when num_nonnulls(p_user_id, p_agent_id) <> 1 then 'give either user_id or agent_id' end);
   end if;
   if v_refusal is not null then
     return v_refusal;
@@ -3255,7 +3267,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('lifecycle', 'rename_workspace', 'admin', 'a workspace is renamed by an owner or admin');
+  v_act := weir.act('lifecycle', 'rename_workspace', 'admin', 'only an owner or admin renames a workspace');
   select w.organization_id into v_act.organization_id from public.workspaces w where w.id = p_workspace_id;
   v_refusal := weir.authorize(v_act, 'there is no such workspace');
   if v_refusal is not null then
@@ -3305,7 +3317,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('grant', 'request_mcp_access', 'own_agent', 'access is requested by the agent''s owner',
+  v_act := weir.act('grant', 'request_mcp_access', 'own_agent', 'only the agent''s owner requests access',
                     p_agent_id => p_agent_id, p_instance_id => p_instance_id);
   select a.organization_id into v_act.organization_id
   from public.agents a
@@ -3320,15 +3332,15 @@ begin
   end if;
   if v_refusal is not null then
     return v_refusal;
-  -- Again, under the lock.
+  -- Checked again under the lock.
   elsif not exists (select from public.mcp_server_instances i where i.id = p_instance_id and i.status not in ('deleting', 'deleted')) then
     return weir.refuse(v_act, 'WR004', 'there is no such agent or server');
   elsif exists (select from public.permission_requests r
                 where r.agent_id = p_agent_id and r.mcp_server_instance_id = p_instance_id and r.status = 'open') then
-    return weir.refuse(v_act, 'WR005', 'there is an open request: withdraw it first');
+    return weir.refuse(v_act, 'WR005', 'there is an open request of the agent for this server: withdraw it first');
   elsif (select count(*) from public.permission_requests r
          where r.organization_id = v_act.organization_id and r.requested_by = v_actor and r.status = 'open') >= 100 then
-    return weir.refuse(v_act, 'WR006', 'a person may have 100 open requests');
+    return weir.refuse(v_act, 'WR006', 'a person may have 100 open requests: withdraw one first');
   end if;
   insert into public.permission_requests (id, organization_id, agent_id, mcp_server_instance_id, permissions, message, requested_by)
   values (v_id, v_act.organization_id, p_agent_id, p_instance_id, v_permissions, p_message, v_actor);
@@ -3427,7 +3439,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- Again under the lock: the caller may not see it any more.
+  -- Read again under the lock: the caller may have lost sight of it.
   select k.organization_id, k.agent_id into v_act.organization_id, v_act.agent_id from public.agent_api_keys k where k.key_id = p_key_id;
   if v_act.organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such key');
@@ -3478,19 +3490,19 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- Again under the lock: the caller may not see it any more.
+  -- Read again under the lock: the caller may have lost sight of it.
   select i.organization_id into v_act.organization_id from public.organization_invitations i where i.id = p_invitation_id;
   if v_act.organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such invitation');
   elsif exists (select from public.organization_invitations i where i.id = p_invitation_id and i.accepted_at is not null) then
     return weir.refuse(v_act, 'WR005', 'the invitation was accepted');
   end if;
-  -- The policy lets only an owner revoke an invitation that makes an owner.
+  -- The policy lets only an owner revoke the invitation of an owner.
   update public.organization_invitations i set revoked_at = now() where i.id = p_invitation_id and i.revoked_at is null;
   if found then
     perform weir.record_act(v_act, p_invitation_id::text);
   elsif exists (select from public.organization_invitations i where i.id = p_invitation_id and i.revoked_at is null) then
-    return weir.refuse(v_act, 'WR003', 'an owner''s invitation is revoked by an owner');
+    return weir.refuse(v_act, 'WR003', 'only an owner revokes the invitation of an owner');
   end if;
   return jsonb_build_object('id', p_invitation_id, 'revoked', true);
 end;
@@ -3525,7 +3537,7 @@ declare
   v_grant_id uuid;
   v_refusal jsonb;
 begin
-  v_act := weir.act('grant', 'revoke_mcp_access', 'manage_agent', 'access is revoked by an owner or admin, or by the agent''s owner',
+  v_act := weir.act('grant', 'revoke_mcp_access', 'manage_agent', 'only an owner or admin, or the agent''s owner, revokes access',
                     p_agent_id => p_agent_id, p_instance_id => p_instance_id);
   select a.organization_id into v_act.organization_id
   from public.agents a
@@ -3586,7 +3598,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- Again under the lock: the caller may not see it any more.
+  -- Read again under the lock: the caller may have lost sight of it.
   select k.organization_id into v_act.organization_id from public.organization_api_keys k where k.key_id = p_key_id;
   if v_act.organization_id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such key');
@@ -3629,7 +3641,7 @@ declare
   v_agent public.agents;
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', 'set_agent_active', 'manage_agent', 'an agent is switched by its owner or an admin',
+  v_act := weir.act('lifecycle', 'set_agent_active', 'manage_agent', 'only its owner or an admin switches an agent',
                     p_agent_id => p_agent_id);
   select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such agent');
@@ -3639,7 +3651,7 @@ begin
   if v_refusal is not null then
     return v_refusal;
   end if;
-  -- Under the lock: the platform may have stopped it, or somebody deleted it, while this waited.
+  -- Under the lock: the platform may have stopped it, or it may have been deleted, during the wait.
   select a.* into v_agent from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   if v_agent.id is null then
     return weir.refuse(v_act, 'WR004', 'there is no such agent');
@@ -3727,7 +3739,7 @@ declare
   v_act weir.act;
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', 'set_chat_tools', 'admin', 'tools are switched by an owner or admin', p_organization_id);
+  v_act := weir.act('lifecycle', 'set_chat_tools', 'admin', 'only an owner or admin switches tools in chat', p_organization_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is not null then
     return v_refusal;
@@ -3771,7 +3783,7 @@ declare
   v_instance public.mcp_server_instances;
   v_refusal jsonb;
 begin
-  v_act := weir.act('lifecycle', 'set_mcp_server_active', 'admin', 'a server is switched by an owner or admin',
+  v_act := weir.act('lifecycle', 'set_mcp_server_active', 'admin', 'only an owner or admin switches a server',
                     p_instance_id => p_instance_id);
   select i.organization_id into v_act.organization_id from public.mcp_server_instances i
   where i.id = p_instance_id and i.status not in ('deleting', 'deleted');
@@ -3904,7 +3916,7 @@ declare
   v_constraint text;
 begin
   v_act := weir.act('lifecycle', 'set_model_settings', 'choose_model',
-    'models are chosen by an owner or admin, and for an agent by its owner where the organization allows it', p_organization_id);
+    'only an owner or admin chooses models; an agent''s owner may if the organization permits it', p_organization_id);
   select a.id into v_act.agent_id from public.agents a
   where a.id = p_agent_id and a.organization_id = p_organization_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such organization or agent', v_act.agent_id is not distinct from p_agent_id);
@@ -4162,7 +4174,7 @@ declare
   v_act weir.act;
   v_refusal jsonb;
 begin
-  v_act := weir.act('grant', 'unlink_datastore', 'admin', 'datastores are unlinked by an owner or admin',
+  v_act := weir.act('grant', 'unlink_datastore', 'admin', 'only an owner or admin unlinks datastores',
                     p_agent_id => p_agent_id);
   select d.organization_id into v_act.organization_id
   from public.datastores d join public.agents a on a.organization_id = d.organization_id and a.id = p_agent_id and a.deleted_at is null
@@ -4209,7 +4221,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('lifecycle', 'update_agent', 'manage_agent', 'an agent is changed by its owner or an admin', p_agent_id => p_agent_id);
+  v_act := weir.act('lifecycle', 'update_agent', 'manage_agent', 'only its owner or an admin changes an agent', p_agent_id => p_agent_id);
   select a.organization_id into v_act.organization_id from public.agents a where a.id = p_agent_id and a.deleted_at is null;
   v_refusal := weir.authorize(v_act, 'there is no such agent');
   if v_refusal is null then
@@ -4266,7 +4278,7 @@ declare
   v_refusal jsonb;
   v_constraint text;
 begin
-  v_act := weir.act('lifecycle', 'update_organization', 'owner', 'an organization is changed by an owner', p_organization_id);
+  v_act := weir.act('lifecycle', 'update_organization', 'owner', 'only an owner changes an organization', p_organization_id);
   v_refusal := weir.authorize(v_act);
   if v_refusal is null then
     v_refusal := weir.lock_for(v_act, coalesce(case when p_name is not null then weir.name_error('name', p_name) end,
@@ -4413,11 +4425,10 @@ begin
     return format('is larger than %s KiB', p_max_bytes / 1024);
   elsif jsonb_path_exists(p_value, 'strict $.**{257}') then
     return 'is nested deeper than 256 levels';
-  -- All numbers are collected in one array first: as a set, the results of jsonb_path_query take time quadratic in their
-  -- number.
+  -- All numbers are first collected in one array: returned as a set, the results of jsonb_path_query take time quadratic in their number.
   elsif exists (select from jsonb_array_elements(jsonb_path_query_array(p_value, 'strict $.** ? (@.type() == "number")')) n
                 where abs(n::numeric) >= 1e800 or scale(n::numeric) > 800) then
-    return 'has a number of more than 800 digits before or behind its point';
+    return 'has a number of more than 800 digits before or after the decimal point';
   end if;
   return null;
 end;
@@ -4432,7 +4443,7 @@ ALTER FUNCTION weir.bounds_error(p_value jsonb, p_max_bytes integer) OWNER TO we
 
 CREATE FUNCTION weir.action_error(p_action text, p_server_config jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN ((p_action IS NULL) OR (p_action <> ALL (ARRAY['create'::text, 'update'::text, 'delete'::text, 'deploy'::text, 'start'::text, 'stop'::text, 'restart'::text]))) THEN 'action must be create, update, delete, deploy, start, stop or restart'::text WHEN (weir.bounds_error(p_server_config, 262144) IS NOT NULL) THEN ('server_config: '::text || weir.bounds_error(p_server_config, 262144)) WHEN (octet_length((p_server_config)::text) > 131072) THEN 'server_config: is larger than 128 KiB'::text WHEN ((p_server_config ? 'idempotency_key'::text) AND ((jsonb_typeof((p_server_config -> 'idempotency_key'::text)) <> 'string'::text) OR ((length((p_server_config ->> 'idempotency_key'::text)) < 1) OR (length((p_server_config ->> 'idempotency_key'::text)) > 100)))) THEN 'server_config.idempotency_key: must be 1 to 100 characters'::text WHEN (((p_action <> ALL (ARRAY['create'::text, 'update'::text])) AND (jsonb_typeof(p_server_config) <> 'object'::text)) OR ((p_action <> ALL (ARRAY['create'::text, 'update'::text])) AND ((p_server_config - 'idempotency_key'::text) <> '{}'::jsonb))) THEN 'server_config: this action takes an idempotency_key only'::text ELSE NULL::text END;
+    RETURN CASE WHEN ((p_action IS NULL) OR (p_action <> ALL (ARRAY['create'::text, 'update'::text, 'delete'::text, 'deploy'::text, 'start'::text, 'stop'::text, 'restart'::text]))) THEN 'action must be create, update, delete, deploy, start, stop or restart'::text WHEN (weir.bounds_error(p_server_config, 262144) IS NOT NULL) THEN ('server_config: '::text || weir.bounds_error(p_server_config, 262144)) WHEN (octet_length((p_server_config)::text) > 131072) THEN 'server_config: is larger than 128 KiB'::text WHEN ((p_server_config ? 'idempotency_key'::text) AND ((jsonb_typeof((p_server_config -> 'idempotency_key'::text)) <> 'string'::text) OR ((length((p_server_config ->> 'idempotency_key'::text)) < 1) OR (length((p_server_config ->> 'idempotency_key'::text)) > 100)))) THEN 'server_config.idempotency_key: must be 1 to 100 characters'::text WHEN (((p_action <> ALL (ARRAY['create'::text, 'update'::text])) AND (jsonb_typeof(p_server_config) <> 'object'::text)) OR ((p_action <> ALL (ARRAY['create'::text, 'update'::text])) AND ((p_server_config - 'idempotency_key'::text) <> '{}'::jsonb))) THEN 'server_config: may have idempotency_key only, for this action'::text ELSE NULL::text END;
 
 
 ALTER FUNCTION weir.action_error(p_action text, p_server_config jsonb) OWNER TO weir_owner;
@@ -4493,8 +4504,7 @@ begin
     -- Under one snapshot for the whole transaction the locks would prove nothing.
     raise exception using errcode = 'WR001', message = 'admission needs the isolation level read committed';
   end if;
-  -- These times are the replica's clock. Partitions are chosen by them, and roll_up_usage waits for clocks that are five minutes
-  -- late.
+  -- These times are the replica's clock. Partitions are chosen by them, and roll_up_usage waits for clocks that are five minutes late.
   foreach v_time in array p_created_at loop
     if v_time not between v_now - interval '5 minutes' and v_now + interval '5 minutes' then
       raise exception using errcode = 'WR001', message = 'p_created_at: a time is more than five minutes from the database''s clock';
@@ -4516,7 +4526,7 @@ begin
       v_locked := v_locked || v_organization_id;
     end if;
   end loop;
-  -- The catalog decides for every organization. Without the platform's lock every call is `changing`.
+  -- Every organization's decisions depend on the catalog. Without the platform's lock every call is `changing`.
   if not pg_try_advisory_xact_lock_shared(weir.lock_key(weir.platform_id())) then
     v_locked := '{}';
   end if;
@@ -4536,8 +4546,8 @@ begin
   -- 4. The limits.
   if p_at_limit is not null then
     for n in 1 .. cardinality(v_calls) loop
-      -- A call that is refused for the bytes it would hold comes without its arguments, so it may fail the argument rule for that
-      -- reason only.
+      -- A call that is refused for its size comes without its arguments, so the missing arguments may be the only reason that it fails the
+      -- argument rule.
       if p_at_limit[v_calls[n].ordinal] and v_calls[n].failures <@ '{argument_rule}' then
         v_calls[n].failures := array['limit'];
         v_calls[n].detail := 'connections';
@@ -4552,7 +4562,7 @@ begin
       for n in 1 .. cardinality(v_calls) loop
         if v_over ? v_calls[n].ordinal::text then
           v_calls[n].failures := array['limit'];
-          -- Seconds to wait, which the refusal tells the caller.
+          -- Seconds to wait, for the refusal that the caller gets.
           v_calls[n].detail := v_over ->> v_calls[n].ordinal::text;
           v_calls[n].endpoint_url := null;
         end if;
@@ -4560,15 +4570,14 @@ begin
     end if;
   end if;
 
-  -- 5. The audit log. Most batches deny nothing and skip the counting. Of repeated denials, those that are only counted get no
-  --    row.
+  -- 5. The audit log. Most batches deny nothing and skip the counting. Repeated denials that are only counted get no row.
   foreach v_call in array v_calls loop
     if v_call.failures <> '{}' and v_call.organization_id is not null then
       v_counted := weir.count_denied_calls(v_calls, p_kinds);
       exit;
     end if;
   end loop;
-  -- Names are copied: the row must be readable after its agent or server is gone.
+  -- Names are copied: the row must be readable after its agent or server is deleted.
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     instance_id, instance_name, item, grant_id, request_id, attempt, reason, detail, request_bytes, request_hash, request_copy)
@@ -4616,8 +4625,8 @@ begin
   end if;
 
   return query
-  -- The conditions of a grant, except for those that weir.decide alone checks. The organization is compared too, though the
-  -- foreign keys make it equal.
+  -- The conditions of a grant, except for those that weir.decide alone checks. The organization is compared too, though the foreign keys
+  -- make it equal.
   with granted as materialized (
     select i.*, c.blocked_at,
            case when not i.is_active then 'switched_off' when c.blocked_at is not null then 'blocked' else i.status end as state,
@@ -4632,14 +4641,14 @@ begin
       and (g.expires_at is null or g.expires_at > clock_timestamp())
       and i.status not in ('deleting', 'deleted')
       and (p_instance_name is null or i.instance_name = p_instance_name)
-  -- An instance is listed in any state, so that its names resolve and a caller is told that the server does not run. What a blocked one
-  -- announces is not to be trusted: its items are for no era, so that they are in nobody's lists, and resolve all the same.
+  -- An instance is listed in any state, so that its names resolve and a caller learns that the server does not run. What a blocked one
+  -- announces is not trusted: its items are for no era, so they are listed to no client but still resolve.
   ), items as (
     select 'instance' as kind, i.id, i.instance_name, i.state as status, i.share, i.priority, null::text as item, null::bytea as hash,
       null::boolean as offline, null::text[] as eras, null::text[] as needs, i.timeout_ms
     from granted i
     union all
-    -- chat_offline: the admin's marks for tools that the built-in `offline` model may call.
+    -- chat_offline: the tools that the admin permits the built-in `offline` model to call.
     select p.kind, i.id, i.instance_name, i.state, i.share, i.priority, p.name, p.definition_hash,
            p.kind = 'tool' and exists (select from unnest(i.chat_offline) g where weir.matches_glob(p.name, g)),
            case when i.blocked_at is not null then '{}' else p.eras end, p.needs, null
@@ -4652,7 +4661,7 @@ begin
                       else p.name like any(i.resources)
                            and (not weir.climbs(p.name) or weir.granted_entries(i.permissions, 'resource_read', p.name) is not null) end
   )
-  -- The agent's own row comes first, even where nothing is granted, so an empty catalog differs from a bad key.
+  -- The agent's own row comes first, even if nothing is granted, so an empty list differs from an invalid key.
   select 'agent', v_agent.organization_id, v_agent.id, v_agent.name, null, null, null, null, null, null, null, null,
          v_agent.max_concurrent_connections, null, null, null
   union all
@@ -4688,11 +4697,11 @@ begin
   join public.organization_members person
     on person.organization_id = a.organization_id and person.user_id = p_user_id and person.status = 'active'
   where a.id = p_agent_id and a.is_active and weir.may_use_agent(p_user_id, a.id, a.user_id);
-  -- Only one who may use the agent is told that a viewer may not.
+  -- Only a person who may use the agent learns that a viewer may not.
   if v_organization_id is null then
     raise exception using errcode = 'WR004', message = 'there is no such agent';
   elsif v_role = 'viewer' then
-    raise exception using errcode = 'WR003', message = 'a viewer uses no agent';
+    raise exception using errcode = 'WR003', message = 'a viewer may not use an agent: ask an admin for the role member';
   end if;
   return query
     select d.id, d.organization_id, d.name, d.backend, d.settings, d.version, d.removal_version
@@ -4758,7 +4767,7 @@ begin
   select k.* into v_used from weir.idempotency_keys k where k.organization_id = p_organization_id and k.key = p_key;
   if v_used.request_hash <> weir.request_hash(p_action, p_server_config, p_server_id) then
     return weir.refuse(weir.act('lifecycle', p_action, p_organization_id => p_organization_id, p_instance_id => p_server_id), 'WR005',
-                       'server_config.idempotency_key was used for something else');
+                       'server_config.idempotency_key was used for another request: choose a new key');
   end if;
   return v_used.answer;
 end;
@@ -4803,13 +4812,13 @@ declare
   v_code text := weir.failure_code(p_error_code);
   v_error text := weir.cut(p_error, 2000);
 begin
-  -- Every heartbeat comes here and mostly reports nothing new. Then nothing is locked.
+  -- Every heartbeat calls this, and most report nothing new. Then nothing is locked.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
   if not found or v_instance.generation is distinct from p_generation
      or (p_state = v_instance.status and v_code is not distinct from v_instance.last_error_code) then
     return false;
   end if;
-  -- A heartbeat covers many organizations in one transaction, so one that keeps its lock busy must not hold up the others.
+  -- A heartbeat covers many organizations in one transaction, so one that keeps its lock busy must not delay the others.
   if p_until is null then
     perform weir.lock_organization(v_instance.organization_id);
     select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
@@ -4818,13 +4827,13 @@ begin
   else
     return false;
   end if;
-  -- Looked at again under the lock. States that nobody knows are ignored.
+  -- Checked again under the lock. Unknown states are ignored.
   if not found or v_instance.generation is distinct from p_generation
      or p_state is null or p_state not in ('starting', 'running', 'degraded', 'stopped', 'failed') then
     return false;
   end if;
   v_status := case
-    -- While it is being stopped, only the end of that counts.
+    -- While it is being stopped, only the report `stopped` counts.
     when v_instance.status = 'stopping' then case when p_state = 'stopped' then 'stopped' end
     when p_state = 'starting' then null
     when p_state = 'stopped' then case when v_instance.status in ('running', 'degraded') then 'degraded' end
@@ -4837,7 +4846,7 @@ begin
   elsif v_status = 'degraded' then
     v_code := coalesce(v_code, case p_state when 'stopped' then 'not_running' else 'degraded' end);
   end if;
-  -- The state machine (weir.instance_moves) decides last.
+  -- The state machine (weir.instance_moves) has the final decision.
   if v_status = v_instance.status and v_instance.last_error_code is not distinct from v_code then
     return false;
   elsif v_status <> v_instance.status and not exists (
@@ -4855,7 +4864,7 @@ begin
       refresh_at = case when v_status = 'running' and v_instance.status <> 'running' then clock_timestamp() else i.refresh_at end,
       first_running_at = coalesce(i.first_running_at, case when v_status = 'running' then clock_timestamp() end)
   where i.id = p_instance_id;
-  -- Only moves are recorded, not every repeated error.
+  -- Only transitions are recorded, not every repeated error.
   if v_status <> v_instance.status then
     perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => v_status,
                               p_detail => nullif(weir.failure_detail(v_code, v_error), ''),
@@ -4883,12 +4892,13 @@ declare
   v_words text;
 begin
   if p_path = '$' then
-    return '$: the arguments must be a JSON object of at most 64 KiB, with as many values as the grant can check';
+    return '$: the arguments must be a JSON object of at most 64 KiB; where a rule checks arrays, with at most 1024 values in all '
+           '(256 for arrays in arrays)';
   end if;
   foreach v_entry in array p_entries loop
     for v_name, v_rule in select a.key, a.value from jsonb_each(v_entry -> 'args') a loop
       v_steps := substr(p_path, length('$.' || v_name) + 1);
-      -- The rest of the path are places in arrays. A path that was cut has no rule that could be told apart.
+      -- The rest of the path are indexes of arrays. A path that was cut cannot be matched with a rule.
       if not starts_with(p_path, '$.' || v_name) or v_steps !~ '^(\[[0-9]+\])*$' or length(p_path) >= 200 then
         continue;
       end if;
@@ -4898,7 +4908,7 @@ begin
       v_words := nullif(concat_ws(' and ', v_words, nullif(weir.rule_words(v_rule, p_full), '')), '');
     end loop;
     if not coalesce(v_entry -> 'args' ? substr(p_path, 3), false) and v_words is null and v_entry ->> 'other' is distinct from 'allow' then
-      v_words := 'not be given: the grant has no rule for it';
+      v_words := 'be left out: the grant has no rule for it';
     end if;
   end loop;
   return left(p_path || coalesce(': must ' || v_words, ': must be given'), 500);
@@ -4935,8 +4945,8 @@ begin
     foreach v_entry in array p_entries loop
       continue when not v_entry ? 'args' and v_entry ->> 'other' is distinct from 'deny';
       v_args := coalesce(v_entry -> 'args', '{}');
-      -- Nested `each` multiplies, so all values together are bounded too. Their number is estimated by the commas, and a
-      -- comma inside a text counts as well.
+      -- Nested `each` multiplies, so all values together are limited too. Their number is estimated by the commas, and a comma inside a
+      -- text counts as well.
       if octet_length(p_arguments) > 256 and length(p_arguments) - length(replace(p_arguments, ',', '')) > 256
          and (jsonb_path_exists(v_args, '$.*.each.each')
               or length(p_arguments) - length(replace(p_arguments, ',', '')) > 1024 and jsonb_path_exists(v_args, '$.*.each')) then
@@ -4953,19 +4963,19 @@ begin
         exit when v_failure is not null;
         v_names := v_names || v_name;
       end loop;
-      -- An argument without a rule denies, unless the entry says `other: allow`.
+      -- An argument without a rule is denied, unless the entry says `other: allow`.
       if v_failure is null and v_entry ->> 'other' is distinct from 'allow' then
         if jsonb_array_length(v_rules) <= 8 and octet_length(p_arguments) <= 1024 then
           v_failure := '$.' || (jsonb_path_query_first(v_arguments - v_names, '$.keyvalue().key') #>> '{}');
         else
-          -- A query costs more to begin, and less for many.
+          -- A query costs more to start, and less for many arguments.
           select '$.' || k into v_failure from jsonb_object_keys(v_arguments) k where not v_args ? k limit 1;
         end if;
       end if;
       exit when v_failure is not null;
     end loop;
   exception
-    -- Only reading the arguments can raise here (no JSON, a number or text that jsonb cannot hold, nesting too deep).
+    -- Only reading the arguments can raise here (invalid JSON, a number or text that jsonb cannot hold, nesting too deep).
     when others then
       return '$';
   end;
@@ -5008,7 +5018,7 @@ CREATE FUNCTION weir.audit_cursor_error(p_before jsonb) RETURNS text
  SELECT
          CASE
              WHEN (weir.bounds_error(p_before, 4096) IS NOT NULL) THEN ('before '::text || weir.bounds_error(p_before, 4096))
-             WHEN ((p_before IS NOT NULL) AND ((jsonb_typeof(p_before) <> 'object'::text) OR (NOT (p_before ?& ARRAY['created_at'::text, 'id'::text, 'phase'::text])) OR ((p_before - ARRAY['created_at'::text, 'id'::text, 'phase'::text]) <> '{}'::jsonb) OR (NOT weir.is_time((p_before -> 'created_at'::text))) OR (COALESCE((p_before ->> 'id'::text), ''::text) !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'::text) OR (COALESCE((p_before ->> 'phase'::text), ''::text) <> ALL (ARRAY['requested'::text, 'denied'::text, 'completed'::text])))) THEN 'before must be the next of the page before'::text
+             WHEN ((p_before IS NOT NULL) AND ((jsonb_typeof(p_before) <> 'object'::text) OR (NOT (p_before ?& ARRAY['created_at'::text, 'id'::text, 'phase'::text])) OR ((p_before - ARRAY['created_at'::text, 'id'::text, 'phase'::text]) <> '{}'::jsonb) OR (NOT weir.is_time((p_before -> 'created_at'::text))) OR (COALESCE((p_before ->> 'id'::text), ''::text) !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'::text) OR (COALESCE((p_before ->> 'phase'::text), ''::text) <> ALL (ARRAY['requested'::text, 'denied'::text, 'completed'::text])))) THEN 'before must be the next of the previous page'::text
              ELSE NULL::text
          END AS "case";
 END;
@@ -5101,7 +5111,7 @@ begin
   from (
     select l.created_at, l.id, o.phase, l.organization_id, l.interaction_type, l.decision, l.actor_kind, l.user_id, l.agent_id,
            l.agent_name, l.key_id, l.mcp_server_instance_id, l.instance_name, l.item, l.grant_id, l.request_id, l.attempt, o.outcome,
-           -- What is said of an error is in its details only.
+           -- The text of an error is in its details only.
            case when l.reason is not null or o.outcome <> 'ok'
                 then jsonb_build_object('reason', coalesce(l.reason, o.outcome),
                                         'code', coalesce(o.error_code, weir.reason_code(l.reason)), 'detail', l.detail)
@@ -5136,8 +5146,8 @@ begin
           and (p_filter ->> 'agent_id' is null or l.agent_id = (p_filter ->> 'agent_id')::uuid)
           and (p_filter ->> 'mcp_server_instance_id' is null or l.instance_id = (p_filter ->> 'mcp_server_instance_id')::uuid)
           and (p_filter ->> 'user_id' is null or l.user_id = (p_filter ->> 'user_id')::uuid)
-          -- Bounds the walk of the index. The page begins inside this moment; the comparison of rows below says where. Merged, it begins
-          -- behind all rows of the last interaction.
+          -- Limits the walk of the index. The page begins inside this moment; the comparison of rows below finds where. Merged, it begins
+          -- after all rows of the last interaction.
           and l.created_at <= coalesce((p_before ->> 'created_at')::timestamptz, 'infinity')
           and (p_before is null or (l.created_at, l.id, l.phase::text)
                < ((p_before ->> 'created_at')::timestamptz, (p_before ->> 'id')::uuid,
@@ -5176,7 +5186,7 @@ begin
     select a.id, a.name, a.organization_id, k.expires_at,
            not a.is_active or not o.is_active or exists (select from weir.platform_stop p where p.only_row)
     from public.agent_api_keys k
-    -- One after the other, each by its key: a plan that was made of empty tables would read one of them whole.
+    -- One after the other, each by its key: a plan that was made while tables were empty would scan one of them.
     join lateral (select x.id, x.name, x.organization_id, x.user_id, x.is_active, x.deleted_at from public.agents x
                   where x.id = k.agent_id offset 0) a on true
     join lateral (select x.is_active, x.deleted_at from public.organizations x where x.id = a.organization_id offset 0) o on true
@@ -5224,7 +5234,7 @@ begin
   return query
     -- Ended authority cannot come back, so only what is in force is listed: active, not revoked, not expired.
     select 'organization', o.id::text, o.id, o.name, null::text from public.organizations o where o.is_active
-    -- A role is part of the state: an admin who became a viewer is less than before.
+    -- A role is part of the state: an admin who became a viewer has less authority than before.
     union all select 'member', m.organization_id || '/' || m.user_id, m.organization_id, m.user_id || ' as ' || m.role, m.role
       from public.organization_members m where m.status = 'active'
     union all select 'workspace member', w.id::text, w.organization_id, coalesce('person ' || w.user_id, 'agent ' || w.agent_id), null
@@ -5244,16 +5254,16 @@ begin
     -- A node's key can be replaced, so its hash is the state.
     union all select 'node', n.id::text, null, n.name, encode(n.key_hash, 'hex') from weir.dtma_nodes n where n.registered_at is not null
     union all select 'platform admin', p.user_id::text, null, p.user_id::text, null from weir.platform_admins p
-    -- The name is a server's text of any length and form, so its hash stands in the key.
+    -- The name is a server's text of any length and form, so the key has its hash.
     union all select 'definition',
         concat_ws('/', t.instance_id, t.kind, encode(sha256(convert_to(t.name, 'UTF8')), 'hex'), encode(t.definition_hash, 'hex')),
         t.organization_id, format('of the %s %s, server %s', t.kind, weir.printable(t.name), i.instance_name), null
       from public.mcp_server_tools t join public.mcp_server_instances i on i.id = t.instance_id
       where t.status = 'approved' and t.kind <> 'resource' and i.status <> 'deleted'
-    -- Withdrawn is less than published, and blocked is nothing.
+    -- Withdrawn gives less than published, and blocked gives nothing.
     union all select 'catalog server', c.id::text, null, c.slug || ' ' || c.version, c.state
       from public.mcp_server_catalog c where c.state <> 'blocked'
-    -- A server that was stopped would run again.
+    -- A server that was stopped since would run again.
     union all select 'running server', i.id::text, i.organization_id, i.instance_name, null
       from public.mcp_server_instances i where i.status in ('deploying', 'running', 'degraded', 'updating', 'failed')
     -- What the platform has stopped since. An organization or agent that it has stopped is not active, and so missing above.
@@ -5268,7 +5278,7 @@ begin
       join public.datastores d on d.id = l.datastore_id and d.deleted_at is null
     union all select 'document', d.id::text, d.organization_id, weir.printable(d.title), null
       from public.documents d join public.datastores s on s.id = d.datastore_id and s.deleted_at is null;
-  -- People of Supabase are not restored here. The casts: its columns are varchar.
+  -- People of Supabase are not restored here. The casts are needed because its columns are varchar.
   if (select i.embedded_issuer from weir.installation i) then
     return query
       select 'person', u.id::text, null::uuid, coalesce(u.email::text, u.id::text), coalesce(u.encrypted_password::text, '')
@@ -5298,7 +5308,7 @@ begin
   if p_act.permission = 'platform_admin' and not v_may then
     return weir.refuse(p_act, 'WR003', p_act.denial);
   end if;
-  -- Every permission on an organization includes that the caller sees it. That there is a platform is no secret.
+  -- Every permission on an organization implies that the caller sees the organization. The existence of the platform is not secret.
   if p_found is not true or not (v_may or p_act.permission is not distinct from 'platform_admin' or weir.may(p_act, 'viewer')) then
     return weir.refuse(p_act, 'WR004', p_missing);
   elsif not v_may then
@@ -5319,14 +5329,14 @@ CREATE FUNCTION weir.log_leaf(p_canon_version integer, p_epoch integer, p_xid xi
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS $$
 begin
-  -- A row that contradicts itself has no hash and so cannot be inserted. The rule is here and not in a table constraint,
-  -- which every insert would parse and plan again.
+  -- A row that contradicts itself has no hash and so cannot be inserted. The rule is here and not in a table constraint, which every insert
+  -- would parse and plan again.
   if not ((p_phase = 'denied') = (p_decision = 'denied')
           and (p_phase <> 'denied' or p_reason is not null)
           and (p_phase = 'completed') = (p_outcome is not null)
           and (p_actor_kind = 'system' or num_nonnulls(p_user_id, p_agent_id) > 0 or p_actor_kind = 'key' and p_key_id is not null)
           and p_attempt > 0 and p_occurrences > 0) then
-    raise check_violation using message = 'the phase of a row of the record must fit its decision, reason, outcome and actor';
+    raise check_violation using message = 'the phase of a row of the audit log must fit its decision, reason, outcome and actor';
   end if;
   return pg_catalog.sha256(pg_catalog.record_send(row(
     p_canon_version::bigint, p_epoch::bigint, p_xid, p_organization_id, p_created_at, p_id,
@@ -5452,7 +5462,7 @@ ALTER TABLE weir.installation OWNER TO weir_owner;
 -- Name: TABLE installation; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.installation IS 'platform: one row about this database. A restore starts a new epoch; the keyring''s fingerprint is the first replica''s.';
+COMMENT ON TABLE weir.installation IS 'platform: one row about this database. A restore starts a new epoch; the keyring''s fingerprint is that of the first replica.';
 
 
 --
@@ -5541,7 +5551,7 @@ begin
   on conflict (message_id, agent_id) do update set replica_id = excluded.replica_id, leased_until = excluded.leased_until
     where t.leased_until < clock_timestamp() and t.calls = '{}';
   v_begun := found;
-  -- Asked after the insert, which waits for a replica that is saving the answer.
+  -- Checked after the insert, which waits for a replica that is storing the answer.
   if exists (select from public.chat_messages m
              join public.chat_messages question on question.id = m.reply_to and question.user_id = p_user_id
              where m.reply_to = p_message_id and m.agent_id = p_agent_id and m.sender = 'agent') then
@@ -5549,7 +5559,7 @@ begin
     return query select 'answered', '[]'::jsonb;
   elsif v_begun then
     return query select 'begun', '[]'::jsonb;
-  -- Another replica has the turn, or the message is not there for this person: then WR004.
+  -- Another replica has the turn, or the message does not exist for this person: then WR004.
   else
     return query
       select case when t.leased_until < clock_timestamp() and t.calls <> '{}' then 'cut_off' else 'running' end,
@@ -5581,7 +5591,7 @@ begin
   update weir.installation i
   set epoch = i.epoch + 1, keyring_fingerprint = case when p_keyring_is_lost then null else i.keyring_fingerprint end
   returning i.epoch into v_epoch;
-  -- Released: what processes held that are no more.
+  -- Released: what was held by processes that no longer exist.
   delete from weir.replicas;
   update weir.sign_ins s set revoked_at = clock_timestamp(), revoked_by = 'restore' where s.revoked_at is null;
   delete from weir.recoveries;
@@ -5615,7 +5625,7 @@ CREATE FUNCTION weir.begin_sign_in(p_email text, p_address inet) RETURNS TABLE(a
     LANGUAGE plpgsql SECURITY DEFINER ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
--- Names like `user_id` are columns wherever a statement has them.
+-- In statements, a name like `user_id` means the column.
 #variable_conflict use_column
 declare
   v_network constant text := weir.network_of(p_address);
@@ -5636,8 +5646,7 @@ begin
   end if;
   allowed := retry_after = 0;
   limited_by := case when not allowed then limited_by end;
-  -- Past windows are deleted last, and rows that somebody holds are skipped. So this transaction waits for nobody while it holds
-  -- counters.
+  -- Past windows are deleted last, and locked rows are skipped. So this transaction waits for no other while it holds counters.
   delete from weir.sign_in_attempts a
   where (a.kind, a.subject) in (
     select o.kind, o.subject from weir.sign_in_attempts o where o.window_ends < clock_timestamp() - interval '1 minute'
@@ -5739,14 +5748,14 @@ begin
   elsif weir.bounds_error(p_entry, 1048576) is not null then
     return 'entry: ' || weir.bounds_error(p_entry, 1048576);
   end if;
-  -- The members that every entry has; null is no value for them.
+  -- The members that every entry has; null is not a value for them.
   foreach v_key in array array['slug', 'version', 'display_name', 'transport', 'package', 'bin'] loop
     if coalesce(p_entry -> v_key, 'null') = 'null' then
       return format('entry.%s: is missing', v_key);
     end if;
   end loop;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_entry) e loop
-    -- Null stands for a member that is left out, and only for one that exists.
+    -- Null means that a member is left out, and is permitted only for a known member.
     v_error := case when v_value <> 'null' or weir.entry_member_error(v_key, v_value) = ': is not known'
                     then weir.entry_member_error(v_key, v_value) end;
     if v_error is not null then
@@ -5777,7 +5786,7 @@ begin
   if p_item = 'block_catalog_server' and (coalesce(length(p_reason), 0) not between 1 and 500 or p_reason ~ '[\x01-\x1f\x7f]') then
     return weir.error('WR001', 'reason must be 1 to 500 characters in one line');
   elsif not exists (select from public.mcp_server_catalog c where c.slug = p_slug and (p_version is null or c.version = p_version)) then
-    return weir.error('WR004', 'there is no such catalog server');
+    return weir.error('WR004', 'there is no such catalog entry');
   end if;
   -- Only what changes: a repeated call takes no lock and leaves no row in the audit log.
   select coalesce(array_agg(c.id order by c.id), '{}'), coalesce(array_agg(c.version order by c.id), '{}') into v_ids, v_versions
@@ -5890,7 +5899,7 @@ begin
     select n.id
     from weir.dtma_nodes n
     cross join lateral (
-      -- A server that failed or is being deleted still occupies its node.
+      -- A server that failed or is being deleted still counts on its node.
       select count(*) as instances, bool_or(i.organization_id <> p_organization_id) as foreign_too
       from public.mcp_server_instances i
       where i.node_id = n.id and i.status not in ('stopped', 'deleted')) u
@@ -5964,7 +5973,7 @@ begin
   elsif pg_column_size(p_chunks) > 33554432 or pg_column_size(p_chunks #> '{}') > 33554432 then
     return 'chunks must be at most 32 MiB together';
   end if;
-  -- Only what is a JSON string is read as text.
+  -- Only JSON strings are read as text.
   select c.n into v_place
   from jsonb_array_elements(p_chunks) with ordinality c(chunk, n)
   where case when jsonb_typeof(c.chunk) <> 'object' then true
@@ -6008,14 +6017,14 @@ begin
                         order by x.embed_after, x.id limit p_limit) d
     order by d.place, d.id limit p_limit
   loop
-    -- Looked at again: another worker may have taken it since.
+    -- Checked again: another worker may have taken it since.
     update public.documents d set embed_after = clock_timestamp() + p_lease
     where d.id = v_document.id and d.embed_after <= clock_timestamp();
     if found then
       v_claimed := v_claimed || v_document.id;
       v_chunks := v_chunks + v_document.chunk_count;
     end if;
-    -- Enough for one answer; a large document's other chunks come when its first ones are recorded.
+    -- Enough for one answer; a large document's other chunks follow when its first ones are recorded.
     exit when v_chunks >= p_limit;
   end loop;
   -- A document whose chunks all have this model's embedding needs nothing more.
@@ -6023,7 +6032,7 @@ begin
   set status = 'embedded', status_detail = null, embedding_model = p_model, embed_attempts = 0, embed_after = 'infinity'
   where d.id = any(v_claimed)
     and not exists (select from weir.document_chunks c where c.document_id = d.id and c.embedding_model is distinct from p_model);
-  -- The lease covers documents; their chunks come with what is needed to embed them.
+  -- The lease covers documents; their chunks are returned with everything that embedding needs.
   return query
   select c.document_id, c.organization_id, c.datastore_id, s.settings ->> 'index', c.id,
          weir.embedded_text(d.title, c.heading, c.content), k.embedding
@@ -6060,8 +6069,8 @@ declare
   v_claimed uuid[] := '{}'::uuid[];
   v_until constant timestamptz := clock_timestamp() + interval '500 milliseconds';
 begin
-  -- Operations are locked first, by skipping those that another replica holds. The loop goes by organization, the order in which
-  -- everybody takes several organizations' locks.
+  -- Operations are locked first, and those that another replica holds are skipped. The loop goes by organization, the order in which all
+  -- functions take the locks of several organizations.
   for v_operation in
     select * from (
       select o.id, o.organization_id, o.instance_id, o.action, o.generation, i.generation as wanted, i.catalog_server_id, i.node_id,
@@ -6071,7 +6080,7 @@ begin
       join public.mcp_server_instances i on i.id = o.instance_id
       left join public.mcp_server_catalog c on c.id = i.catalog_server_id
       join weir.operations_in_turn(p_share, p_running_organizations, p_running_nodes) t on t.operation_id = o.id
-      -- Looked at again: another replica may have taken it since.
+      -- Checked again: another replica may have taken it since.
       where o.finished_at is null and (o.lease_until is null or o.lease_until < clock_timestamp())
       order by t.turn, o.run_at, o.id
       limit greatest(p_limit, 0)
@@ -6079,15 +6088,15 @@ begin
     order by due.organization_id, due.instance_id
   loop
     if v_operation.generation <> v_operation.wanted then
-      -- Somebody has wanted something else since.
+      -- Superseded: another state was requested since.
       update weir.dtma_operations o
       set finished_at = clock_timestamp(), outcome = 'superseded', claimed_by = null, lease_until = null where o.id = v_operation.id;
       continue;
     elsif v_operation.is_blocked then
-      -- The platform has blocked what it runs since it was asked for. A restart leaves the server as it is.
+      -- The platform has blocked this version since the request. A restart leaves the server as it is.
       if weir.try_lock_organization(v_operation.organization_id, v_until) then
         perform weir.apply_report(v_operation.instance_id, v_operation.generation, 'failed', 'catalog_blocked',
-                                  'The platform has blocked this version of the catalog server.')
+                                  'The platform has blocked this version of the catalog entry.')
         where v_operation.action <> 'restart';
         update weir.dtma_operations o
         set finished_at = clock_timestamp(), outcome = 'failed', error_code = 'catalog_blocked', claimed_by = null, lease_until = null
@@ -6098,7 +6107,7 @@ begin
       continue;
     elsif v_operation.catalog_server_id is not null and v_operation.node_id is null then
       if not weir.try_lock_organization(v_operation.organization_id, v_until) then
-        -- Behind those that are due by then, so that it takes none of their places.
+        -- Later than those that are due now, so that it does not delay them.
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '500 milliseconds' where o.id = v_operation.id;
         continue;
       end if;
@@ -6120,13 +6129,13 @@ begin
         -- Written once, so that a wait for a node does not change the row every two seconds.
         update public.mcp_server_instances i
         set last_error_code = 'no_node',
-            last_error = format('No node that is online may run it. It needs the runtime %s, and a node without isolation serves one '
+            last_error = format('No online node can run it. It needs the runtime %s, and a node without isolation serves one '
                                 'organization. `weir node register` adds a node.', v_operation.runtime)
         where i.id = v_operation.instance_id and i.last_error_code is distinct from 'no_node';
         update weir.dtma_operations o set run_at = clock_timestamp() + interval '2 seconds' where o.id = v_operation.id;
         continue;
       end if;
-      -- The files stay there, so last_node_id keeps the node when the instance stops.
+      -- The files stay on the node, so last_node_id keeps it when the instance stops.
       update public.mcp_server_instances i
       set node_id = v_node_id, last_node_id = v_node_id, last_error_code = null, last_error = null
       where i.id = v_operation.instance_id;
@@ -6134,12 +6143,12 @@ begin
     v_claimed := v_claimed || v_operation.id;
   end loop;
 
-  -- Attempts count claims, so an operation whose replica died has one too.
+  -- Attempts count claims, so an operation whose replica died counts one too.
   update weir.dtma_operations o
   set claimed_by = p_replica_id, lease_until = clock_timestamp() + p_lease, attempt = o.attempt + 1
   where o.id = any(v_claimed);
 
-  -- Everything that a replica needs to carry them out, in one answer. The node's API key comes sealed.
+  -- Everything that a replica needs to carry them out. The node's API key comes sealed.
   return query
   select o.id, o.action, o.organization_id, i.id, i.instance_name, o.generation, o.attempt, n.id, n.api_url, n.sealed_api_key,
          weir.endpoint_url(i.url, n.api_url, i.id), c.runtime, c.transport, c.package, c.version, c.bin, c.args, c.env,
@@ -6217,9 +6226,9 @@ begin
     select d.last_at, d.id, 'denied', d.organization_id, d.kind, 'denied', i.epoch, d.actor_kind, d.user_id, d.agent_id,
            (select a.name from public.agents a where a.id = d.agent_id and a.organization_id = d.organization_id), d.key_id, d.instance_id,
            (select s.instance_name from public.mcp_server_instances s where s.id = d.instance_id and s.organization_id = d.organization_id),
-           d.reason, 'more equal ones in this minute', d.occurrences - d.own_rows
+           d.reason, 'further equal denials in this minute', d.occurrences - d.own_rows
     from closed d cross join weir.installation i
-    -- Otherwise every denial of the minute has its own row already.
+    -- Otherwise every denial of the minute already has a row of its own.
     where d.occurrences > d.own_rows
   )
   select count(*)::integer into v_closed from closed;
@@ -6290,7 +6299,7 @@ begin
   join lateral (select l.* from public.mcp_interaction_logs l
                 where l.created_at = c.created_at and l.id = c.id and l.phase = 'requested'
                   and l.created_at between v_from and v_to offset 0) r on true
-  -- A replica sends a batch again if its commit's answer was lost.
+  -- A replica sends a batch again if the answer to its commit was lost.
   on conflict do nothing;
   get diagnostics v_written = row_count;
   return v_written;
@@ -6381,7 +6390,7 @@ CREATE FUNCTION weir.secret_reference_error(p_configuration jsonb, p_schema json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
- SELECT format('server_config.configuration: %s refers to a secret of a vault, and a configuration holds neither secrets nor references to them. Leave it out. This release binds no credential of an organization to a server; a token that every organization may use stands in the catalog entry, in env'::text, f.what) AS format
+ SELECT format('server_config.configuration: %s refers to a secret of a vault, and a configuration holds neither secrets nor references to them. Remove it. This release binds no credential of an organization to a server; a token that every organization may use belongs into env of the catalog entry'::text, f.what) AS format
     FROM ( SELECT "left"((m.member ->> 'key'::text), 64) AS what
             FROM jsonb_array_elements(jsonb_path_query_array(secret_reference_error.p_configuration, 'strict $.**?(@.type() == "object").keyvalue()'::jsonpath)) m(member)
            WHERE (((m.member ->> 'key'::text) ~* '(vault|secret)[a-z_-]*(id|ref|reference)s?$'::text) AND (NOT COALESCE(((secret_reference_error.p_schema -> 'properties'::text) ? (m.member ->> 'key'::text)), false)))
@@ -6441,7 +6450,7 @@ begin
        or (v_key = 'pattern' and weir.pattern_error(v_value #>> '{}') is not null) then
       return v_path || ': is not supported';
     elsif v_key = 'items' then
-      -- Level 2: what is in a list is no property of the configuration.
+      -- Level 2: the elements of a list are not properties of the configuration.
       v_error := weir.configuration_schema_error(v_value, v_path, 2);
     elsif v_key = 'properties' then
       v_error := (select format('%s.%s: is a setting that Weir has for every server; give the property another name', v_path, n)
@@ -6510,7 +6519,7 @@ begin
   elsif jsonb_typeof(p_context) <> 'object' then
     return 'server_config.context: must be an object';
   end if;
-  -- Each member, then each of its elements; the first problem is the answer.
+  -- Each member, then each of its elements; the first problem is returned.
   for v_member, v_list in select e.key, e.value from jsonb_each(p_context) e loop
     v_path := 'server_config.context.' || left(v_member, 64);
     if v_member not in ('resources', 'prompts') then
@@ -6529,10 +6538,10 @@ begin
         return v_path || ': must be a URI';
       -- Addresses with these schemes are those that Weir shows, not the server's own (decision 0016).
       elsif v_member = 'resources' and lower(split_part(v_item, ':', 1)) in ('ui', 'weir') then
-        return v_path || ': must be a URI of the server''s own';
-      -- The person's message may fill a place of a URI. Nothing else may.
+        return v_path || ': must be a URI of the server itself, not one with the scheme ui or weir';
+      -- Only the person's message can be filled in.
       elsif v_member = 'resources' and replace(v_item, '{message}', '') ~ '[{}]' then
-        return v_path || ': only {message} can be filled in';
+        return v_path || ': {message} is the only placeholder';
       end if;
     end loop;
   end loop;
@@ -6555,7 +6564,7 @@ declare
   v_data jsonb;
 begin
   v_data := p_copy::jsonb;
-  -- Digits that are written out were counted with the copy's own bytes.
+  -- Only numbers with an exponent can grow; written-out digits are already part of the copy's size.
   if p_copy ~ '[0-9.][eE][+-]?[0-9]{2}'
      and exists (select from jsonb_path_query(v_data, 'strict $.** ? (@.type() == "number")') n
                  where abs(n::numeric) >= 1e40 or scale(n::numeric) > 40) then
@@ -6588,7 +6597,7 @@ ALTER FUNCTION weir.max_cost() OWNER TO weir_owner;
 
 CREATE FUNCTION weir.cost_error(p_cost numeric, p_path text, p_advice text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (p_cost > weir.max_cost()) THEN format('%s: costs each call up to %s steps, of at most %s: %s'::text, p_path, ceil(p_cost), weir.max_cost(), p_advice) ELSE NULL::text END;
+    RETURN CASE WHEN (p_cost > weir.max_cost()) THEN format('%s: costs each call up to %s steps, and the limit is %s: %s'::text, p_path, ceil(p_cost), weir.max_cost(), p_advice) ELSE NULL::text END;
 
 
 ALTER FUNCTION weir.cost_error(p_cost numeric, p_path text, p_advice text) OWNER TO weir_owner;
@@ -6608,7 +6617,7 @@ begin
   insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
   values (p_kind, sha256(convert_to(p_subject, 'UTF8')), clock_timestamp() + p_window, 1)
   on conflict (kind, subject) do update
-    -- A window that is over begins again with this attempt.
+    -- After the window has ended, this attempt begins a new one.
     set attempts = case when a.window_ends <= clock_timestamp() then 1 else least(a.attempts + 1, p_limit + 1) end,
         window_ends = case when a.window_ends <= clock_timestamp() then excluded.window_ends else a.window_ends end
   returning a.attempts, a.window_ends into v_attempts, v_window_ends;
@@ -6653,7 +6662,7 @@ declare
     (select (s.value #>> '{}')::integer from weir.settings s where s.name = 'equal_denials'), 10);
   v_counted integer[];
 begin
-  -- place: the denial's place among its equals in this batch; calls: how many equals there are.
+  -- place: the denial's number among its equals in this batch; calls: the number of equals.
   with asked as materialized (
     select d.*, row_number() over equal as place, count(*) over equal as calls
     from unnest(p_denials) d
@@ -6745,7 +6754,7 @@ begin
                             where w.organization_id = p_organization_id and w.deleted_at is null)
     when 'agents' then (select count(*) from public.agents a
                         where a.organization_id = p_organization_id and a.deleted_at is null)
-    -- An invited person has a place until the invitation expires.
+    -- An open invitation counts until it expires.
     when 'members' then (select count(*) from public.organization_members m
                          where m.organization_id = p_organization_id and m.status <> 'removed')
                       + (select count(*) from public.organization_invitations i
@@ -6791,7 +6800,7 @@ begin
            or (c.slug = p_config ->> 'catalog' and c.version = coalesce(p_config ->> 'version', c.version)))
     order by c.created_at desc, c.id desc limit 1;
     if v_catalog.id is null then
-      return weir.refuse(v_act, 'WR004', 'there is no such catalog server');
+      return weir.refuse(v_act, 'WR004', 'there is no such catalog entry');
     end if;
     v_error := weir.configuration_error(coalesce(v_config -> 'configuration', '{}'), v_catalog.configuration_schema);
   elsif v_error is null and not weir.is_server_url(p_config ->> 'url') then
@@ -6801,7 +6810,9 @@ begin
     return weir.refuse(v_act, 'WR001', v_error);
   elsif weir.count_of('mcp_servers', p_organization_id)
         >= (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) then
-    return weir.refuse(v_act, 'WR006', 'the organization has its maximum of servers');
+    return weir.refuse(v_act, 'WR006', 'the organization has reached its limit of servers (max_mcp_servers = '
+                         || (select o.max_mcp_servers from public.organizations o where o.id = p_organization_id) || ')',
+                       'Delete a server, or ask the operator to raise the limit.');
   end if;
   insert into public.mcp_server_instances
     (id, organization_id, instance_name, catalog_server_id, url, configuration, share, max_sessions, priority, region, pin_policy,
@@ -6891,8 +6902,8 @@ declare
   v_now constant timestamptz := clock_timestamp();
   v_decisions weir.decisions;
 begin
-  -- Three levels: the innermost looks rows up and lists what fails, the middle one asks the argument rules where nothing
-  -- else failed, and this one builds the answer.
+  -- Three levels: the innermost looks rows up and lists what fails, the middle one evaluates the argument rules if nothing else failed, and
+  -- this one builds the answer.
   select array_agg(row(
            r.ordinal, case when r.path is null then r.failures else array_prepend('argument_rule', r.failures) end,
            case when r.path is not null then weir.argument_detail(r.entries, r.path, false)
@@ -6905,8 +6916,8 @@ begin
          coalesce(bool_or(r.path is null and r.failures = '{}' and r.limits <> '{}'), false)
   into v_decisions.calls, v_decisions.limited
   from (
-    -- Rules are asked only where all else permits the call, so that nobody pays for the rules of a grant that would not
-    -- help. Whether the server is available is not a permission, and does not matter.
+    -- Rules are evaluated only if all other checks permit the call, so that no time is spent on the rules of a grant that would not help.
+    -- Whether the server is available is not a permission, and does not matter here.
     select d.*, case when (d.failures = '{}' or d.failures = '{unavailable}') and d.entries <> '{}' and weir.has_argument_rule(d.entries)
                      then weir.argument_failure(d.entries, p_arguments[d.ordinal]) end as path
     from (
@@ -6921,11 +6932,11 @@ begin
         case when a.id is null then 'key_unknown' end,
         case when not a.organization_id = any(p_locked) then 'changing' end,
         case when k.revoked_at is not null then 'key_revoked' when k.expires_at <= v_now then 'key_expired' end,
-        -- What is switched off, the whole first. What is deleted has another reason.
+        -- What is switched off, the platform first. What is deleted has another reason.
         case when a.id is not null and exists (select from weir.platform_stop p where p.only_row) then 'platform_stopped' end,
         case when o.deleted_at is not null then 'organization_inactive' when not o.is_active then 'organization_stopped' end,
         case when a.deleted_at is not null then 'agent_inactive' when not a.is_active then 'agent_stopped' end,
-        -- 2. for whom: the agent's owner answers for it; a person who acts through it must be active too
+        -- 2. for whom: the agent's owner is responsible for it; a person who acts through it must be active too
         case when owner.status is distinct from 'active'
                or c.user_id is not null and person.status is distinct from 'active' then 'member_inactive' end,
         case when owner.role = 'viewer' or person.role = 'viewer'
@@ -6941,9 +6952,9 @@ begin
         case when pin.approved is null
                and (c.kind in ('tool_execution', 'prompt_get') or c.kind = 'context_request' and not weir.is_uri(c.item))
              then 'definition_not_approved' end,
-        -- 6. the argument rules: the middle level asks them, where 1 to 5 permit the call
-        -- 7. whether the server is switched off, or the platform has blocked what it runs: after the grant, so that nobody else learns
-        -- that it is there
+        -- 6. the argument rules: the middle level evaluates them, if 1 to 5 permit the call
+        -- 7. whether the server is switched off, or the platform has blocked what it runs: after the grant, so that nobody else learns that
+        --    the server exists
         case when not i.is_active then 'server_stopped' end,
         case when cat.state = 'blocked' then 'catalog_blocked' end,
         -- 8. whether the server is available: not a permission, so it comes last
@@ -6954,7 +6965,7 @@ begin
       -- The hash is compared here, so a known id with another secret is an unknown key.
       left join lateral (select x.key_id, x.agent_id, x.revoked_at, x.expires_at from public.agent_api_keys x
                          where x.key_id = c.key_id and x.secret_hash = c.secret_hash offset 0) k on true
-      -- The agent is the key's, never the one that the caller names beside a key.
+      -- The agent is the key's, never the one that the caller names besides a key.
       left join lateral (select x.id, x.organization_id, x.name, x.user_id, x.is_active, x.platform_stopped_at, x.deleted_at
                          from public.agents x
                          where x.id = case when c.key_id is not null then k.agent_id
@@ -6965,7 +6976,7 @@ begin
                          where x.organization_id = a.organization_id and x.user_id = a.user_id offset 0) owner on true
       left join lateral (select x.role, x.status from public.organization_members x
                          where x.organization_id = a.organization_id and x.user_id = c.user_id offset 0) person on true
-      -- Of the agent's organization only, so another tenant's instance is one that does not exist.
+      -- Of the agent's organization only, so another tenant's instance does not exist here.
       left join lateral (select x.id, x.instance_name, x.status, x.share, x.node_id, x.url, x.catalog_server_id, x.resets,
                                 x.is_active, x.platform_stopped_at
                          from public.mcp_server_instances x
@@ -6975,14 +6986,14 @@ begin
       left join lateral (select x.api_url from weir.dtma_nodes x where x.id = i.node_id offset 0) n on true
       left join lateral (select x.id, x.permissions, x.not_before, x.expires_at from public.agent_mcp_permissions x
                          where x.agent_id = a.id and x.mcp_server_instance_id = i.id and x.revoked_at is null offset 0) g on true
-      -- What is asked most is answered here, without calling a function: a tool by its exact name, and context as such.
+      -- The most frequent cases are decided here, without calling a function: a tool by its exact name, and context as such.
       left join lateral (select case when c.kind = 'tool_execution' and g.permissions -> 'tools' -> c.item is not null
                                      then array[g.permissions -> 'tools' -> c.item]
                                      when c.kind = 'context_request' and c.item is null and jsonb_typeof(g.permissions) = 'object'
                                      then '{}'
                                      when g.id is not null
                                      then weir.granted_entries(g.permissions, c.kind, c.item) end as entries offset 0) e on true
-      -- A join and not `exists`, which the planner would turn into one read of all pins of all tenants.
+      -- A join and not `exists`, which the planner would turn into one scan of all definitions of all tenants.
       left join lateral (select true as approved from public.mcp_server_tools x
                          where x.instance_id = i.id and x.kind = case c.kind when 'tool_execution' then 'tool' else 'prompt' end
                            and x.name = c.item and x.announced and x.status = 'approved' limit 1) pin on true
@@ -7023,7 +7034,7 @@ begin
                                                  when m.new is null then json_build_object('old', m.old)
                                                  else json_build_object('old', m.old, 'new', m.new) end order by m.name), '{}')
     from (select name, o.value as old, n.value as new
-          -- Of a name that is there twice the last counts, as in jsonb.
+          -- If a name occurs twice, the last counts, as in jsonb.
           from (select distinct on (e.key) e.key as name, e.value
                 from json_each(p_old::json) with ordinality e(key, value, place) order by e.key, e.place desc) o
           full join (select distinct on (e.key) e.key as name, e.value
@@ -7048,7 +7059,7 @@ begin
   return query
   select p.instance_id, p.kind, p.name, p.definition_hash, p.definition
   from unnest(p_instance_ids, p_kinds, p_names, p_hashes) w(instance_id, kind, name, hash)
-  -- One index lookup for each; `offset 0` keeps the planner from reading all pins of all tenants.
+  -- One index lookup for each; `offset 0` keeps the planner from reading all definitions of all tenants.
   join lateral (select t.* from public.mcp_server_tools t
                 where t.instance_id = w.instance_id and t.kind = w.kind and t.name = w.name and t.definition_hash = w.hash
                 offset 0) p on true;
@@ -7093,7 +7104,7 @@ CREATE FUNCTION weir.ed25519_blob(p_public_key text) RETURNS bytea
 declare
   v_blob bytea;
 begin
-  -- One line: the type, the key, and a comment that is not kept.
+  -- One line: the type, the key, and a comment that is not stored.
   if length(p_public_key) > 1000 or p_public_key !~ '^ssh-ed25519 [A-Za-z0-9+/]{68}( [^[:cntrl:]]*)?$' then
     return null;
   end if;
@@ -7180,7 +7191,7 @@ declare
 begin
   return p_values * (130 + pg_column_size(p_rule) * 0.2 + case when p_rule ?| '{min,max}' then 60 else 0 end
                      + case when p_rule ?| '{equals,in}' then 100 + pg_column_size(p_rule) * 0.8 else 0 end
-                     -- Objects and arrays are compared whole, by a query.
+                     -- Objects and arrays are compared as a whole, by a query.
                      + case when jsonb_path_exists(p_rule, 'strict $.in[*] ? (@.type() == "object" || @.type() == "array")', silent => true)
                             then 1500 else 0 end
                      + case when p_rule ? 'under' then 150 else 0 end)
@@ -7219,7 +7230,7 @@ CREATE FUNCTION weir.entry_member_error(p_key text, p_value jsonb) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-  -- Empty where it is no string, which no pattern below permits.
+  -- Empty if it is not a string, which no pattern below permits.
   v_text constant text := case jsonb_typeof(p_value) when 'string' then p_value #>> '{}' else '' end;
 begin
   return case p_key
@@ -7238,20 +7249,21 @@ begin
     when 'transport' then case when v_text in ('stdio', 'http') then null else ': must be stdio or http' end
     when 'runtime' then case when v_text = 'process' then null else ': must be process' end
     when 'package' then
-      case when v_text ~ '^(@[a-z0-9][a-z0-9._-]{0,99}/)?[a-z0-9][a-z0-9._-]{0,99}$' then null else ': must be a name of an npm package' end
+        case when v_text ~ '^(@[a-z0-9][a-z0-9._-]{0,99}/)?[a-z0-9][a-z0-9._-]{0,99}$'
+          then null else ': must be the name of an npm package' end
     when 'bin' then
       case when v_text ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$' then null else ': must be the name of an executable of the package' end
     when 'args' then substr(weir.process_texts_error(p_value, 'array', 'args'), length('args') + 1)
     when 'env' then substr(weir.env_error(p_value, 'env'), length('env') + 1)
     when 'capabilities' then
       case when jsonb_typeof(p_value) <> 'object' then ': must be an object' else ': ' || weir.bounds_error(p_value, 16384) end
-    -- The one runtime of this release runs a package.
-    when 'docker_image' then ': must be null, because the runtime process runs no image'
+    -- The only runtime of this release runs a package.
+    when 'docker_image' then ': must be null, because the runtime of this release, process, runs no image'
     when 'configuration_schema' then
       substr(weir.configuration_schema_error(p_value, 'configuration_schema'), length('configuration_schema') + 1)
     when 'default_share' then
       case when v_text in ('instance', 'credential', 'session') then null else ': must be instance, credential or session' end
-    -- `case` fixes the order: what is no number must not reach the cast.
+    -- `case` fixes the order: a value that is not a number must not reach the cast.
     when 'calls_at_once' then
       case when case when p_value::text ~ '^[0-9]{1,4}$' then (p_value::text)::integer between 1 and 1024 else false end then null
            else ': must be a number from 1 to 1024' end
@@ -7276,8 +7288,8 @@ begin
     weir.process_texts_error(p_env, 'object', p_path),
     (select p_path || '.' || left(k, 64) || case
               when k !~ '^[A-Za-z_][A-Za-z0-9_]{0,127}$'
-                then ': is no name of a variable; use at most 128 letters, digits and _, not beginning with a digit'
-              else ': is refused, because it would change what is executed, or belongs to Weir' end
+                then ': is not a valid name of a variable; use at most 128 letters, digits and _, not beginning with a digit'
+              else ': is not permitted, because it changes what is executed or is reserved for Weir' end
      from jsonb_object_keys(case jsonb_typeof(p_env) when 'object' then p_env else '{}' end) k
      where k !~ '^[A-Za-z_][A-Za-z0-9_]{0,127}$'
         or k ~ '^(PATH|HOME|TMPDIR|LANG|NODE_OPTIONS|NODE_PATH|BASH_ENV|ENV|IFS|LD_.*|PYTHON.*|WEIR_.*|__weir.*)$'
@@ -7510,12 +7522,12 @@ begin
   cross join lateral (select greatest(t.shared::real / nullif(length(t.name_trigrams), 0),
                                       t.shared::real / nullif(cardinality(v_trigrams), 0))
                       as likeness offset 0) l
-  -- Likeness adds at most a tenth: a word that is there beats a name that looks like it.
+  -- Similarity adds at most a tenth: a word that is present ranks above a name that is similar to it.
   cross join lateral (select (coalesce(ts_rank('{0.05, 0.1, 0.4, 1}', t.terms, v_words), 0)
                               + coalesce(l.likeness, 0) * 0.1)::real as rank) s
   where c.kind = 'tool' and c.eras <> '{}' and (p_era is null or p_era = any(c.eras)) and (p_abilities is null or c.needs <@ p_abilities)
     and (v_trigrams = '{}' or t.terms @@ v_words or l.likeness >= 0.5)
-  -- Equal ranks keep the catalog's order.
+  -- Equal ranks keep the order of agent_catalog.
   order by s.rank desc, c.ordinality
   limit least(greatest(coalesce(p_limit, 10), 1), 50);
 end;
@@ -7572,7 +7584,7 @@ ALTER TABLE weir.document_chunks OWNER TO weir_owner;
 -- Name: TABLE document_chunks; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.document_chunks IS 'tenant: pieces of documents, as they are found';
+COMMENT ON TABLE weir.document_chunks IS 'tenant: pieces of documents, as a search finds them';
 
 
 --
@@ -7674,7 +7686,7 @@ begin
     end if;
     v_sum := v_sum + weir.glob_cost(v_glob, 2048);
   end loop;
-  return weir.cost_error(v_sum, p_path, 'use fewer, or let less text stand behind a *');
+  return weir.cost_error(v_sum, p_path, 'use fewer entries, or less text after a *');
 end;
 $$;
 
@@ -7696,7 +7708,7 @@ begin
   if coalesce(p_permissions -> 'tools', '{}') in ('{}', '{"*": {}}') then
     return v_warnings;
   elsif not exists (select from public.mcp_server_tools t where t.instance_id = p_instance_id and t.kind = 'tool' and t.announced) then
-    return jsonb_build_array('the server has announced no tools yet, so the names of the granted tools were not compared');
+    return jsonb_build_array('the server has announced no tools yet, so the names of the granted tools were not checked');
   end if;
   for v_name in select t.key from jsonb_object_keys(p_permissions -> 'tools') t(key) order by 1 limit 100 loop
     continue when exists (
@@ -7704,7 +7716,7 @@ begin
       where t.instance_id = p_instance_id and t.kind = 'tool' and t.announced
         and case when strpos(v_name, '*') > 0 then weir.matches_glob(t.name, v_name) else t.name = v_name end);
     if jsonb_array_length(v_warnings) = 10 then
-      return v_warnings - 9 || '"and more: the server does not announce all of the other tools"'::jsonb;
+      return v_warnings - 9 || '"and more: the server does not announce some of the other tools"'::jsonb;
     end if;
     v_warnings := v_warnings || to_jsonb(format(
       case when strpos(v_name, '*') > 0 then 'the server announces no tool that matches %s'
@@ -7744,7 +7756,7 @@ begin
     end if;
   elsif p_kind = 'resource_read' or (p_kind = 'context_request' and weir.is_uri(p_item)) then
     v_entry := p_permissions -> 'resources';
-    -- As matches_uri_glob for each, but weir.climbs is asked once.
+    -- As matches_uri_glob for each entry, but weir.climbs runs once.
     if jsonb_typeof(v_entry) = 'array'
        and (v_entry ?| array[p_item, '*']
             or (not weir.climbs(p_item) and exists (select from jsonb_array_elements_text(v_entry) g
@@ -7798,9 +7810,9 @@ declare
   v_may_change constant text[] := array['description', 'withdrawn_at', 'blocked_at', 'block_reason', 'state', 'updated_at'];
 begin
   if tg_op = 'DELETE' then
-    raise exception using errcode = 'WR005', message = 'a catalog entry is withdrawn and never deleted';
+    raise exception using errcode = 'WR005', message = 'a catalog entry cannot be deleted: withdraw it';
   elsif to_jsonb(new) - v_may_change <> to_jsonb(old) - v_may_change then
-    raise exception using errcode = 'WR005', message = 'a published version does not change but for its description';
+    raise exception using errcode = 'WR005', message = 'only the description of a published version can change: publish a new version';
   end if;
   return new;
 end;
@@ -7819,14 +7831,14 @@ CREATE FUNCTION weir.guard_grant() RETURNS trigger
     AS $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
-    raise exception using errcode = 'WR005', message = 'a revoked grant stays revoked: make a new one';
+    raise exception using errcode = 'WR005', message = 'a revoked grant cannot be reactivated: make a new one';
   elsif (old.organization_id, old.agent_id, old.mcp_server_instance_id, old.permissions, old.not_before, old.expires_at,
          old.granted_by_id, old.granted_at)
      is distinct from (new.organization_id, new.agent_id, new.mcp_server_instance_id, new.permissions, new.not_before, new.expires_at,
          new.granted_by_id, new.granted_at)
-     -- Null is a deleted user.
+     -- Null: that user was deleted.
      or (new.granted_by is not null and new.granted_by is distinct from old.granted_by) then
-    raise exception using errcode = 'WR005', message = 'a grant is not changed, only revoked: make a new one';
+    raise exception using errcode = 'WR005', message = 'a grant cannot be changed, only revoked: make a new one';
   end if;
   new.updated_at := clock_timestamp();
   return new;
@@ -7846,14 +7858,14 @@ CREATE FUNCTION weir.guard_instance() RETURNS trigger
     AS $$
 begin
   if new.organization_id <> old.organization_id then
-    raise exception using errcode = 'WR005', message = 'an instance stays in its organization';
+    raise exception using errcode = 'WR005', message = 'a server cannot move to another organization';
   end if;
   if new.status <> old.status
      and not exists (select from weir.instance_moves m where m.from_status = old.status and m.to_status = new.status) then
     raise exception using errcode = 'WR005',
-      message = format('an instance cannot go from %s to %s', old.status, new.status);
+      message = format('a server cannot change from %s to %s', old.status, new.status);
   end if;
-  -- Also where it is deployed anew: the phase of the generation before says nothing.
+  -- This includes a new deployment: the phase of an earlier generation is not valid any more.
   if new.status not in ('deploying', 'updating') or new.generation <> old.generation then
     new.phase := null;
     new.phase_since := null;
@@ -7881,7 +7893,7 @@ begin
      or (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
      -- Null: that member's row was deleted.
      or (new.invited_by is not null and new.invited_by is distinct from old.invited_by) then
-    raise exception using errcode = 'WR005', message = 'an invitation is not changed: revoke it and make a new one';
+    raise exception using errcode = 'WR005', message = 'an invitation cannot be changed: revoke it and make a new one';
   end if;
   return new;
 end;
@@ -7900,10 +7912,10 @@ CREATE FUNCTION weir.guard_key() RETURNS trigger
     AS $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
-    raise exception using errcode = 'WR005', message = 'a revoked key stays revoked: make a new one';
+    raise exception using errcode = 'WR005', message = 'a revoked key cannot be reactivated: make a new one';
   elsif (old.organization_id, old.agent_id, old.key_id, old.secret_hash, old.expires_at, old.created_at)
      is distinct from (new.organization_id, new.agent_id, new.key_id, new.secret_hash, new.expires_at, new.created_at) then
-    raise exception using errcode = 'WR005', message = 'a key is not changed, only revoked: make a new one';
+    raise exception using errcode = 'WR005', message = 'a key cannot be changed, only revoked: make a new one';
   end if;
   return new;
 end;
@@ -7929,7 +7941,8 @@ begin
   where m.organization_id = old.organization_id and m.role = 'owner' and m.status = 'active' and m.user_id <> old.user_id
   limit 1 for share;
   if not found and exists (select from public.organizations o where o.id = old.organization_id) then
-    raise exception using errcode = 'WR005', message = 'an organization keeps an active owner: hand it over first, or delete it';
+    raise exception using errcode = 'WR005',
+      message = 'this is the last active owner: transfer the ownership first, or delete the organization';
   end if;
   return null;
 end;
@@ -7948,10 +7961,10 @@ CREATE FUNCTION weir.guard_organization_key() RETURNS trigger
     AS $$
 begin
   if old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at then
-    raise exception using errcode = 'WR005', message = 'a revoked key stays revoked: make a new one';
+    raise exception using errcode = 'WR005', message = 'a revoked key cannot be reactivated: make a new one';
   elsif (old.organization_id, old.name, old.key_id, old.secret_hash, old.scopes, old.expires_at, old.created_at)
      is distinct from (new.organization_id, new.name, new.key_id, new.secret_hash, new.scopes, new.expires_at, new.created_at) then
-    raise exception using errcode = 'WR005', message = 'a key is not changed, only revoked: make a new one';
+    raise exception using errcode = 'WR005', message = 'a key cannot be changed, only revoked: make a new one';
   end if;
   return new;
 end;
@@ -7971,7 +7984,7 @@ CREATE FUNCTION weir.guard_pin() RETURNS trigger
 begin
   if (old.organization_id, old.instance_id, old.kind, old.name, old.definition_hash, old.definition)
      is distinct from (new.organization_id, new.instance_id, new.kind, new.name, new.definition_hash, new.definition) then
-    raise exception using errcode = 'WR005', message = 'a pinned definition is not changed: a new one is pinned beside it';
+    raise exception using errcode = 'WR005', message = 'a recorded definition cannot be changed: record the new one as another row';
   end if;
   return new;
 end;
@@ -7994,7 +8007,7 @@ begin
         is distinct from (new.organization_id, new.agent_id, new.mcp_server_instance_id, new.permissions, new.message, new.created_at)
      -- Null: that user was deleted.
      or (new.requested_by is not null and new.requested_by is distinct from old.requested_by) then
-    raise exception using errcode = 'WR005', message = 'a request is decided once, and not changed: make a new one';
+    raise exception using errcode = 'WR005', message = 'a request cannot be changed, and is decided once: make a new one';
   end if;
   return new;
 end;
@@ -8090,13 +8103,13 @@ begin
     select i.id, clock_timestamp() + p_lease as lease_until
     from placed p
     join public.mcp_server_instances i on i.id = p.id
-    -- Looked at again: another replica may have taken it since.
+    -- Checked again: another replica may have taken it since.
     where (i.refresh_lease_until is null or i.refresh_lease_until < clock_timestamp())
       and (p.node_id is null
            or p.place + (select count(*) from unnest(p_running_nodes) r(node_id) where r.node_id = p.node_id) <= p_share * 2)
     order by p.turn, p.refreshed_at nulls first, i.id
     limit greatest(p_limit, 0)
-    -- Never waits: refreshing is not worth a wait for somebody's change.
+    -- Never waits: a refresh is not worth waiting for another transaction.
     for no key update of i skip locked
   ), leased as (
     update public.mcp_server_instances i
@@ -8178,7 +8191,7 @@ ALTER TABLE public.organization_invitations OWNER TO weir_owner;
 -- Name: TABLE organization_invitations; Type: COMMENT; Schema: public; Owner: weir_owner
 --
 
-COMMENT ON TABLE public.organization_invitations IS 'tenant: who was asked to join, by e-mail';
+COMMENT ON TABLE public.organization_invitations IS 'tenant: people who were invited by e-mail';
 
 
 --
@@ -8367,11 +8380,11 @@ begin
     where n.registered_at is null
   returning n.id into v_id;
   if v_id is null then
-    raise exception using errcode = 'WR005', message = 'a node of this name is already known';
+    raise exception using errcode = 'WR005', message = 'a node with this name is registered: choose another name';
   end if;
   return v_id;
 exception
-  -- The table's constraints are the validation; a caller gets an error of the closed list.
+  -- The table's constraints are the validation. The caller gets an error of the closed list.
   when check_violation or not_null_violation then
     raise exception using errcode = 'WR001', message = 'name, region, token hash or expiry is not valid';
 end;
@@ -8458,7 +8471,7 @@ begin
                                  as is_shortened) c
     where p_calls[n].failures[1] = 'unknown' and p_kinds[c.ordinal] in ('tool_execution', 'prompt_get', 'resource_read')) c
   cross join lateral weir.named_item(c.organization_id, p_kinds[c.ordinal], p_items[c.ordinal], p_instance_names[c.ordinal]) t
-  -- Each of these costs a thousand hashes, and the batch holds the calls of others.
+  -- Each of these costs a thousand hashes, and the batch has calls of other agents too.
   where not c.is_shortened or c.shortened <= 4;
   if v_places is null then
     return;
@@ -8624,20 +8637,18 @@ declare
   v_month constant timestamptz := date_trunc('month', p_month);
   v_name constant text := 'mcp_interaction_logs_' || to_char(v_month, 'YYYY_MM');
 begin
-  -- One at a time: several replicas may ask for the same month.
+  -- One at a time: several replicas may create the same month.
   perform pg_advisory_xact_lock(hashtextextended('weir.ensure_log_partitions', 0));
   if to_regclass('weir.' || v_name) is not null then
     return false;
   end if;
   execute format('create table weir.%I (like public.mcp_interaction_logs
                   including defaults including generated including constraints)', v_name);
-  -- A partition has its own policies and not its parent's. It has none for the roles that run, so it is reached through its
-  -- parent only.
+  -- A partition has its own policies and not its parent's. It has none for the roles that run, so it is reached through its parent only.
   execute format('alter table weir.%I enable row level security, force row level security', v_name);
   execute format('revoke all on weir.%I from public, anon, authenticated, service_role', v_name);
   execute format('comment on table weir.%I is %L', v_name, 'tenant: one month of mcp_interaction_logs, reached through it only');
-  -- pg_dump reads partitions and not their parent. Without a policy here its dump would have no row of the audit log, and
-  -- no error.
+  -- pg_dump reads partitions and not their parent. Without a policy here its dump would have no row of the audit log, and no error.
   execute format('create policy everything_is_read_by_the_backup on weir.%I for select to weir_backup using (true)', v_name);
   execute format('grant select on weir.%I to weir_backup', v_name);
   execute format('create trigger log_is_not_truncated before truncate on weir.%I
@@ -8707,7 +8718,7 @@ begin
   elsif p_permission = 'choose_model' then
     return weir.may_choose_model(p_act.organization_id, p_act.agent_id);
   end if;
-  raise exception 'there is no permission %', p_permission;
+  raise exception 'weir.may knows no permission %', p_permission;
 end;
 $$;
 
@@ -8805,7 +8816,7 @@ begin
     from unnest((weir.decide(
       array_fill(p_key_id, v_each), array_fill(p_secret_hash, v_each), array_fill(p_user_id, v_each), array_fill(p_agent_id, v_each),
       array_fill('resource_read'::text, v_each), p_instance_ids, p_uris, array_fill(null::text, v_each), null)).calls) d
-    -- weir.decide returns calls in no promised order.
+    -- The order of weir.decide's calls is not defined.
     order by d.ordinal);
 end;
 $$;
@@ -8870,12 +8881,13 @@ declare
 begin
   return case
     when v_error is not null then v_error
-    when p_settings ? 'provider' <> p_settings ? 'model' then 'settings: provider and model come together'
+    when p_settings ? 'provider' <> p_settings ? 'model' then 'settings: provider and model must be given together'
     when p_settings ? 'model' and not weir.model_is_offered(p_settings ->> 'provider', p_settings ->> 'model')
-      then 'settings: this Weir does not offer that model'
+      then 'settings: this Weir does not offer that model: ask the operator to add it'
     when p_settings ? 'fallback' and not weir.model_is_offered(p_settings #>> '{fallback,provider}', p_settings #>> '{fallback,model}')
-      then 'settings.fallback: this Weir does not offer that model'
-    when p_is_agent and p_settings ? 'owners_may_choose' then 'settings.owners_may_choose: is the organization''s to set'
+      then 'settings.fallback: this Weir does not offer that model: ask the operator to add it'
+    when p_is_agent and p_settings ? 'owners_may_choose'
+      then 'settings.owners_may_choose: is a setting of the organization, not of an agent'
   end;
 end;
 $$;
@@ -9143,7 +9155,7 @@ begin
   if v_node_id is null then
     return null;
   end if;
-  -- A node's input is bounded like everything from outside.
+  -- A node's input is bounded like all input from outside.
   if coalesce(weir.bounds_error(p_status, 65536), weir.bounds_error(p_servers, 4194304)) is not null then
     raise exception using errcode = 'WR001', message = case when weir.bounds_error(p_status, 65536) is not null
       then 'status: ' || weir.bounds_error(p_status, 65536) else 'servers: ' || weir.bounds_error(p_servers, 4194304) end;
@@ -9156,7 +9168,7 @@ begin
     from jsonb_array_elements(case when jsonb_typeof(p_servers) = 'array' then p_servers else '[]' end) s
     join public.mcp_server_instances i on i.node_id = v_node_id and i.id::text = lower(s.value ->> 'id')
     where i.generation::text = s.value ->> 'generation'
-    -- The order in which everybody takes several organizations' locks.
+    -- The order in which all functions take the locks of several organizations.
     order by i.organization_id, i.id
   loop
     if v_server.state = 'starting' then
@@ -9395,7 +9407,7 @@ begin
   insert into weir.sign_in_attempts as a (kind, subject, window_ends, attempts)
   select 'known', v_pair, clock_timestamp() + interval '30 days', 1 where v_pair is not null
   on conflict (kind, subject) do update set window_ends = excluded.window_ends;
-  -- Ended families go a few at a time, so that no sign-in pays for many.
+  -- At most a few ended families are deleted at a time, so that no sign-in becomes slow.
   delete from weir.sign_ins s
   where s.id in (select o.id from weir.sign_ins o where o.expires_at < clock_timestamp() - interval '1 day' limit 20 for update skip locked)
      or s.id in (select o.id from weir.sign_ins o where o.user_id = p_user_id order by o.created_at desc offset 49);
@@ -9543,7 +9555,7 @@ COMMENT ON TABLE weir.dtma_nodes IS 'platform: hosts that run servers, with the 
 -- Name: COLUMN dtma_nodes.closed_at; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON COLUMN weir.dtma_nodes.closed_at IS 'when a replica last found its port closed and was believed';
+COMMENT ON COLUMN weir.dtma_nodes.closed_at IS 'when a replica last reported its port as closed and the report was accepted';
 
 
 --
@@ -9673,7 +9685,7 @@ begin
     join weir.grant_usage u on u.grant_id = a.grant_id and a.limits ? u.period
     order by u.grant_id, u.period
     for update of u
-  -- room: what the grant may still use in this window. A counter of an earlier window counts as zero.
+  -- room: the remaining calls of the grant in this window. A counter of an earlier window counts as zero.
   ), windows as materialized (
     select c.*, now.starts[w.n] as start, w.length,
            (c.limits ->> c.period)::bigint - case when c.window_start >= now.starts[w.n] then c.used else 0 end as room
@@ -9683,12 +9695,12 @@ begin
     join (values ('per_minute', 1, interval '1 minute'), ('per_hour', 2, interval '1 hour'), ('per_day', 3, interval '1 day'))
       as w(period, n, length) on w.period = c.period
   ), fits as materialized (
-    -- Of each grant's calls the first ones that fit into every window are allowed. None is where a counter is missing.
+    -- Of each grant's calls the first ones that fit into every window are allowed. If a counter is missing, none is.
     select w.grant_id, case when w.limits - array_agg(w.period) = '{}' then least(greatest(min(w.room), 0), w.calls) else 0 end as calls,
            max(w.start + w.length) filter (where w.room < w.calls) as ends
     from windows w group by w.grant_id, w.limits, w.calls
-  -- Calls that do not fit are not counted: retrying does not prolong the wait. window_start never goes back, so a clock that was
-  -- set back gives nobody a new window.
+  -- Calls that do not fit are not counted: retrying does not prolong the wait. window_start never decreases, so a clock that was set back
+  -- starts no new window.
   ), counted as (
     update weir.grant_usage u
     set used = case when u.window_start >= w.start then u.used else 0 end + f.calls, window_start = greatest(u.window_start, w.start)
@@ -9808,7 +9820,7 @@ declare
 begin
   return 1000 + 50 * length(p_pattern) + 600 * v_size.classes + 190 * v_size.moves + 17 * v_size.arcs
     + p_texts * 100
-    -- No more of a text is read than the pattern can match, and one character.
+    -- At most one character more of a text is read than the pattern can match.
     + least(p_characters, p_texts * (v_size.longest + 1)) * (1 + 0.06 * (v_size.arcs + v_size.kinds));
 end;
 $$;
@@ -9833,7 +9845,8 @@ begin
   end if;
   v_cost := weir.pattern_cost(p_pattern, 0, 0);
   if v_cost > weir.max_cost() then
-    return format('costs %s steps, of at most %s: use smaller repetitions and fewer that may match nothing', ceil(v_cost), weir.max_cost());
+    return format('costs %s steps, and the limit is %s: use smaller repetitions, and fewer that may match nothing',
+                  ceil(v_cost), weir.max_cost());
   end if;
   perform '' ~ p_pattern;
   return null;
@@ -9867,14 +9880,14 @@ begin
   -- a*
   elsif p_quantifier like '*%' then
     return v_loop;
-  -- A group's + is its text twice, the second time with *. For one character it is only a loop.
+  -- A group with + is the group twice, the second time with *. For one character it is only a loop.
   elsif p_quantifier like '+%' and p_group then
     return weir.pattern_sequence(a, v_loop);  -- as PostgreSQL compiles it, at each level
   elsif p_quantifier like '+%' then
     v_loop.empties := false;
     return v_loop;
   end if;
-  -- {n}, {n,} and {n,m}: a row of v_most positions. If n and m differ, each may be skipped, which doubles the moves.
+  -- {n}, {n,} and {n,m}: a sequence of v_most positions. If n and m differ, each may be skipped, which doubles the moves.
   v_least := substring(p_quantifier from '^\{(\d+)')::integer;
   v_most := case when p_quantifier ~ ',\d' then substring(p_quantifier from ',(\d+)')::integer else greatest(v_least, 1) end;
   v_ways := v_most * case when v_least = v_most then 1::numeric else 2::numeric end;
@@ -9930,27 +9943,27 @@ begin
     return;
   end if;
   error := 'has a construct that is not supported';
-  -- Tokens. What is no token is left out of the array, so the tokens joined differ from the pattern; that is the check of
-  -- the whole alphabet.
+  -- Tokens. Text that is not a token is left out of the array, so the joined tokens then differ from the pattern; this checks the whole
+  -- alphabet.
   v_tokens := array(
     select m[1] from regexp_matches(p_pattern, '(\[\^?(?:\[:[a-z]{1,9}:\]|\\[dsw[:punct:]]|[^][\\])+\]|\\[dswDSW]|\\[[:punct:]]'
                                                '|[*+?]\??|\{\d{1,2}(?:,\d{0,2})?\}\??|[^][*+?{\\])', 'g') m);
   if array_to_string(v_tokens, '') is distinct from p_pattern then
     return;
-  -- Braces multiply positions, so their number is bounded beside their size.
+  -- Braces multiply positions, so their number is bounded besides their size.
   elsif (select count(*) from unnest(v_tokens) t where t like '{%') > 8 then
-    error := 'may repeat at most eight times with braces, each at most 99';
+    error := 'may have at most eight repetitions in braces, each of at most 99';
     return;
   end if;
-  -- The kinds of characters that the pattern tells apart, at most: each literal is one, and each combination of sets and
-  -- classes is one, of which there are no more than edges of ranges. The 1 is every other character.
+  -- An upper bound of the kinds of characters that the pattern tells apart: each literal is one, and each combination of sets and classes
+  -- is one, of which there are no more than edges of ranges. The 1 stands for every other character.
   select 1 + count(distinct t) filter (where t !~ '^[{.[]|^\\[a-zA-Z]')
            + least(power(2::numeric, least(count(distinct t) filter (where t ~ '^\[|^\\[a-zA-Z]'), 9)),
                    2 * sum(length(t)) filter (where t ~ '^\[|^\\[a-zA-Z]')),
          (count(*) filter (where t ~ '^\\[a-zA-Z]|\[:|^\[.*\\[dsw]'))::integer
   into v_colors, classes from unnest(v_tokens) t;
-  -- From left to right with one open atom: a quantifier changes it, everything else first closes it by appending it to the
-  -- open sequence. Groups are a stack, v_depth deep.
+  -- From left to right with one open atom: a quantifier changes it; every other token first closes it by appending it to the open sequence.
+  -- Groups are a stack, v_depth deep.
   for v_n in 1 .. cardinality(v_tokens) loop
     v_token := v_tokens[v_n];
     if v_token ~ '^[*+?{]' then
@@ -9984,7 +9997,7 @@ begin
       v_is_atom := true;
       v_depth := v_depth - 1;
     elsif v_token in ('^', '$') then
-      -- Allowed only where they change nothing, because the whole pattern is anchored at both ends anyway.
+      -- Permitted only where they change nothing, because the whole pattern is anchored at both ends anyway.
       if v_token = '^' and v_n > 1 or v_token = '$' and v_n < cardinality(v_tokens) then
         return;
       end if;
@@ -10025,7 +10038,7 @@ declare
   v_key text;
   v_value jsonb;
 begin
-  -- Bounds come before the value becomes text.
+  -- Bounds are checked before the value becomes text.
   if weir.bounds_error(p_permissions, 131072) is not null then
     return '$: ' || weir.bounds_error(p_permissions, 131072);
   elsif jsonb_typeof(p_permissions) is distinct from 'object' then
@@ -10328,10 +10341,10 @@ declare
   v_count integer;
   v_purged integer := 0;
 begin
-  -- Less than an hour would delete what retries still need. A null would delete nothing and say nothing.
+  -- Less than an hour would delete what retries still need. A null would silently delete nothing.
   if num_nulls(p_idempotency_keys, p_chat_turns, p_security_events) > 0
      or least(p_idempotency_keys, p_chat_turns, p_security_events) < interval '1 hour' then
-    raise exception using errcode = 'WR001', message = 'what is kept is kept for an hour at least';
+    raise exception using errcode = 'WR001', message = 'each retention must be 1 hour or more';
   end if;
   delete from weir.idempotency_keys k
   where (k.organization_id, k.key) in (
@@ -10370,7 +10383,7 @@ CREATE FUNCTION weir.purge_datastores(p_limit integer) RETURNS integer
     SET enable_seqscan TO 'on'
     AS $$
 declare
-  -- A parameter for both statements: PostgreSQL keeps the plan of a statement that has none, whatever plan_cache_mode says.
+  -- A parameter for both statements: PostgreSQL keeps the plan of a statement without one, whatever plan_cache_mode says.
   v_now constant timestamptz := clock_timestamp();
   v_count integer;
 begin
@@ -10399,7 +10412,7 @@ CREATE FUNCTION weir.purge_deleted(p_limit integer) RETURNS integer
     SET enable_seqscan TO 'on'
     AS $$
 declare
-  -- Also the parameter of each statement: the plan of a statement without one is kept, whatever plan_cache_mode says.
+  -- Also the parameter of each statement: PostgreSQL keeps the plan of a statement without one, whatever plan_cache_mode says.
   v_now constant timestamptz := clock_timestamp();
   v_organization_id uuid;
   v_count integer;
@@ -10477,19 +10490,19 @@ declare
   v_before jsonb;
   v_error text;
 begin
-  -- The key first: a caller without a good one learns nothing of what there is.
+  -- The key is checked first: a caller without a valid one learns nothing else.
   select k.organization_id, k.scopes into v_organization_id, v_scopes from weir.authenticate_organization_key(p_key_id, p_secret_hash) k;
   if not found then
     return weir.error('WR002', 'The key is unknown, expired or revoked.');
   elsif v_scope is null then
-    return weir.error('WR010', 'a key of an organization reads read_audit, read_servers and read_usage');
+    return weir.error('WR010', 'a key of an organization may read only read_audit, read_servers and read_usage');
   elsif weir.bounds_error(p_arguments, 65536) is not null then
     return weir.error('WR001', 'the arguments: the value ' || weir.bounds_error(p_arguments, 65536));
-  -- Another organization's id reads as one that does not exist.
+  -- Another organization's id is answered as one that does not exist.
   elsif (p_arguments ->> 'organization_id')::uuid <> v_organization_id then
     return weir.error('WR004', 'there is no such organization');
   elsif v_scope <> all(v_scopes) then
-    -- The scope is asked last, so this row is in the key's own organization.
+    -- The scope is checked last, so this row is in the audit log of the key's own organization.
     perform weir.record_event('admin_read', v_organization_id, 'forbidden', p_item => p_function, p_key_id => p_key_id);
     return weir.error('WR003', format('this key has no scope %s', v_scope), 'An owner or admin makes another key with that scope.');
   elsif p_function = 'read_servers' then
@@ -10566,23 +10579,23 @@ declare
   v_status text;
   v_is_too_far constant boolean := p_known - p_generation > 1000000;
 begin
-  -- Everything that can refuse without the lock comes first; the lock is tried last.
+  -- All checks that need no lock come first; the lock is tried last.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id;
   if not found or p_known < p_generation or v_instance.reasserted_at > clock_timestamp() - interval '1 minute'
      or v_is_too_far and v_instance.last_error_code is not distinct from 'generation_refused'
      or not weir.try_lock_organization(v_instance.organization_id, p_until) then
     return false;
   end if;
-  -- Looked at again under the lock: somebody may have wanted something else meanwhile.
+  -- Checked again under the lock: another state may have been requested meanwhile.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update skip locked;
   if not found or v_instance.node_id is null or v_instance.generation <> p_generation
      or v_instance.status not in ('deploying', 'running', 'degraded', 'updating', 'failed', 'stopping', 'deleting') then
     return false;
-  -- The error is shown; nothing is asked of the node.
+  -- The error is shown; the node is not called.
   elsif v_is_too_far then
     update public.mcp_server_instances i
     set status = case i.status when 'running' then 'degraded' else i.status end, last_error_code = 'generation_refused',
-        last_error = format('Its node says that it knows generation %s, the database has %s. More than 1000000 ahead is not believed: '
+        last_error = format('Its node reports generation %s, and the database has %s. A difference of more than 1000000 is refused: '
                             'delete the instance at the node.', p_known, p_generation)
     where i.id = p_instance_id;
     if v_instance.status = 'running' then
@@ -10591,7 +10604,7 @@ begin
     end if;
     return false;
   end if;
-  -- A server that is switched off is stopped; one that ran is updated; an operation that is under way is requested again.
+  -- A server that is switched off is stopped; one that ran is updated; an operation that has begun is requested again.
   v_status := case when v_instance.status = 'deleting' then 'deleting'
                    when not v_instance.is_active
                         or not exists (select from public.organizations o where o.id = v_instance.organization_id and o.is_active)
@@ -10607,7 +10620,7 @@ begin
           case v_status when 'deploying' then 'deploy' when 'updating' then 'update' when 'stopping' then 'stop' else 'delete' end,
           p_known + 1);
   perform weir.record_event('lifecycle', v_instance.organization_id, p_instance_id => p_instance_id, p_item => v_status,
-                            p_detail => format('its node knows generation %s, the database %s', p_known, p_generation));
+                            p_detail => format('its node reports generation %s, the database has %s', p_known, p_generation));
   return true;
 end;
 $$;
@@ -10650,7 +10663,7 @@ begin
            from weir.dtma_operations o where o.instance_id = i.id and o.generation = i.generation and o.organization_id = i.organization_id)
         else false
       end
-    -- The order in which everybody takes several organizations' locks.
+    -- The order in which all functions take the locks of several organizations.
     order by i.organization_id, i.id
   loop
     -- The first report without it degrades; the second one starts it again.
@@ -10781,7 +10794,7 @@ begin
   from public.chat_messages m
   where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id and m.id = t.message_id
     and t.leased_until >= clock_timestamp()
-    -- A call that has begun may always be ended: its outcome is known and belongs to the turn.
+    -- The end of a call that has begun may always be recorded: its outcome is known and belongs to the turn.
     and (t.calls ? p_place::text
          or weir.chat_has_tools(m.organization_id) and m.deleted_at is null
             and exists (select from public.workspace_members w where w.workspace_id = m.workspace_id and w.agent_id = t.agent_id));
@@ -10791,9 +10804,10 @@ begin
   elsif exists (select from weir.chat_turns t
                 where t.message_id = p_message_id and t.agent_id = p_agent_id and t.replica_id = p_replica_id
                   and t.leased_until >= clock_timestamp() and not weir.chat_has_tools(t.organization_id)) then
-    raise exception using errcode = 'WR003', message = 'tools are switched off';
+    raise exception using errcode = 'WR003',
+      message = 'tools are switched off in chat, by the operator (chat.tools) or the organization (set_chat_tools)';
   else
-    raise exception using errcode = 'WR005', message = 'the turn is over';
+    raise exception using errcode = 'WR005', message = 'the turn is over, or another replica has it';
   end if;
 end;
 $$;
@@ -10816,7 +10830,7 @@ declare
   v_items weir.announced_item[];
   v_resources boolean;
 begin
-  -- A name that is announced twice is the first of the two. What is left out may share its name with others, or have none.
+  -- If a name is announced twice, the first counts. Items that are left out may share a name with others, or have none.
   v_items := array(select row(a.kind, a.name, a.hash, a.definition, a.warning, a.eras, a.needs, a.fault, a.fault_path,
                               a.fault_reason)::weir.announced_item
                    from (select distinct on (i.kind, i.name, i.left_out) i.*
@@ -10828,7 +10842,7 @@ begin
                                            p_fault_reasons) with ordinality
                                     u(kind, name, hash, definition, warning, eras, needs, fault, fault_path, fault_reason, n)) i
                          order by i.kind, i.name, i.left_out, i.n) a);
-  -- Kinds that could not be asked for such clients this time: what is stored for them counts as announced.
+  -- Kinds that could not be read for such clients this time: what is stored for them counts as announced.
   if p_keeps_needing <> '{}' then
     v_items := v_items || array(
       select row(t.kind, t.name, t.definition_hash, t.definition, t.warning, t.eras, t.needs, t.fault, t.fault_path,
@@ -10837,23 +10851,22 @@ begin
       where t.instance_id = p_instance_id and t.announced and t.needs <> '{}' and t.kind = any(p_keeps_needing)
         and not exists (select from unnest(v_items) a where a.kind = t.kind and a.name = t.name));
   end if;
-  -- The organization's lock blocks calls, so it is taken only where pins differ, and before the row's. New resources take it
-  -- shared: no call waits, and this does not run beside a transaction that holds it exclusively.
+  -- The organization's lock blocks calls, so it is taken only if definitions differ, and before the row's. For new resources it is taken in
+  -- shared mode: no call waits, and transactions that hold it exclusively are excluded.
   v_resources := 'resource' = any(p_listed) and weir.announces_otherwise(p_instance_id, array['resource'], v_items);
   if weir.announces_otherwise(p_instance_id, v_pins, v_items) then
     perform weir.lock_organization(i.organization_id) from public.mcp_server_instances i where i.id = p_instance_id;
   elsif v_resources then
     perform pg_advisory_xact_lock_shared(weir.lock_key(i.organization_id)) from public.mcp_server_instances i where i.id = p_instance_id;
   end if;
-  -- An answer of an older generation is from a server that is not wanted any more.
+  -- An answer of an older generation comes from a server that was replaced.
   select i.* into v_instance from public.mcp_server_instances i where i.id = p_instance_id for no key update;
   if not found or v_instance.generation <> p_generation then
     return query select 0, 0, 0;
     return;
   end if;
 
-  -- Trusted: the first ten minutes. Updated: the first answer in the generation that an admin's update of the catalog version
-  -- began.
+  -- Trusted: the first ten minutes. Updated: the first answer in the generation that an admin's update of the catalog version began.
   return query select r.* from weir.record_pins(
     v_instance.organization_id, p_instance_id, v_pins, v_items,
     v_instance.pin_policy = 'trust_first' and coalesce(clock_timestamp() < v_instance.first_running_at + interval '10 minutes', false),
@@ -10862,12 +10875,12 @@ begin
   if v_resources then
     perform weir.record_resources(v_instance.organization_id, p_instance_id, v_items);
   end if;
-  -- The lease ends, and the next time to ask is set. A server_info or capabilities that are too large are ignored, and the last good
-  -- ones stay.
+  -- The lease ends, and the next time to read is set. A server_info or capabilities value that is too large is ignored, and the last good
+  -- value stays.
   update public.mcp_server_instances i
   set refreshed_generation = p_generation, refreshed_at = clock_timestamp(), refresh_by = null, refresh_lease_until = null,
       refresh_at = clock_timestamp() + case
-        -- Somebody called refresh_soon while the lists were read.
+        -- refresh_soon was called while the lists were read.
         when i.refresh_at < i.refresh_lease_until then interval '500 milliseconds'
         when p_ttl < interval '5 seconds' then interval '5 seconds'
         else p_ttl end,
@@ -10894,7 +10907,7 @@ declare
   v_denials weir.denial[];
   v_counted integer[];
 begin
-  -- The other reasons are admission's, which records them itself.
+  -- Admission records all other reasons itself.
   if not p_reasons <@ array['invalid_request', 'error', 'limit', 'undecided'] or array_position(p_reasons, null) is not null then
     raise exception using errcode = 'WR001', message = 'p_reasons: must be invalid_request, error, limit or undecided';
   end if;
@@ -10907,7 +10920,7 @@ begin
     left join lateral (select x.key_id, x.agent_id from public.agent_api_keys x
                        where x.key_id = c.key_id and x.secret_hash = c.secret_hash and x.revoked_at is null
                          and (x.expires_at is null or x.expires_at > clock_timestamp()) offset 0) k on true
-    -- Somebody who does not belong to the organization (any more) writes nothing into its audit log.
+    -- A person who does not belong to the organization, or no longer does, writes nothing into its audit log.
     join lateral (select x.id, x.organization_id from public.agents x
                   where x.is_active
                     and (x.id = k.agent_id
@@ -10916,7 +10929,7 @@ begin
                                          where m.organization_id = x.organization_id and m.user_id = c.user_id and m.status = 'active')))
                   offset 0) a on true);
   v_counted := weir.count_denials(v_denials);
-  -- A repeated batch changes nothing in the rows that are there.
+  -- A repeated batch changes no existing row.
   insert into public.mcp_interaction_logs (
     created_at, id, phase, organization_id, kind, decision, epoch, replica_id, actor_kind, user_id, agent_id, agent_name, key_id,
     item, request_id, reason, request_bytes, request_hash)
@@ -10971,7 +10984,7 @@ begin
   perform from public.documents d
   where d.id in (select c.document_id from weir.document_chunks c where c.id = any(p_chunk_ids)) order by d.id for update;
   update public.datastores s set version = s.version + 1 where s.id = p_datastore_id returning s.version into v_version;
-  -- The version is written with each vector, so that a replica finds what it has not read.
+  -- The version is written with each vector, so that a replica finds the vectors that it has not read.
   if p_vector_index is null then
     update weir.document_chunks c
     set embedding = p_values[(n.n - 1) * v_size + 1 : n.n * v_size], embedding_model = p_model, embedded_version = v_version,
@@ -11013,7 +11026,7 @@ declare
   v_actor constant uuid := weir.actor_id();
   v_actor_kind constant text := case when p_key_id is not null then 'key' when v_actor is null then 'system' else 'user' end;
 begin
-  -- A denial is counted first; without a row of its own it ends here.
+  -- A denial is counted first; if it gets no row of its own, it ends here.
   if p_reason is not null and cardinality(weir.count_denials(array[row(
        1, p_organization_id, p_kind, p_reason, v_actor_kind, v_actor,
        -- Only ids of this organization count, so that invented ids cannot defeat the grouping of denials.
@@ -11066,7 +11079,7 @@ begin
   if weir.bounds_error(p_usage, 65536) is not null then
     raise exception using errcode = 'WR001', message = 'usage ' || weir.bounds_error(p_usage, 65536);
   end if;
-  -- Does not wait for the disk (decision 0059): a crash of PostgreSQL may lose the last moment's usage. Otherwise every turn of
+  -- It does not wait for the disk (decision 0059): a crash of PostgreSQL may lose the usage of the last moments. Otherwise every turn of
   -- the agent would wait for the hour's row while another one waits for the disk.
   perform set_config('synchronous_commit', 'off', true);
   insert into public.model_usage_hourly as h (
@@ -11106,7 +11119,7 @@ begin
   if p_outcome is null or p_outcome not in ('done', 'failed', 'retry') then
     raise exception using errcode = 'WR001', message = 'p_outcome: must be done, failed or retry';
   end if;
-  -- A failure and a deletion change what admission decides by.
+  -- A failure and a deletion change rows that admission decides by.
   perform weir.lock_organization(o.organization_id) from weir.dtma_operations o
   where o.id = p_operation_id and (p_outcome = 'failed' or o.action = 'delete');
   -- The condition on claimed_by refuses a replica that has lost its lease.
@@ -11125,14 +11138,14 @@ begin
   elsif p_outcome = 'done' then
     -- A restarted server may announce other lists. For a deployment its first running does the same.
     perform weir.refresh_now(v_operation.instance_id) where v_operation.action = 'restart';
-    -- Its node has taken it on: why an earlier attempt did not reach it says nothing any more.
+    -- The node has accepted it: the error of an earlier attempt to reach the node is obsolete.
     update public.mcp_server_instances i set last_error_code = null, last_error = null
     where i.id = v_operation.instance_id and i.generation = v_operation.generation
       and i.status in ('deploying', 'updating', 'stopping') and i.last_error_code is not null;
   elsif p_outcome = 'failed' then
     update public.mcp_server_instances i
-    -- After a failed deletion the instance stays `deleting`: an admin may ask for it again. A remote server that ran is looked at again
-    -- and again, so a restart that fails leaves it `degraded`.
+    -- After a failed deletion the instance stays `deleting`: an admin may request it again. A remote server that ran is checked again and
+    -- again, so a restart that fails leaves it `degraded`.
     set status = case when i.status = 'deleting' then i.status
                       when i.url is not null and v_operation.action = 'restart' and i.status in ('running', 'degraded') then 'degraded'
                       else 'failed' end,
@@ -11143,7 +11156,7 @@ begin
       -- A node that could not be reached for a restart has reported nothing about the server.
       and not (v_operation.action = 'restart' and coalesce(v_code, '') in ('node_unreachable', 'node_key_lost'));
   else
-    -- While it is tried again, its instance says why. That is cleared when it runs.
+    -- While the operation is repeated, its instance has the error. It is cleared when the instance runs.
     update public.mcp_server_instances i set last_error_code = v_code, last_error = v_error
     where p_outcome = 'retry' and i.id = v_operation.instance_id and i.generation = v_operation.generation
       and i.status in ('deploying', 'updating', 'stopping', 'deleting');
@@ -11203,7 +11216,7 @@ begin
            case when a.is_approved then 'approved' else 'quarantined' end, a.warning, true, a.eras, a.needs, a.fault, a.fault_path,
            a.fault_reason, case when a.is_approved then clock_timestamp() end
     from announced a
-    -- Not by `on conflict`: the trigger that takes the organization's lock would run for what is there already.
+    -- Not by `on conflict`: the trigger that takes the organization's lock would run for rows that exist.
     where not exists (select from public.mcp_server_tools t
                       where t.instance_id = p_instance_id and t.kind = a.kind and t.name = a.name and t.definition_hash = a.hash)
     returning t.kind, t.name, t.definition_hash
@@ -11226,7 +11239,7 @@ begin
       and (t.announced, t.eras, t.needs, t.fault, t.fault_path, t.fault_reason)
           is distinct from (s.is_announced, s.eras, s.needs, s.fault, s.fault_path, s.fault_reason)
   )
-  -- Counts and events are of new pins only; a repeated announcement records nothing.
+  -- Counts and events are of new definitions only; a repeated announcement records nothing.
   select count(*) filter (where not a.name_known and not a.is_left_out)::integer,
          count(*) filter (where a.name_known and not a.is_left_out)::integer,
          count(*) filter (where not a.is_approved and not a.is_left_out)::integer,
@@ -11305,7 +11318,7 @@ CREATE FUNCTION weir.record_resources(p_organization_id uuid, p_instance_id uuid
 declare
   v_items weir.announced_item[];
 begin
-  -- Resources that are gone or are listed otherwise are deleted, except for those that were left out.
+  -- Resources that are gone or are listed differently are deleted, except for those that were left out.
   delete from public.mcp_server_tools t
   where t.instance_id = p_instance_id and t.kind = 'resource'
     and not exists (select from unnest(p_items) a
@@ -11339,7 +11352,7 @@ begin
                         and t.name = a.name and t.definition_hash = a.hash)
     returning t.name, t.definition_hash
   )
-  -- Only what is new and left out is recorded.
+  -- Only resources that are new and left out are recorded.
   select array_agg(a order by a.name, a.hash) into v_items
   from added d join unnest(p_items) a on a.kind = 'resource' and a.name = d.name and a.hash = d.definition_hash
   where a.eras = '{}' and a.needs = '{}';
@@ -11370,8 +11383,8 @@ declare
     select from weir.security_events s where s.minute = v_minute limit 100) t);
 begin
   insert into weir.security_events as s (minute, reason, key_prefix, address, occurrences)
-  -- Rows that are there may always grow. Of new ones the most frequent take the free places; the others fall into their reason's
-  -- row.
+  -- Existing rows may always be incremented. Of new ones the most frequent get the remaining rows; the others are counted in the row of
+  -- their reason.
   select v_minute, k.reason, k.key_prefix, k.address, sum(k.occurrences)
   from (
     select c.reason, c.occurrences, case when f.fits then c.key_prefix else '' end as key_prefix,
@@ -11446,7 +11459,7 @@ begin
   select s.* into v_sign_in from weir.sign_ins s where s.id = p_id for update;
   user_id := v_sign_in.user_id;
   counter := v_sign_in.counter;
-  -- The first problem that holds is the answer.
+  -- The first problem that applies is returned.
   problem := case
     when v_sign_in.id is null or v_sign_in.revoked_at is not null then 'session_not_found'
     when v_sign_in.expires_at <= clock_timestamp() then 'session_expired'
@@ -11536,7 +11549,7 @@ declare
   v_reason constant text := (select c.block_reason from public.mcp_server_catalog c where c.id = p_catalog_server_id);
 begin
   return case when v_reason is not null
-    then weir.refuse(p_act, 'WR005', 'the platform has blocked this version of the catalog server: ' || v_reason) end;
+    then weir.refuse(p_act, 'WR005', 'the platform has blocked this version of the catalog entry: ' || v_reason) end;
 end;
 $$;
 
@@ -11552,7 +11565,8 @@ CREATE FUNCTION weir.refuse_change() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  raise exception using errcode = 'WR003', message = format('%I.%I can only be appended to', tg_table_schema, tg_table_name);
+  raise exception using errcode = 'WR003',
+    message = format('rows of %I.%I can only be added, not changed or deleted', tg_table_schema, tg_table_name);
 end;
 $$;
 
@@ -11715,13 +11729,14 @@ declare
   v_fingerprint bytea;
 begin
   select i.keyring_fingerprint into v_fingerprint from weir.installation i;
-  -- Of two first replicas at once one sets the fingerprint; both compare themselves with it.
+  -- If two first replicas report at once, one sets the fingerprint and both compare theirs with it.
   if v_fingerprint is null then
     update weir.installation i set keyring_fingerprint = p_keyring_fingerprint where i.keyring_fingerprint is null;
     select i.keyring_fingerprint into v_fingerprint from weir.installation i;
   end if;
   if v_fingerprint is distinct from p_keyring_fingerprint then
-    raise exception using errcode = 'WR005', message = 'the keyring is not the one that this database was written with';
+    raise exception using errcode = 'WR005',
+      message = 'the keyring is not the one that this database was written with: start Weir with that keyring';
   end if;
   insert into weir.replicas as r (id, internal_url, version) values (p_replica_id, p_internal_url, p_version)
   on conflict (id) do update set internal_url = excluded.internal_url, version = excluded.version, heartbeat_at = now();
@@ -11748,7 +11763,7 @@ begin
   if not found then
     return false;
   end if;
-  -- Degrades what runs on offline nodes. No online node is silent for a day, so no other node is marked by this.
+  -- Sets what runs on offline nodes to degraded. No online node is silent for a day, so no other node is marked by this.
   perform weir.sweep_nodes('1 day');
   return true;
 end;
@@ -11796,14 +11811,15 @@ begin
   elsif not (case
       when p_action = 'restart' then v_instance.status in ('running', 'degraded', 'failed') and not v_open
                                      and num_nonnulls(v_instance.url, v_instance.node_id) = 1
-      -- A deletion that its node refused may be asked for again.
+      -- A deletion that its node refused may be requested again.
       when v_instance.status = 'deleting' then p_action = 'delete' and not v_open
       else exists (select from weir.instance_moves m where m.from_status = v_instance.status and m.to_status = v_status)
     end) then
-    return weir.refuse(v_act, 'WR005', format('the server is %s', v_instance.status));
+    return weir.refuse(v_act, 'WR005', format('the server is %s, and this action needs another state', v_instance.status));
   elsif p_action in ('deploy', 'update', 'restart') and not v_instance.is_active then
-    return weir.refuse(v_act, 'WR005', case when v_instance.platform_stopped_at is not null then 'the platform has stopped this server'
-                                            else 'the server is switched off: switch it on by set_mcp_server_active' end);
+    return weir.refuse(v_act, 'WR005', case when v_instance.platform_stopped_at is not null
+                                            then 'the platform has stopped this server, and only the platform starts it again'
+                                            else 'the server is switched off: switch it on with set_mcp_server_active' end);
   end if;
   v_refusal := case when p_action in ('deploy', 'update', 'restart') then weir.refuse_blocked(v_act, v_instance.catalog_server_id) end;
   if v_refusal is not null then
@@ -11815,7 +11831,7 @@ begin
   else
     update public.mcp_server_instances i
     set status = v_status, generation = i.generation + 1, resets = i.resets + 1, last_error_code = null, last_error = null,
-        -- What is wanted now counts, and not whether it ran when it was switched off.
+        -- The new request counts, and not whether it ran when it was switched off.
         resumes = false,
         deployed_by = case when p_action in ('deploy', 'update') then weir.actor_id() else i.deployed_by end
     where i.id = p_instance_id and i.organization_id = p_organization_id
@@ -11868,7 +11884,7 @@ begin
   elsif p_subject is null or length(p_subject) not between 1 and 255 then
     raise exception using errcode = 'WR001', message = 'subject must be 1 to 255 characters';
   end if;
-  -- Two replicas may see a person for the first time at once.
+  -- Two replicas may see a person for the first time at the same moment.
   perform pg_advisory_xact_lock(hashtextextended(p_issuer || ' ' || p_subject, 440));
   update weir.identities d set email = v_email, email_verified = v_verified, updated_at = now()
   where d.issuer = p_issuer and d.subject = p_subject and (d.email, d.email_verified) is distinct from (v_email, v_verified);
@@ -11878,7 +11894,7 @@ begin
      and exists (select from weir.settings s where s.name = 'identity_issuers' and jsonb_typeof(s.value) = 'array'
                    and s.value ? p_issuer) then
     v_user_id := weir.uuid_v7();
-    -- Without the address, which is only another issuer's word and could be somebody else's login here.
+    -- Without the address: another issuer stated it, and it could be another person's login here.
     insert into auth.users (id) values (v_user_id);
     insert into weir.identities (issuer, subject, user_id, email, email_verified)
     values (p_issuer, p_subject, v_user_id, v_email, v_verified);
@@ -11899,7 +11915,7 @@ CREATE FUNCTION weir.revoke_again(p_kind text, p_key text, p_state text, p_organ
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  -- An ordinary update of each, so that the triggers fire: locks are taken, replicas are told, and the guards hold.
+  -- An ordinary update of each, so that the triggers fire: locks are taken, replicas are notified, and the guards hold.
   case p_kind
     when 'organization' then update public.organizations o set platform_stopped_at = clock_timestamp() where o.id::text = p_key;
     when 'member' then
@@ -11907,7 +11923,7 @@ begin
       set role = coalesce(p_state, m.role), status = case when p_state is null then 'removed' else m.status end
       where m.organization_id || '/' || m.user_id = p_key;
     when 'workspace member' then delete from public.workspace_members w where w.id::text = p_key;
-    -- Which of the two had stopped it is not known here, so both have.
+    -- It is not known here which of the two had stopped it, so both are set.
     when 'agent' then
       update public.agents a set stopped_at = clock_timestamp(), platform_stopped_at = clock_timestamp() where a.id::text = p_key;
     when 'server switch' then
@@ -11921,7 +11937,7 @@ begin
       update weir.dtma_nodes n set registered_at = null, key_hash = null, sealed_api_key = null, is_online = false where n.id::text = p_key;
     when 'platform admin' then delete from weir.platform_admins p where p.user_id::text = p_key;
     when 'person' then
-      -- Another password since: that one is good and not the old one. Nobody there, or banned: banned.
+      -- A password that was changed since replaces the old one. A user who was deleted or banned since is banned.
       update auth.users u
       set encrypted_password = nullif(p_state, ''), banned_until = case when p_state is null then 'infinity' else u.banned_until end
       where u.id::text = p_key;
@@ -11936,7 +11952,7 @@ begin
           blocked_at = case when p_state is null then now() end,
           block_reason = case when p_state is null then 'It was blocked after the backup from which this database was restored.' end
       where c.id::text = p_key;
-    -- Stopped as by an admin: a new generation, and an operation that asks the node.
+    -- Stopped as by an admin: a new generation, and an operation for the node.
     when 'running server' then
       with stopped as (
         update public.mcp_server_instances i
@@ -11978,7 +11994,7 @@ begin
   return found;
 exception
   when check_violation or not_null_violation then
-    raise exception using errcode = 'WR001', message = 'wrapped_key is not a wrapped key';
+    raise exception using errcode = 'WR001', message = 'wrapped_key must be 60 to 512 bytes';
 end;
 $$;
 
@@ -12003,7 +12019,7 @@ begin
   end if;
   select p.rolled_up_to into v_hour from weir.usage_progress p;
   if v_hour is null then
-    -- The first time: from the audit log's first row, or from now on.
+    -- The first time it begins at the audit log's first row, or now.
     insert into weir.usage_progress (rolled_up_to)
     select date_trunc('hour', coalesce((select min(l.created_at) from public.mcp_interaction_logs l), clock_timestamp()), 'UTC')
     on conflict do nothing;
@@ -12012,7 +12028,7 @@ begin
     return false;
   end if;
   insert into public.usage_hourly (organization_id, hour, agent_id, instance_id, calls, denied, failed, duration_us)
-  -- A denial row may stand for many denials; requests and outcomes are a row each.
+  -- A denial row may stand for many denials; requests and outcomes have a row each.
   select l.organization_id, v_hour, l.agent_id, coalesce(l.instance_id, weir.platform_id()),
          count(*) filter (where l.phase = 'requested'), coalesce(sum(l.occurrences) filter (where l.phase = 'denied'), 0),
          count(*) filter (where l.phase = 'completed' and l.outcome <> 'ok'), coalesce(sum(l.duration_us), 0)
@@ -12063,7 +12079,7 @@ begin
       -- Within these bounds comparing is cheap and no number prints as more than 600 digits.
       when v_key in ('min', 'max') then
         case when v_type = 'number' and v_value between '-1e300' and '1e300' and scale(v_value::numeric) <= 300
-          then null else 'must be a number of at most 300 digits on either side of the point' end
+          then null else 'must be a number of at most 300 digits on either side of the decimal point' end
       when v_key = 'prefix' then
         case when v_type = 'string' and length(v_value #>> '{}') between 1 and 1024
           then null else 'must be a text of 1 to 1024 characters' end
@@ -12110,7 +12126,7 @@ begin
     v_holds := v_holds and case when v_type = 'number' then
       p_value::numeric between coalesce((p_rule -> 'min')::numeric, '-infinity') and coalesce((p_rule -> 'max')::numeric, 'infinity') end;
   end if;
-  -- Texts only; `under` and `matches` look at 4,096 characters at most, which is what weir.rule_cost counts with.
+  -- Texts only; `under` and `matches` read 4,096 characters at most, the number that weir.rule_cost counts with.
   if p_rule ?| '{prefix,under,matches}' then
     v_text := case when v_type = 'string' then p_value #>> '{}' end;
     v_holds := v_holds and v_text is not null
@@ -12119,15 +12135,15 @@ begin
       and case when p_rule ? 'matches' then length(v_text) <= 4096 and v_text ~ ('^(?:' || (p_rule ->> 'matches') || ')$') else true end;
   end if;
   if p_rule ? 'in' then
-    -- `@>` finds a scalar in an array only as an element. For objects and arrays it would accept a part, so these are
-    -- compared whole as well.
+    -- `@>` finds a scalar in an array only as an element. For objects and arrays it would accept a part, so these are compared as a whole
+    -- too.
     v_holds := v_holds and case when v_type in ('object', 'array')
                                 then p_rule -> 'in' @> jsonb_build_array(p_value)
                                      and exists (select from jsonb_array_elements(p_rule -> 'in') i where i = p_value)
                                 else p_rule -> 'in' @> p_value end;
   end if;
   if p_rule ? 'each' then
-    -- Bounds the work that one call can cause; weir.rule_cost counts with these numbers.
+    -- Limits the work that one call can cause; weir.rule_cost counts with these numbers.
     v_holds := v_holds and case when v_type = 'array' then
       jsonb_array_length(p_value) <= 256 and (pg_column_size(p_value) <= 8192 or not p_rule -> 'each' ?| '{under,matches}') end;
     for v_n in 0 .. case when v_holds then jsonb_array_length(p_value) else 0 end - 1 loop
@@ -12148,7 +12164,7 @@ ALTER FUNCTION weir.rule_failure(p_rule jsonb, p_value jsonb, p_path text) OWNER
 
 CREATE FUNCTION weir.rule_words(p_rule jsonb, p_full boolean) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN COALESCE(concat_ws(' and '::text, ('be of type '::text || (p_rule ->> 'type'::text)), ('be at least '::text || "left"((p_rule ->> 'min'::text), 40)), ('be at most '::text || "left"((p_rule ->> 'max'::text), 40)), ('be under '::text || "left"((p_rule ->> 'under'::text), 200)), CASE WHEN (p_rule ? 'prefix'::text) THEN CASE WHEN p_full THEN ('begin with '::text || "left"((p_rule ->> 'prefix'::text), 100)) ELSE 'begin as the grant says'::text END ELSE NULL::text END, CASE WHEN (p_rule ? 'equals'::text) THEN CASE WHEN p_full THEN ('be '::text || "left"((p_rule ->> 'equals'::text), 100)) ELSE 'be the value that the grant says'::text END ELSE NULL::text END, CASE WHEN (p_rule ? 'in'::text) THEN CASE WHEN p_full THEN ('be one of '::text || "left"((p_rule ->> 'in'::text), 200)) ELSE 'be one of the values that the grant says'::text END ELSE NULL::text END, CASE WHEN (p_rule ? 'matches'::text) THEN CASE WHEN p_full THEN ('match '::text || "left"((p_rule ->> 'matches'::text), 200)) ELSE 'match the pattern that the grant says'::text END ELSE NULL::text END, CASE WHEN (p_rule ? 'each'::text) THEN 'be an array of at most 256 values'::text ELSE NULL::text END), ''::text);
+    RETURN COALESCE(concat_ws(' and '::text, ('be of type '::text || (p_rule ->> 'type'::text)), ('be at least '::text || "left"((p_rule ->> 'min'::text), 40)), ('be at most '::text || "left"((p_rule ->> 'max'::text), 40)), ('be under '::text || "left"((p_rule ->> 'under'::text), 200)), CASE WHEN (p_rule ? 'prefix'::text) THEN CASE WHEN p_full THEN ('begin with '::text || "left"((p_rule ->> 'prefix'::text), 100)) ELSE 'begin with the prefix in the grant'::text END ELSE NULL::text END, CASE WHEN (p_rule ? 'equals'::text) THEN CASE WHEN p_full THEN ('be '::text || "left"((p_rule ->> 'equals'::text), 100)) ELSE 'be the value in the grant'::text END ELSE NULL::text END, CASE WHEN (p_rule ? 'in'::text) THEN CASE WHEN p_full THEN ('be one of '::text || "left"((p_rule ->> 'in'::text), 200)) ELSE 'be one of the values in the grant'::text END ELSE NULL::text END, CASE WHEN (p_rule ? 'matches'::text) THEN CASE WHEN p_full THEN ('match '::text || "left"((p_rule ->> 'matches'::text), 200)) ELSE 'match the pattern in the grant'::text END ELSE NULL::text END, CASE WHEN (p_rule ? 'each'::text) THEN 'be an array of at most 256 values'::text ELSE NULL::text END), ''::text);
 
 
 ALTER FUNCTION weir.rule_words(p_rule jsonb, p_full boolean) OWNER TO weir_owner;
@@ -12167,7 +12183,7 @@ declare
   v_datastores uuid[];
   v_limit constant integer := least(greatest(coalesce(p_limit, 10), 1), 100);
   v_text constant text := left(coalesce(p_query, ''), 1000);
-  -- The query without what it excludes, and what it excludes.
+  -- The query without its excluded words, and the excluded words.
   v_wanted constant text := regexp_replace(v_text, '(^|\s)-\S+', ' ', 'g');
   v_unwanted constant text := (select string_agg(m[1], ' ') from regexp_matches(v_text, '(?:^|\s)-(\S+)', 'g') m);
   v_config regconfig := 'pg_catalog.english'::regconfig;
@@ -12180,11 +12196,11 @@ declare
   v_frequent text[];
   v_found uuid[];
 begin
-  -- An agent's datastores are all of one organization.
+  -- An agent's datastores all belong to one organization.
   select (array_agg(k.organization_id))[1], coalesce(array_agg(k.datastore_id), '{}') into v_organization_id, v_datastores
   from weir.agent_knowledge(p_user_id, p_agent_id) k;
   if v_words = '{}' then
-    -- Only words that are in every sentence: a title may be made of them.
+    -- The query has only words that every sentence has: a title may consist of them.
     v_config := 'pg_catalog.simple'::regconfig;
     v_words := tsvector_to_array(to_tsvector(v_config, v_wanted));
   end if;
@@ -12193,7 +12209,7 @@ begin
   end if;
   -- Long words are usually rare, so the twelve longest are used.
   v_words := array(select w from unnest(v_words) w order by length(w) desc, w limit 12);
-  -- Every term has its datastore's lexeme: the index itself keeps other tenants' rows out.
+  -- Every term has its datastore's lexeme: the index itself leaves other tenants' rows out.
   v_scope := weir.any_lexeme(array(select weir.datastore_lexeme(d) from unnest(v_datastores) d));
   v_all := v_scope && websearch_to_tsquery(v_config, v_text);
   v_any := weir.any_lexeme(v_words);
@@ -12225,7 +12241,7 @@ begin
                where q.word <> all(v_frequent));
   end if;
   return query
-  -- Ranked first; titles and texts are fetched for what is shown only.
+  -- Ranked first; titles and texts are read only for the result.
   with best as materialized (
     select c.id, r.score
     from weir.document_chunks c
@@ -12262,7 +12278,7 @@ declare
     select k.datastore_id from weir.agent_knowledge(p_user_id, p_agent_id) k where k.backend = 'postgres');
 begin
   if v_schema is null then
-    raise exception using errcode = 'WR010', message = 'pgvector is not installed';
+    raise exception using errcode = 'WR010', message = 'the extension pgvector is not installed, or weir_system may not use its schema';
   end if;
   for chunk_id, score in execute format($statement$
     select c.id, (1 - (c.embedding::%1$I.vector operator(%1$I.<=>) $1::%1$I.vector))::real
@@ -12314,15 +12330,15 @@ begin
   select k into v_key from unnest(weir.own_settings()) k
   where p_config ? k and p_config -> 'configuration' ? k and p_config -> k <> p_config -> 'configuration' -> k limit 1;
   if v_key is not null then
-    return format('server_config.%s and server_config.configuration.%s: are different; give one of them', v_key, v_key);
+    return format('server_config.%s and server_config.configuration.%s: have different values; give only one of them', v_key, v_key);
   elsif p_is_whole and not p_config ? 'instance_name' then
     return 'server_config.instance_name: is missing';
   elsif p_is_whole and (p_config ? 'catalog')::integer + (p_config ? 'catalog_server_id')::integer + (p_config ? 'url')::integer <> 1 then
-    return 'server_config: give one of catalog_server_id, catalog and url';
+    return 'server_config: give exactly one of catalog_server_id, catalog and url';
   elsif p_config ?& array['catalog_server_id', 'version'] then
-    return 'server_config.version: catalog_server_id names a version already';
+    return 'server_config.version: must be left out, because catalog_server_id names a version';
   elsif p_config ? 'url' and weir.with_own_settings(p_config) ?| array['configuration', 'version', 'max_sessions'] then
-    return format('server_config.%s: a remote server has none',
+    return format('server_config.%s: must be left out for a remote server (url)',
                   case when p_config ? 'version' then 'version' when p_config ? 'max_sessions' then 'max_sessions'
                        else 'configuration' end);
   end if;
@@ -12346,7 +12362,7 @@ begin
                                       where jsonb_typeof(g) <> 'string' or weir.glob_error(g #>> '{}', '') is not null)
                  else not v_value ? 'offline' end
       when v_key = 'context' then true
-      -- Zero is a value and not a default: no time, no second try, no pause.
+      -- Zero is a value and not a default: no time, no retry, no pause.
       when v_key = 'timeout_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,7}$' and (v_value::text)::integer <= 3600000
       when v_key = 'max_retries' then v_type = 'number' and v_value::text ~ '^[0-5]$'
       when v_key = 'retry_backoff_ms' then v_type = 'number' and v_value::text ~ '^[0-9]{1,5}$' and (v_value::text)::integer <= 10000
@@ -12447,7 +12463,7 @@ begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
   end if;
-  -- The user first: of two sign-ins that set a password at once, the second finds that it was ended.
+  -- The user is locked first: of two sign-ins that set a password at once, the second finds that it was ended.
   perform from auth.users u where u.id = p_user_id for update;
   select s.* into v_sign_in from weir.sign_ins s
   where s.id = p_sign_in_id and s.user_id = p_user_id and s.revoked_at is null and s.expires_at > clock_timestamp();
@@ -12533,12 +12549,12 @@ begin
   elsif v_claims ? 'auth_time' then
     v_seconds := case jsonb_typeof(v_claims -> 'auth_time') when 'number' then (v_claims ->> 'auth_time')::numeric end;
   else
-    -- A refresh is no sign-in.
+    -- A refresh does not count as a sign-in.
     select max((m.value ->> 'timestamp')::numeric) into v_seconds
     from jsonb_array_elements(case jsonb_typeof(v_claims -> 'amr') when 'array' then v_claims -> 'amr' else '[]' end) m
     where jsonb_typeof(m.value -> 'timestamp') = 'number' and m.value ->> 'method' is distinct from 'token_refresh';
   end if;
-  -- A minute of the future, for clocks that differ. A time farther away is no time of a sign-in.
+  -- Clocks may differ by a minute. A time further in the future is not valid.
   if v_seconds is null or v_seconds not between extract(epoch from now()) - 900 and extract(epoch from now()) + 60 then
     return false;
   end if;
@@ -12622,13 +12638,13 @@ begin
       perform weir.record_catalog_change('publish_catalog_server', array[v_row.id]);
       return jsonb_build_object('id', v_row.id, 'slug', v_row.slug, 'version', v_row.version, 'state', v_row.state);
     end if;
-    -- Somebody else has published it meanwhile.
+    -- Another session has published it meanwhile.
     select c.* into v_row from public.mcp_server_catalog c where c.slug = v_new.slug and c.version = v_new.version;
   end if;
   v_different := (select string_agg('entry.' || k, ', ' order by k) from jsonb_object_keys(v_whole) k
                   where k <> 'description' and v_whole -> k is distinct from to_jsonb(v_row) -> k);
   if v_different is not null then
-    return weir.error('WR005', format('%s: a published version does not change, and %s %s was published with something else; '
+    return weir.error('WR005', format('%s: only the description of a published version can change, and %s %s has another value; '
                                       'publish another version', v_different, v_row.slug, v_row.version));
   elsif v_row.description <> v_new.description or v_row.withdrawn_at is not null then
     perform weir.record_catalog_change('publish_catalog_server', array[v_row.id]);
@@ -12665,7 +12681,7 @@ begin
     where n.is_online and n.heartbeat_at < clock_timestamp() - p_stale
     returning n.id)
   select coalesce(array_agg(l.id), '{}') into v_nodes from lost l;
-  -- In the order of organizations, the order of their locks.
+  -- In the order of organizations, which is the order of their locks.
   for v_instance in
     select i.id, i.generation from public.mcp_server_instances i
     join weir.dtma_nodes n on n.id = i.node_id and not n.is_online
@@ -12871,7 +12887,7 @@ begin
     v_definition := p_definition::jsonb;
   exception
     when data_exception then
-      null;  -- found by its name
+      null;  -- it is found by its name only
   end;
   -- A definition that is too large or too deep is found by its name only.
   if weir.bounds_error(v_definition, 1048576) is not null then
@@ -12907,9 +12923,9 @@ declare
   v_globs integer := 0;
   v_sum numeric := 0::numeric;
 begin
-  -- Bounds what this check itself costs: each pattern is compiled once by it.
+  -- Limits the cost of this check itself, which compiles each pattern once.
   if (select count(*) from jsonb_path_query(p_tools, '$.*.args.*.**{0 to 4}.matches')) > 100 then
-    return '$.tools: at most 100 rules may have matches';
+    return '$.tools: at most 100 rules may use matches';
   end if;
   for v_name, v_entry in select t.key, t.value from jsonb_each(p_tools) t loop
     v_path := '$.tools.' || left(v_name, 64);
@@ -12928,7 +12944,7 @@ begin
   if v_globs > 16 then
     return '$.tools: at most 16 names may have a *';
   end if;
-  return weir.cost_error(v_sum, '$.tools, all names with a * together', 'use fewer of these, or fewer rules in them');
+  return weir.cost_error(v_sum, '$.tools, all names with a * together', 'use fewer names with a *, or fewer rules in them');
 end;
 $_$;
 
@@ -13036,17 +13052,17 @@ begin
     return weir.refuse(v_act, 'WR004', 'there is no such server');
   elsif v_error is null and v_instance.url is not null
         and v_config ?| array['catalog', 'catalog_server_id', 'version', 'configuration', 'max_sessions'] then
-    v_error := coalesce(weir.secret_reference_error(v_config -> 'configuration', '{}'), 'server_config: a remote server has no '
-                        'catalog_server_id, catalog, version, max_sessions or configuration of an entry');
+    v_error := coalesce(weir.secret_reference_error(v_config -> 'configuration', '{}'), 'server_config: catalog_server_id, catalog, '
+                        'version, max_sessions and the configuration of an entry must be left out for a remote server (url)');
   elsif v_error is null and v_instance.url is null then
     select c.* into v_catalog from public.mcp_server_catalog c where c.id = v_instance.catalog_server_id;
     v_schema := v_catalog.configuration_schema;
     if v_config ? 'url' then
-      v_error := 'server_config.url: a server of the catalog has none';
+      v_error := 'server_config.url: must be left out for a server of the catalog';
     elsif v_config ->> 'catalog' <> v_catalog.slug then
-      v_error := 'server_config.catalog: a server stays of its catalog entry';
+      v_error := 'server_config.catalog: a server cannot change to another catalog entry';
     elsif v_catalog.version <> v_config ->> 'version' or v_catalog.id <> (v_config ->> 'catalog_server_id')::uuid then
-      -- A version of another entry is none of this one.
+      -- A version of another entry does not match.
       select c.* into v_catalog from public.mcp_server_catalog c
       where c.slug = v_catalog.slug and c.state = 'published'
         and (c.version = v_config ->> 'version' or c.id = (v_config ->> 'catalog_server_id')::uuid);
@@ -13077,7 +13093,7 @@ begin
          case when v_new.share = 'session' then v_new.max_sessions end)
         is distinct from (v_instance.catalog_server_id, v_instance.url, v_instance.configuration, v_instance.share,
                           case when v_instance.share = 'session' then v_instance.max_sessions end);
-  -- Before anything is changed: a refusal is returned, so it undoes nothing.
+  -- Before anything is changed: a refusal is returned and would roll nothing back.
   v_refusal := case when v_restarts then weir.refuse_blocked(v_act, v_new.catalog_server_id) end;
   if v_refusal is not null then
     return v_refusal;
@@ -13133,7 +13149,7 @@ declare
   v_rows jsonb;
 begin
   if not isfinite(v_since) or not isfinite(v_until) or v_until - v_since not between interval '0' and interval '31 days' then
-    return weir.error('WR001', 'since must be before until, and at most 31 days');
+    return weir.error('WR001', 'since must be before until, by at most 31 days');
   end if;
   select coalesce(jsonb_agg(to_jsonb(r) order by r.hour, r.agent_id, r.instance_id), '[]') into v_rows
   from (
@@ -13141,7 +13157,7 @@ begin
     from public.usage_hourly u
     where u.organization_id = p_organization_id and u.hour >= v_since and u.hour < v_until
     union all
-    -- Counted as weir.roll_up_usage does. Denials that are only counted are in the log a minute later.
+    -- Counted as in weir.roll_up_usage. Denials without a row of their own are in the log a minute later.
     select date_trunc('hour', l.created_at, 'UTC'), l.agent_id, coalesce(l.instance_id, weir.platform_id()),
            count(*) filter (where l.phase = 'requested'), coalesce(sum(l.occurrences) filter (where l.phase = 'denied'), 0),
            count(*) filter (where l.phase = 'completed' and l.outcome <> 'ok'), coalesce(sum(l.duration_us), 0)
@@ -13151,10 +13167,10 @@ begin
       and l.created_at < v_until and date_trunc('hour', l.created_at, 'UTC') >= v_since
       and l.kind in ('tool_execution', 'resource_read', 'prompt_get', 'context_request', 'error')
     group by 1, 2, 3
-    -- One more than is allowed tells that there are more.
+    -- One more than is permitted shows that there are more.
     limit 10001) r;
   if jsonb_array_length(v_rows) > 10000 then
-    return weir.error('WR001', 'since and until: that is more than 10,000 rows; ask for less time');
+    return weir.error('WR001', 'since and until: the answer has more than 10,000 rows; ask for less time');
   end if;
   return jsonb_build_object('rows', v_rows);
 end;
@@ -13179,7 +13195,7 @@ begin
   return query select s.wrapped_key, s.version from public.user_secrets s where s.user_id = p_user_id;
 exception
   when check_violation then
-    raise exception using errcode = 'WR001', message = 'wrapped_key is not a wrapped key';
+    raise exception using errcode = 'WR001', message = 'wrapped_key must be 60 to 512 bytes';
   when foreign_key_violation or not_null_violation then
     raise exception using errcode = 'WR004', message = 'there is no such user';
 end;
@@ -13241,7 +13257,7 @@ begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
   end if;
-  -- Only of an invitation that is open, so that an old token blocks no calls of the organization.
+  -- Only for an open invitation, so that an old token blocks no calls of the organization.
   perform weir.lock_organization(i.organization_id) from public.organization_invitations i
   where i.token_hash = p_token_hash and i.accepted_at is null and i.revoked_at is null and i.expires_at > clock_timestamp();
   v_invitation := weir.open_invitation(p_token_hash);
@@ -13251,7 +13267,7 @@ begin
                   when weir.is_full_for(v_invitation) then 'quota_exceeded' end;
   if problem is null then
     user_id := weir.uuid_v7();
-    -- Somebody may sign up with the address at this moment, or be invited to it by another organization.
+    -- The address may sign up at the same moment, or accept another organization's invitation.
     insert into auth.users (id, email) values (user_id, v_invitation.email) on conflict do nothing;
     if not found then
       user_id := null;
@@ -13283,7 +13299,7 @@ begin
   if not exists (select from weir.installation i where i.embedded_issuer) then
     raise exception using errcode = 'WR010', message = 'people sign in at their own issuer';
   end if;
-  -- The user first, as weir.set_password does: both at once would wait for each other.
+  -- The user is locked first, as in weir.set_password; otherwise the two functions could deadlock.
   perform from auth.users u where u.id = (select r.user_id from weir.recoveries r where r.token_hash = p_token_hash) for update;
   delete from weir.recoveries r
   where r.token_hash = p_token_hash and r.expires_at > clock_timestamp() and not weir.is_banned(r.user_id)
@@ -13570,7 +13586,7 @@ ALTER TABLE public.chat_messages OWNER TO weir_owner;
 -- Name: TABLE chat_messages; Type: COMMENT; Schema: public; Owner: weir_owner
 --
 
-COMMENT ON TABLE public.chat_messages IS 'tenant: what people and agents said in a channel';
+COMMENT ON TABLE public.chat_messages IS 'tenant: messages of people and agents in a channel';
 
 
 --
@@ -13776,7 +13792,7 @@ ALTER TABLE public.mcp_server_tools OWNER TO weir_owner;
 -- Name: TABLE mcp_server_tools; Type: COMMENT; Schema: public; Owner: weir_owner
 --
 
-COMMENT ON TABLE public.mcp_server_tools IS 'tenant: pinned definitions of an instance''s tools, prompts and templates, and its resources';
+COMMENT ON TABLE public.mcp_server_tools IS 'tenant: definitions of an instance''s tools, prompts and templates with their approval, and its resources';
 
 
 --
@@ -13947,7 +13963,7 @@ ALTER TABLE public.permission_requests OWNER TO weir_owner;
 -- Name: TABLE permission_requests; Type: COMMENT; Schema: public; Owner: weir_owner
 --
 
-COMMENT ON TABLE public.permission_requests IS 'tenant: access that an agent''s owner asked for';
+COMMENT ON TABLE public.permission_requests IS 'tenant: access that an agent''s owner requested';
 
 
 --
@@ -13975,7 +13991,7 @@ ALTER TABLE public.usage_hourly OWNER TO weir_owner;
 -- Name: TABLE usage_hourly; Type: COMMENT; Schema: public; Owner: weir_owner
 --
 
-COMMENT ON TABLE public.usage_hourly IS 'tenant: calls by the hour, rolled up from the record (agent and instance are copied ids)';
+COMMENT ON TABLE public.usage_hourly IS 'tenant: calls by the hour, summed from the audit log (agent and instance are copied ids)';
 
 
 --
@@ -13999,7 +14015,7 @@ ALTER TABLE public.user_profiles OWNER TO weir_owner;
 -- Name: TABLE user_profiles; Type: COMMENT; Schema: public; Owner: weir_owner
 --
 
-COMMENT ON TABLE public.user_profiles IS 'user: what a person is called';
+COMMENT ON TABLE public.user_profiles IS 'user: a person''s display name';
 
 
 --
@@ -14106,7 +14122,7 @@ ALTER TABLE public.workspaces OWNER TO weir_owner;
 -- Name: TABLE workspaces; Type: COMMENT; Schema: public; Owner: weir_owner
 --
 
-COMMENT ON TABLE public.workspaces IS 'tenant: a place where people and agents of one organization talk';
+COMMENT ON TABLE public.workspaces IS 'tenant: where people and agents of one organization talk';
 
 
 --
@@ -14186,7 +14202,7 @@ ALTER TABLE weir.change_versions OWNER TO weir_owner;
 -- Name: TABLE change_versions; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.change_versions IS 'tenant: change counters, a hint for replicas (no foreign key: the platform has a row, and a deleted organization still counts)';
+COMMENT ON TABLE weir.change_versions IS 'tenant: change counters that replicas poll (no foreign key: the platform has a row, and a deleted organization still counts)';
 
 
 --
@@ -14233,7 +14249,7 @@ ALTER TABLE weir.chat_turns OWNER TO weir_owner;
 -- Name: TABLE chat_turns; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.chat_turns IS 'tenant: turns that wait for their answer, and what they have called';
+COMMENT ON TABLE weir.chat_turns IS 'tenant: turns that wait for their answer, and the calls that they have made';
 
 
 --
@@ -14266,7 +14282,7 @@ ALTER TABLE weir.denial_counts OWNER TO weir_owner;
 -- Name: TABLE denial_counts; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.denial_counts IS 'tenant: equal denials of a running minute, one row of the audit log each (no foreign keys: a count outlives what it names)';
+COMMENT ON TABLE weir.denial_counts IS 'tenant: equal denials of the current minute, which get one row of the audit log (no foreign keys: a count outlives what it names)';
 
 
 --
@@ -14292,7 +14308,7 @@ ALTER TABLE weir.grant_usage OWNER TO weir_owner;
 -- Name: TABLE grant_usage; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.grant_usage IS 'tenant: counters of limited grants (no foreign key: checking it would wait for whoever deletes the grant)';
+COMMENT ON TABLE weir.grant_usage IS 'tenant: counters of limited grants (no foreign key: checking it would wait for a transaction that deletes the grant)';
 
 
 --
@@ -14348,7 +14364,7 @@ ALTER TABLE weir.identities OWNER TO weir_owner;
 -- Name: TABLE identities; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.identities IS 'user: who a subject of another issuer is here';
+COMMENT ON TABLE weir.identities IS 'user: which user a subject of another issuer is';
 
 
 --
@@ -14369,7 +14385,7 @@ ALTER TABLE weir.instance_moves OWNER TO weir_owner;
 -- Name: TABLE instance_moves; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.instance_moves IS 'global: the allowed moves of an instance''s state';
+COMMENT ON TABLE weir.instance_moves IS 'global: the allowed transitions between the states of an instance';
 
 
 --
@@ -14469,7 +14485,7 @@ ALTER TABLE weir.security_events OWNER TO weir_owner;
 -- Name: TABLE security_events; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.security_events IS 'platform: counted failures of callers that no organization knows';
+COMMENT ON TABLE weir.security_events IS 'platform: counted failures of callers without a known organization';
 
 
 --
@@ -14495,7 +14511,7 @@ ALTER TABLE weir.sign_in_attempts OWNER TO weir_owner;
 -- Name: TABLE sign_in_attempts; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.sign_in_attempts IS 'platform: how often was tried to sign in of late';
+COMMENT ON TABLE weir.sign_in_attempts IS 'platform: recent attempts to sign in';
 
 
 --
@@ -14525,7 +14541,7 @@ ALTER TABLE weir.sign_ins OWNER TO weir_owner;
 -- Name: TABLE sign_ins; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.sign_ins IS 'user: sign-ins of the embedded issuer; the count of the one refresh token that is good, never a token';
+COMMENT ON TABLE weir.sign_ins IS 'user: sign-ins of the embedded issuer; the count of the one valid refresh token, never a token';
 
 
 --
@@ -14548,7 +14564,7 @@ ALTER TABLE weir.usage_progress OWNER TO weir_owner;
 -- Name: TABLE usage_progress; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.usage_progress IS 'platform: up to which hour the record is in usage_hourly';
+COMMENT ON TABLE weir.usage_progress IS 'platform: up to which hour the audit log is summed in usage_hourly';
 
 
 --
@@ -14571,7 +14587,7 @@ ALTER TABLE weir.vector_removals OWNER TO weir_owner;
 -- Name: TABLE vector_removals; Type: COMMENT; Schema: weir; Owner: weir_owner
 --
 
-COMMENT ON TABLE weir.vector_removals IS 'tenant: vectors to delete elsewhere (no foreign key: they outlive what they are of)';
+COMMENT ON TABLE weir.vector_removals IS 'tenant: vectors to delete in a foreign backend (no foreign key: they outlive their chunk)';
 
 
 --
