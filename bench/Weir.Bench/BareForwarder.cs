@@ -32,7 +32,8 @@ internal sealed class BareForwarder(UpstreamTarget target, UpstreamSessions sess
         await using var app = builder.Build();
         using var egress = new EgressHttp(new EgressPolicy([server.Authority]));
         var upstream = new UpstreamClient(new UpstreamTransport(egress, 16 * 1024 * 1024, TimeProvider.System), TimeProvider.System);
-        var forwarder = new BareForwarder(new UpstreamTarget(Guid.Empty, "bench", server, NodeKey: null), new UpstreamSessions(upstream, TimeProvider.System), upstream);
+        var forwarder = new BareForwarder(
+            new UpstreamTarget(Guid.Empty, "bench", server, NodeKey: null), new UpstreamSessions(upstream, TimeProvider.System), upstream);
         app.Run(forwarder.ForwardAsync);
         await app.RunAsync();
         return 0;
@@ -41,7 +42,8 @@ internal sealed class BareForwarder(UpstreamTarget target, UpstreamSessions sess
     private async Task ForwardAsync(HttpContext http)
     {
         var ct = http.RequestAborted;
-        var body = await RequestBody.ReadAsync(http.Request, 4 * 1024 * 1024, ct) ?? throw new InvalidOperationException("The body is too large.");
+        var body = await RequestBody.ReadAsync(http.Request, 4 * 1024 * 1024, ct)
+            ?? throw new InvalidOperationException("The body is too large.");
         var message = ClientMessageReader.Read(body.Span);
         if (ModernChecks.Check(message, http.Request.Headers) is { } refusal)
         {
@@ -66,7 +68,8 @@ internal sealed class BareForwarder(UpstreamTarget target, UpstreamSessions sess
         var session = await sessions.GetAsync(target, "", call.Offered, ct);
         var id = session.NextId();
         var item = message.Name!;
-        using var asked = await upstream.PostAsync(session, message.Method, ForwardedBody.NameOf(call, item), ForwardedBody.Build(call, item, session.IsModern, id), ct);
+        using var asked = await upstream.PostAsync(
+            session, message.Method, ForwardedBody.NameOf(call, item), ForwardedBody.Build(call, item, session.IsModern, id), ct);
         await foreach (var answer in upstream.ReadAsync(session, asked, id, ct))
         {
             await responder.FinishAsync(answer, session, ct);

@@ -10,12 +10,16 @@ namespace Weir.Bench;
 
 /// <summary>
 /// The ceiling: an MCP server of both eras that does as little as a server can, on bare Kestrel. <c>/mcp</c> has one tool, an echo; below
-/// <c>/many/</c>, <c>/hang/</c> and <c>/fail/</c> are servers with twenty; after a POST to <c>/stop</c> what asks <c>/hang/</c> waits forever, and <c>/fail/</c> is an error.
+/// <c>/many/</c>, <c>/hang/</c> and <c>/fail/</c> are servers with twenty; after a POST to <c>/stop</c> what asks <c>/hang/</c> waits
+/// forever, and <c>/fail/</c> is an error.
 /// </summary>
 internal static class BareUpstream
 {
     private static readonly byte[] ManyTools = Encoding.UTF8.GetBytes(string.Join(',', Enumerable.Range(0, 20).Select(n =>
-        $$$"""{"name":"tool_{{{n}}}","description":"Looks something up, as number {{{n}}} of twenty tools does, and answers it as text.","inputSchema":{"type":"object","properties":{"query":{"type":"string","description":"What to look for."},"limit":{"type":"integer","minimum":1,"maximum":100},"path":{"type":"string","description":"Where to look."}},"required":["query"]}}""")));
+        $$$"""{"name":"tool_{{{n}}}","description":"Looks something up, as number {{{n}}} of twenty tools does, and answers it as """
+            + $$$"""text.","inputSchema":{"type":"object","properties":{"query":{"type":"string","description":"What to look """
+            + $$$"""for."},"limit":{"type":"integer","minimum":1,"maximum":100},"path":{"type":"string","description":"Where to """
+            + $$$"""look."}},"required":["query"]}}""")));
 
     private static volatile bool _isStopped;
 
@@ -43,7 +47,8 @@ internal static class BareUpstream
         _isStopped |= path == "/stop";
         if (_isStopped && path.StartsWith("/hang/", StringComparison.Ordinal))
         {
-            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, http.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, http.RequestAborted)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             return;
         }
 
@@ -53,11 +58,13 @@ internal static class BareUpstream
             return;
         }
 
-        var answer = path == "/stop" || HttpMethods.IsGet(http.Request.Method) ? default : Answer(read.Buffer.ToArray(), hasMany: path != "/mcp");
+        var answer = path == "/stop" || HttpMethods.IsGet(http.Request.Method)
+            ? default : Answer(read.Buffer.ToArray(), hasMany: path != "/mcp");
         http.Request.BodyReader.AdvanceTo(read.Buffer.End);
         if (answer.IsEmpty)
         {
-            http.Response.StatusCode = HttpMethods.IsGet(http.Request.Method) ? StatusCodes.Status405MethodNotAllowed : StatusCodes.Status202Accepted;
+            http.Response.StatusCode =
+                HttpMethods.IsGet(http.Request.Method) ? StatusCodes.Status405MethodNotAllowed : StatusCodes.Status202Accepted;
             return;
         }
 
@@ -80,7 +87,9 @@ internal static class BareUpstream
                 continue;
             }
 
-            var (isId, isMethod, isMessage) = (reader.CurrentDepth == 1 && reader.ValueTextEquals("id"u8), reader.CurrentDepth == 1 && reader.ValueTextEquals("method"u8), reader.ValueTextEquals("message"u8));
+            var (isId, isMethod, isMessage) =
+                (reader.CurrentDepth == 1 && reader.ValueTextEquals("id"u8), reader.CurrentDepth == 1 && reader.ValueTextEquals("method"u8),
+                reader.ValueTextEquals("message"u8));
             reader.Read();
             var value = body.AsSpan((int)reader.TokenStartIndex, (int)(reader.BytesConsumed - reader.TokenStartIndex));
             id = isId ? value : id;
@@ -99,10 +108,14 @@ internal static class BareUpstream
         switch (method)
         {
             case "initialize":
-                output.Write(",\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"bare\",\"version\":\"1\"}}}"u8);
+                output.Write(
+                    ",\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"bare\","u8
+                        + "\"version\":\"1\"}}}"u8);
                 break;
             case "server/discover":
-                output.Write(",\"result\":{\"resultType\":\"complete\",\"ttlMs\":300000,\"cacheScope\":\"private\",\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{}}}}"u8);
+                output.Write(
+                    ",\"result\":{\"resultType\":\"complete\",\"ttlMs\":300000,\"cacheScope\":\"private\","u8
+                        + "\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{}}}}"u8);
                 break;
             case "tools/list":
                 output.Write(",\"result\":{\"resultType\":\"complete\",\"ttlMs\":300000,\"cacheScope\":\"private\",\"tools\":["u8);
@@ -110,7 +123,9 @@ internal static class BareUpstream
                 output.Write("]}}"u8);
                 break;
             case "resources/read":
-                output.Write(",\"result\":{\"resultType\":\"complete\",\"contents\":[{\"uri\":\"bench:///a\",\"text\":\"What a handbook says of a hundred words or so is said here in ten.\"}]}}"u8);
+                output.Write(
+                    ",\"result\":{\"resultType\":\"complete\",\"contents\":[{\"uri\":\"bench:///a\",\"text\":\"What a handbook says of a "u8
+                        + "hundred words or so is said here in ten.\"}]}}"u8);
                 break;
             default:
                 output.Write(",\"result\":{\"resultType\":\"complete\",\"content\":[{\"type\":\"text\",\"text\":"u8);

@@ -38,7 +38,8 @@ internal sealed class BenchDatabase : IAsyncDisposable
         var data = DataDirectory.Open(directory);
         var options = new EmbeddedPostgresOptions { Settings = [.. EmbeddedPostgresOptions.Durable, .. settings] };
         var postgres = await EmbeddedPostgres.StartAsync(data, options, NullLogger.Instance, TimeProvider.System, CancellationToken.None);
-        await new Migrator(postgres.OwnerUrl, MigrationScript.Embedded()).MigrateAsync(postgres.GatewayUrl, postgres.EngineUrl, CancellationToken.None);
+        await new Migrator(postgres.OwnerUrl, MigrationScript.Embedded()).MigrateAsync(
+            postgres.GatewayUrl, postgres.EngineUrl, CancellationToken.None);
         return new BenchDatabase(directory, data, postgres);
     }
 

@@ -3,14 +3,17 @@ using System.Globalization;
 namespace Weir.Bench;
 
 /// <summary>How long one measurement takes, and how often all are repeated in turn.</summary>
-/// <param name="Warm">Seconds of load before <c>gateway</c> measures: .NET and V8 compile what is called often, and in its first seconds that is most of what a call costs.</param>
-/// <param name="LogRows">Rows of the audit log before the measurement, where a benchmark has a large world; five million take some minutes to make.</param>
+/// <param name="Warm">Seconds of load before <c>gateway</c> measures: .NET and V8 compile what is called often, and in its first seconds
+/// that is most of what a call costs.</param>
+/// <param name="LogRows">Rows of the audit log before the measurement, where a benchmark has a large world; five million take some minutes
+/// to make.</param>
 /// <param name="Streams">Idle streams that <c>gateway</c> opens.</param>
 /// <param name="Documents">Documents of the one organization of <c>knowledge</c>.</param>
 /// <param name="Only">The one part of <c>gateway</c> that is run; null: all.</param>
 /// <param name="Turns">Turns of each measurement of <c>chat</c>.</param>
 internal sealed record BenchOptions(
-    int Seconds, int Rounds, int LogRows = 5_000_000, int Streams = 5000, int Warm = 3, int Documents = 100_000, string? Only = null, int Turns = 1000)
+    int Seconds, int Rounds, int LogRows = 5_000_000, int Streams = 5000, int Warm = 3, int Documents = 100_000, string? Only = null,
+    int Turns = 1000)
 {
     public static readonly BenchOptions Long = new(Seconds: 4, Rounds: 5);
 

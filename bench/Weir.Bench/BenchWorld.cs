@@ -92,7 +92,9 @@ internal sealed class BenchWorld : IAsyncDisposable
     /// <summary>What autovacuum does within a minute: plans that were made for empty tables are made anew.</summary>
     public Task AnalyzeAsync() => _database.Superuser.ExecuteAsync("analyze", [], CancellationToken.None);
 
-    /// <summary>Where the database's functions spend their time: name, calls, milliseconds per call with and without what they call.</summary>
+    /// <summary>
+    /// Where the database's functions spend their time: name, calls, milliseconds per call with and without what they call.
+    /// </summary>
     public async Task<IReadOnlyList<string>> ProfileAsync()
     {
         return await _database.Superuser.QueryAsync(
@@ -131,10 +133,12 @@ internal sealed class BenchWorld : IAsyncDisposable
     /// <summary>A user with an organization that may have as much as a benchmark wants.</summary>
     public async Task<BenchOrganization> CreateOrganizationAsync(string name)
     {
-        var user = await _owner.ScalarAsync<Guid>("select weir.create_user($1, $2)", [Sql.Text($"{name}@weir.example"), Sql.Text("unused")], CancellationToken.None);
+        var user = await _owner.ScalarAsync<Guid>(
+            "select weir.create_user($1, $2)", [Sql.Text($"{name}@weir.example"), Sql.Text("unused")], CancellationToken.None);
         var organization = await CallAsync(user, "select public.create_organization($1)", Sql.Text(name));
         await _database.Superuser.ExecuteAsync(
-            "update public.organizations set max_mcp_servers = 100000, max_agents = 100000, max_concurrent_connections = 100000 where id = $1",
+            "update public.organizations set max_mcp_servers = 100000, max_agents = 100000, max_concurrent_connections = 100000 where id "
+                + "= $1",
             [Sql.Uuid(organization)],
             CancellationToken.None);
         return new BenchOrganization(organization, user);
@@ -145,8 +149,10 @@ internal sealed class BenchWorld : IAsyncDisposable
     public async Task<Guid> DeployAsync(BenchOrganization organization, string name, Uri url, params string[] context)
     {
         var config = JsonSerializer.Serialize(new { instance_name = name, url = url.ToString(), context = new { resources = context } });
-        var instance = await CallAsync(organization.User, "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(organization.Id), Sql.Jsonb(config));
-        await CallAsync(organization.User, "select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(organization.Id), Sql.Uuid(instance));
+        var instance = await CallAsync(
+            organization.User, "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(organization.Id), Sql.Jsonb(config));
+        await CallAsync(
+            organization.User, "select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(organization.Id), Sql.Uuid(instance));
         return instance;
     }
 
@@ -155,18 +161,22 @@ internal sealed class BenchWorld : IAsyncDisposable
     {
         var agent = await CallAsync(organization.User, "select public.create_agent($1, $2)", Sql.Uuid(organization.Id), Sql.Text(name));
         var (key, keyId, secret) = AgentKey.Create();
-        await CallAsync(organization.User, "select public.create_agent_key($1, $2, $3, $4)", Sql.Uuid(agent), Sql.Text(name), Sql.Text(keyId), Sql.Text(secret));
+        await CallAsync(organization.User, "select public.create_agent_key($1, $2, $3, $4)", Sql.Uuid(agent), Sql.Text(name),
+            Sql.Text(keyId), Sql.Text(secret));
         foreach (var server in servers)
         {
-            await CallAsync(organization.User, "select public.grant_mcp_access($1, $2, $3)", Sql.Uuid(agent), Sql.Uuid(server), Sql.Jsonb(permissions));
+            await CallAsync(
+                organization.User, "select public.grant_mcp_access($1, $2, $3)", Sql.Uuid(agent), Sql.Uuid(server), Sql.Jsonb(permissions));
         }
 
         return key;
     }
 
     /// <summary>Waits until so many tools of an organization are known.</summary>
-    public Task UntilKnownAsync(BenchOrganization organization, int tools) => UntilAsync(async () => await _database.Superuser.ScalarAsync<long>(
-        "select count(*) from public.mcp_server_tools where organization_id = $1 and announced and status = 'approved'", [Sql.Uuid(organization.Id)], CancellationToken.None) >= tools);
+    public Task UntilKnownAsync(
+        BenchOrganization organization, int tools) => UntilAsync(async () => await _database.Superuser.ScalarAsync<long>(
+        "select count(*) from public.mcp_server_tools where organization_id = $1 and announced and status = 'approved'",
+        [Sql.Uuid(organization.Id)], CancellationToken.None) >= tools);
 
     /// <summary>Starts what else is measured, and waits until it listens.</summary>
     public async Task<ProcessUsage> StartAsync(string name, string program, string[] arguments, int port)
@@ -195,12 +205,15 @@ internal sealed class BenchWorld : IAsyncDisposable
         Upstream = new Uri($"http://127.0.0.1:{upstreamPort}/mcp");
         Weir = new Uri($"http://127.0.0.1:{weirPort}/mcp");
         UpstreamUsage = Start("the bare server", "dotnet", [typeof(BenchWorld).Assembly.Location, "upstream", $"{upstreamPort}"], []);
-        WeirUsage = Start("weir", "dotnet", [typeof(Server.Hosting.WeirHost).Assembly.Location, "serve"], new Dictionary<string, string>(settings, StringComparer.Ordinal)
+        WeirUsage =
+            Start("weir", "dotnet", [typeof(Server.Hosting.WeirHost).Assembly.Location, "serve"],
+                new Dictionary<string, string>(settings, StringComparer.Ordinal)
         {
             ["WEIR_DATABASE_URL"] = _database.Postgres.GatewayUrl,
             ["WEIR_ENGINE_DATABASE_URL"] = _database.Postgres.EngineUrl,
             ["WEIR_HTTP_LISTEN"] = $"http://127.0.0.1:{weirPort}",
-            ["WEIR_EGRESS_ALLOW"] = string.Join(',', [$"127.0.0.1:{upstreamPort}", .. settings.Where(s => s.Key == "WEIR_EGRESS_ALLOW").Select(s => s.Value)]),
+            ["WEIR_EGRESS_ALLOW"] = string.Join(
+                ',', [$"127.0.0.1:{upstreamPort}", .. settings.Where(s => s.Key == "WEIR_EGRESS_ALLOW").Select(s => s.Value)]),
             ["WEIR_DATA_DIRECTORY"] = _database.Directory,
         });
         PostgresUsage = ProcessUsage.OfPostgres(_database.Directory);
@@ -213,17 +226,22 @@ internal sealed class BenchWorld : IAsyncDisposable
         var organization = await CreateOrganizationAsync("bench");
         var instance = await DeployAsync(organization, "bench", Upstream);
         // A grant with an argument rule, as a careful admin would make it: admission reads the arguments.
-        Key = await CreateAgentAsync(organization, "bench", [instance], """{"tools": {"echo": {"args": {"message": {"type": "string"}}}}}""");
-        await UntilAsync(async () => (await LoadClient.RunAsync(LoadTarget.Call(Weir, "bench__echo", Key), 1, TimeSpan.FromMilliseconds(100))).Failures == 0);
+        Key =
+            await CreateAgentAsync(organization, "bench", [instance], """{"tools": {"echo": {"args": {"message": {"type": "string"}}}}}""");
+        await UntilAsync(
+            async () =>
+                (await LoadClient.RunAsync(LoadTarget.Call(Weir, "bench__echo", Key), 1, TimeSpan.FromMilliseconds(100))).Failures == 0);
     }
 
     /// <summary>The id in what a published function answers to a person.</summary>
     public async Task<Guid> CallAsync(Guid user, string sql, params NpgsqlParameter[] parameters) =>
-        (await _users.CallAsync(user, sql, parameters, CancellationToken.None)).TryGetProperty("id", out var id) ? id.GetGuid() : Guid.Empty;
+        (await _users.CallAsync(user, sql, parameters, CancellationToken.None)).TryGetProperty("id", out var id)
+            ? id.GetGuid() : Guid.Empty;
 
     private ProcessUsage Start(string name, string program, string[] arguments, Dictionary<string, string> environment)
     {
-        var start = new ProcessStartInfo(program, arguments) { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(
+            program, arguments) { UseShellExecute = false, RedirectStandardError = true, RedirectStandardOutput = true };
         foreach (var (variable, value) in environment)
         {
             start.Environment[variable] = value;

@@ -30,7 +30,9 @@ internal static class CallBench
                 var a = await MeasureAsync(world, direct, connections, options.Seconds);
                 var b = await MeasureAsync(world, through, connections, options.Seconds);
                 rounds.Add((connections, a, b));
-                Console.Error.WriteLine($"round {round}, {connections} connections: direct {a.Load.PerSecond:0}/s, Weir {b.Load.PerSecond:0}/s, failures {a.Load.Failures + b.Load.Failures}");
+                Console.Error.WriteLine(
+                    $"round {round}, {connections} connections: direct {a.Load.PerSecond:0}/s, Weir {b.Load.PerSecond:0}/s, failures "
+                        + $"{a.Load.Failures + b.Load.Failures}");
             }
         }
 
@@ -55,21 +57,32 @@ internal static class CallBench
         var cpu = usages.Select((u, i) => (u.CpuSeconds() - before[i]) / load.Calls * 1e6).ToArray();
         var after = await world.CountAsync();
         return new Measured(
-            load, cpu, (double)(after.Commits - commits) / load.Calls, (double)(after.Admissions - admissions) / load.Calls, (double)(after.Completions - completions) / load.Calls);
+            load, cpu, (double)(after.Commits - commits) / load.Calls, (double)(after.Admissions - admissions) / load.Calls,
+            (double)(after.Completions - completions) / load.Calls);
     }
 
-    private static void Print(List<(int Connections, Measured Direct, Measured Weir)> rounds, BenchOptions options, double idle, BenchWorld world)
+    private static void Print(
+        List<(int Connections, Measured Direct, Measured Weir)> rounds, BenchOptions options, double idle, BenchWorld world)
     {
-        Console.WriteLine($"tools/call echo, 64 B; {options.Rounds} interleaved rounds of {options.Seconds} s; medians over the rounds; {Environment.ProcessorCount} cores shared by all processes");
+        Console.WriteLine(
+            $"tools/call echo, 64 B; {options.Rounds} interleaved rounds of {options.Seconds} s; medians over the rounds; "
+                + $"{Environment.ProcessorCount} cores shared by all processes");
         Console.WriteLine();
-        Console.WriteLine("| connections | | calls/s | p50 ms | p99 ms | CPU us/call: bare server | weir | postgres | commits/call | admit statements/call | complete statements/call |");
+        Console.WriteLine(
+            "| connections | | calls/s | p50 ms | p99 ms | CPU us/call: bare server | weir | postgres | commits/call | admit "
+                + "statements/call | complete statements/call |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|---|---|---|");
         foreach (var connections in Connections)
         {
             var of = rounds.Where(r => r.Connections == connections).ToArray();
             Row(connections, "direct", [.. of.Select(r => r.Direct)]);
             Row(connections, "through Weir", [.. of.Select(r => r.Weir)]);
-            Console.WriteLine($"| {connections} | **ratio, difference** | **{Median(of.Select(r => r.Weir.Load.PerSecond / r.Direct.Load.PerSecond)):0.00}** | **+{Median(of.Select(r => (r.Weir.Load.Percentile(0.5) - r.Direct.Load.Percentile(0.5)) * 1e3)):0.00}** | +{Median(of.Select(r => (r.Weir.Load.Percentile(0.99) - r.Direct.Load.Percentile(0.99)) * 1e3)):0.00} | | | | | | |");
+            Console.WriteLine(
+                $"| {connections} | **ratio, difference** | "
+                    + $"**{Median(of.Select(r => r.Weir.Load.PerSecond / r.Direct.Load.PerSecond)):0.00}** | "
+                    + $"**+{Median(of.Select(r => (r.Weir.Load.Percentile(0.5) - r.Direct.Load.Percentile(0.5)) * 1e3)):0.00}** | "
+                    + $"+{Median(of.Select(r => (r.Weir.Load.Percentile(0.99) - r.Direct.Load.Percentile(0.99)) * 1e3)):0.00} | | | | "
+                    + "| | |");
         }
 
         Console.WriteLine();
@@ -78,7 +91,11 @@ internal static class CallBench
 
     private static void Row(int connections, string name, Measured[] all) => Console.WriteLine(string.Create(
         CultureInfo.InvariantCulture,
-        $"| {connections} | {name} | {Median(all.Select(m => m.Load.PerSecond)):0} | {Median(all.Select(m => m.Load.Percentile(0.5) * 1e3)):0.00} | {Median(all.Select(m => m.Load.Percentile(0.99) * 1e3)):0.00} | {Median(all.Select(m => m.Cpu[0])):0} | {Median(all.Select(m => m.Cpu[1])):0} | {Median(all.Select(m => m.Cpu[2])):0} | {Median(all.Select(m => m.Commits)):0.000} | {Median(all.Select(m => m.Admissions)):0.000} | {Median(all.Select(m => m.Completions)):0.000} |"));
+        $"| {connections} | {name} | {Median(all.Select(m => m.Load.PerSecond)):0} | "
+            + $"{Median(all.Select(m => m.Load.Percentile(0.5) * 1e3)):0.00} | "
+            + $"{Median(all.Select(m => m.Load.Percentile(0.99) * 1e3)):0.00} | {Median(all.Select(m => m.Cpu[0])):0} | "
+            + $"{Median(all.Select(m => m.Cpu[1])):0} | {Median(all.Select(m => m.Cpu[2])):0} | {Median(all.Select(m => m.Commits)):0.000} "
+            + $"| {Median(all.Select(m => m.Admissions)):0.000} | {Median(all.Select(m => m.Completions)):0.000} |"));
 
     private static double Median(IEnumerable<double> values)
     {

@@ -6,7 +6,10 @@ internal static class GatewayBench
     public static async Task<int> RunAsync(BenchOptions options)
     {
         (string Name, Func<BenchOptions, Task> RunAsync)[] parts =
-            [("calls", GatewayCalls.RunAsync), ("streams", GatewayStreams.RunAsync), ("list", GatewayList.RunAsync), ("fair", GatewayFairness.RunAsync)];
+            [
+                ("calls", GatewayCalls.RunAsync), ("streams", GatewayStreams.RunAsync), ("list", GatewayList.RunAsync),
+                ("fair", GatewayFairness.RunAsync),
+            ];
         var load = (await File.ReadAllTextAsync("/proc/loadavg")).Split(' ')[0];
         Console.WriteLine($"{Environment.ProcessorCount} cores shared by all processes; others' load before: {load}.");
         foreach (var (_, runAsync) in parts.Where(p => options.Only is null || options.Only == p.Name))

@@ -3,7 +3,9 @@ using System.Net.Sockets;
 
 namespace Weir.Bench;
 
-/// <summary>tools/call of an echo: directly, through Weir's forwarder alone, through Weir, and through each peer. All take turns in every round.</summary>
+/// <summary>
+/// tools/call of an echo: directly, through Weir's forwarder alone, through Weir, and through each peer. All take turns in every round.
+/// </summary>
 internal static class GatewayCalls
 {
     private static readonly int[] Sizes = [64, 16 * 1024];
@@ -13,7 +15,9 @@ internal static class GatewayCalls
     /// <param name="Usage">The gateway's own processes; null where there is none.</param>
     private sealed record Way(string Name, string InFrontOf, ProcessUsage? Usage, Func<int, Task<LoadTarget>> TargetAsync);
 
-    private sealed record Measured(Way Way, int Bytes, int Connections, LoadResult Load, double Gateway, double Server, double Postgres, double Commits, double Megabytes);
+    private sealed record Measured(
+        Way Way, int Bytes, int Connections, LoadResult Load, double Gateway, double Server, double Postgres, double Commits,
+        double Megabytes);
 
     public static async Task RunAsync(BenchOptions options)
     {
@@ -21,7 +25,8 @@ internal static class GatewayCalls
         var ways = await StartWaysAsync(world);
         foreach (var (way, bytes) in ways.SelectMany(w => Sizes.Select(b => (w, b))))
         {
-            await TryAsync($"warming up, {way.Name}", async () => await LoadClient.RunAsync(await way.TargetAsync(bytes), 32, TimeSpan.FromSeconds(options.Warm)));
+            await TryAsync($"warming up, {way.Name}",
+                async () => await LoadClient.RunAsync(await way.TargetAsync(bytes), 32, TimeSpan.FromSeconds(options.Warm)));
         }
 
         var all = new List<Measured>();
@@ -60,7 +65,8 @@ internal static class GatewayCalls
     private static async Task<Way[]> StartWaysAsync(BenchWorld world)
     {
         var port = BenchWorld.FreePort();
-        var forwarder = await world.StartAsync("forwarder", "dotnet", [typeof(BenchWorld).Assembly.Location, "forwarder", $"{port}", world.Upstream.ToString()], port);
+        var forwarder = await world.StartAsync(
+            "forwarder", "dotnet", [typeof(BenchWorld).Assembly.Location, "forwarder", $"{port}", world.Upstream.ToString()], port);
         var forwarded = new Uri($"http://127.0.0.1:{port}/mcp");
         const string Bare = "the bare server";
         return
@@ -82,16 +88,20 @@ internal static class GatewayCalls
         var load = await LoadClient.RunAsync(target, connections, TimeSpan.FromSeconds(seconds));
         var cpu = usages.Select((u, i) => ((u?.CpuSeconds() ?? 0) - before[i]) / load.Calls * 1e6).ToArray();
         commits = counts ? (await world.CountAsync()).Commits - commits : 0;
-        return new Measured(way, bytes, connections, load, cpu[0], cpu[1], cpu[2], (double)commits / load.Calls, way.Usage?.ResidentMegabytes() ?? world.UpstreamUsage.ResidentMegabytes());
+        return new Measured(way, bytes, connections, load, cpu[0], cpu[1], cpu[2], (double)commits / load.Calls,
+            way.Usage?.ResidentMegabytes() ?? world.UpstreamUsage.ResidentMegabytes());
     }
 
     private static void Print(Way[] ways, List<Measured> all, BenchOptions options)
     {
-        Console.WriteLine($"tools/call echo; {options.Rounds} interleaved rounds of {options.Seconds} s; medians over the rounds (of two: the larger)");
+        Console.WriteLine(
+            $"tools/call echo; {options.Rounds} interleaved rounds of {options.Seconds} s; medians over the rounds (of two: the larger)");
         foreach (var (bytes, connections) in Sizes.SelectMany(b => Connections.Select(c => (b, c))))
         {
             Console.WriteLine();
-            Console.WriteLine($"| {bytes} B, {connections} connections | in front of | calls/s | of direct | p50 ms | p99 ms | CPU us/call: gateway | bare server | postgres | commits/call | MB | failures |");
+            Console.WriteLine(
+                $"| {bytes} B, {connections} connections | in front of | calls/s | of direct | p50 ms | p99 ms | CPU us/call: gateway | "
+                    + "bare server | postgres | commits/call | MB | failures |");
             Console.WriteLine("|---|---|---|---|---|---|---|---|---|---|---|---|");
             var direct = Of(ways[0]);
             foreach (var way in ways)
@@ -114,7 +124,10 @@ internal static class GatewayCalls
         double M(Func<Measured, double> figure) => Median(of, figure);
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"| {way.Name} | {way.InFrontOf} | {M(m => m.Load.PerSecond):0} | {M(m => m.Load.PerSecond) / Median(direct, m => m.Load.PerSecond):0.000} | {M(m => m.Load.Percentile(0.5) * 1e3):0.00} | {M(m => m.Load.Percentile(0.99) * 1e3):0.00} | {M(m => m.Gateway):0} | {M(m => m.Server):0} | {M(m => m.Postgres):0} | {M(m => m.Commits):0.000} | {M(m => m.Megabytes):0} | {of.Sum(m => m.Load.Failures)} |"));
+            $"| {way.Name} | {way.InFrontOf} | {M(m => m.Load.PerSecond):0} | "
+                + $"{M(m => m.Load.PerSecond) / Median(direct, m => m.Load.PerSecond):0.000} | {M(m => m.Load.Percentile(0.5) * 1e3):0.00} "
+                + $"| {M(m => m.Load.Percentile(0.99) * 1e3):0.00} | {M(m => m.Gateway):0} | {M(m => m.Server):0} | {M(m => m.Postgres):0} "
+                + $"| {M(m => m.Commits):0.000} | {M(m => m.Megabytes):0} | {of.Sum(m => m.Load.Failures)} |"));
     }
 
     private static double Median(Measured[] of, Func<Measured, double> figure)

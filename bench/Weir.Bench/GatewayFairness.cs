@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Weir.Bench;
 
 /// <summary>
-/// What one organization's flood of 64 connections does to another's calls, 100 a second on one connection: with the limits as Weir has them
-/// by default, and without any. The same flood at the bare server, past Weir, shows what the machine alone makes of it.
+/// What one organization's flood of 64 connections does to another's calls, 100 a second on one connection: with the limits as Weir has
+/// them by default, and without any. The same flood at the bare server, past Weir, shows what the machine alone makes of it.
 /// </summary>
 internal static class GatewayFairness
 {
@@ -15,7 +15,8 @@ internal static class GatewayFairness
     {
         Console.WriteLine("One organization's calls while another floods with 64 connections; all rounds together");
         Console.WriteLine();
-        Console.WriteLine("| limits | the flood | its calls/s | denied | the other's calls | p50 ms | p99 ms | p99, times alone | failures |");
+        Console.WriteLine(
+            "| limits | the flood | its calls/s | denied | the other's calls | p50 ms | p99 ms | p99, times alone | failures |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
         await MeasureAsync("as by default", new Dictionary<string, string>(StringComparer.Ordinal), options);
         await MeasureAsync("none", BenchWorld.Unlimited, options);
@@ -25,11 +26,15 @@ internal static class GatewayFairness
     {
         await using var world = await BenchWorld.StartAsync(settings);
         var other = await world.CreateOrganizationAsync("other");
-        var key = await world.CreateAgentAsync(other, "other", [await world.DeployAsync(other, "other", world.Upstream)], """{"tools": {"echo": {} } }""");
+        var key = await world.CreateAgentAsync(
+            other, "other", [await world.DeployAsync(other, "other", world.Upstream)], """{"tools": {"echo": {} } }""");
         await world.UntilKnownAsync(other, 1);
         var calm = LoadTarget.Call(world.Weir, "other__echo", key);
         (string Name, LoadTarget? Target)[] floods =
-            [("none", null), ("of the bare server", LoadTarget.Call(world.Upstream, "echo", key: null)), ("of Weir", LoadTarget.Call(world.Weir, "bench__echo", world.Key))];
+            [
+                ("none", null), ("of the bare server", LoadTarget.Call(world.Upstream, "echo", key: null)),
+                ("of Weir", LoadTarget.Call(world.Weir, "bench__echo", world.Key)),
+            ];
         await LoadClient.RunAsync(floods[2].Target!, Flooding, TimeSpan.FromSeconds(options.Warm * 2));
         await LoadClient.RunAsync(calm, 1, TimeSpan.FromSeconds(options.Warm));
         var seen = floods.ToDictionary(f => f.Name, _ => new List<(LoadResult Calm, LoadResult? Flood)>(), StringComparer.Ordinal);
@@ -49,7 +54,9 @@ internal static class GatewayFairness
             alone = double.IsNaN(alone) ? all.Percentile(0.99) : alone;
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"| {limits} | {name} | {seen[name].Average(s => s.Flood?.PerSecond ?? 0):0} | {seen[name].Sum(s => s.Flood?.Failures ?? 0)} | {all.Calls} | {all.Percentile(0.5) * 1e3:0.00} | {all.Percentile(0.99) * 1e3:0.00} | {all.Percentile(0.99) / alone:0.0} | {all.Failures} |"));
+                $"| {limits} | {name} | {seen[name].Average(s => s.Flood?.PerSecond ?? 0):0} | "
+                    + $"{seen[name].Sum(s => s.Flood?.Failures ?? 0)} | {all.Calls} | {all.Percentile(0.5) * 1e3:0.00} | "
+                    + $"{all.Percentile(0.99) * 1e3:0.00} | {all.Percentile(0.99) / alone:0.0} | {all.Failures} |"));
         }
     }
 

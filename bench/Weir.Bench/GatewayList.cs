@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Weir.Bench;
 
-/// <summary>tools/list for an agent with many servers and tools while three of the servers hang; one tools/list of few tools is beside it.</summary>
+/// <summary>
+/// tools/list for an agent with many servers and tools while three of the servers hang; one tools/list of few tools is beside it.
+/// </summary>
 internal static class GatewayList
 {
     private const int Servers = 50;
@@ -16,7 +18,8 @@ internal static class GatewayList
         var servers = new List<Guid>();
         for (var n = 0; n < Servers; n++)
         {
-            servers.Add(await world.DeployAsync(organization, $"server-{n}", new Uri(world.Upstream, $"/{(n < Hanging ? "hang" : "many")}/{n}")));
+            servers.Add(
+                await world.DeployAsync(organization, $"server-{n}", new Uri(world.Upstream, $"/{(n < Hanging ? "hang" : "many")}/{n}")));
         }
 
         var key = await world.CreateAgentAsync(organization, "list", servers, """{"tools": {"*": {} } }""");
@@ -27,7 +30,9 @@ internal static class GatewayList
         await LoadClient.RunAsync(many, 8, TimeSpan.FromSeconds(options.Warm * 3));
         await StopAsync(world.Upstream);
 
-        Console.WriteLine($"tools/list, modern, {Servers} servers with {Servers * ToolsPerServer} tools, {Hanging} of which hang; {options.Rounds * options.Seconds * 2} s each");
+        Console.WriteLine(
+            $"tools/list, modern, {Servers} servers with {Servers * ToolsPerServer} tools, {Hanging} of which hang; "
+                + $"{options.Rounds * options.Seconds * 2} s each");
         Console.WriteLine();
         Console.WriteLine("| tools | connections | lists/s | p50 ms | p99 ms | CPU us/list: weir | postgres | failures |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|");
@@ -50,7 +55,9 @@ internal static class GatewayList
         var load = await LoadClient.RunAsync(target, connections, TimeSpan.FromSeconds(options.Seconds * options.Rounds * 2));
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"| {name} | {connections} | {load.PerSecond:0} | {load.Percentile(0.5) * 1e3:0.00} | {load.Percentile(0.99) * 1e3:0.00} | {(world.WeirUsage.CpuSeconds() - weir) / load.Calls * 1e6:0} | {(world.PostgresUsage.CpuSeconds() - postgres) / load.Calls * 1e6:0} | {load.Failures} |"));
+            $"| {name} | {connections} | {load.PerSecond:0} | {load.Percentile(0.5) * 1e3:0.00} | {load.Percentile(0.99) * 1e3:0.00} | "
+                + $"{(world.WeirUsage.CpuSeconds() - weir) / load.Calls * 1e6:0} | "
+                + $"{(world.PostgresUsage.CpuSeconds() - postgres) / load.Calls * 1e6:0} | {load.Failures} |"));
     }
 
     private static async Task StopAsync(Uri upstream)

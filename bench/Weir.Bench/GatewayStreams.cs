@@ -35,8 +35,11 @@ internal static class GatewayStreams
             await Task.Delay(TimeSpan.FromSeconds(20), TimeProvider.System, CancellationToken.None);
             var cpu = world.WeirUsage.CpuSeconds();
             await Task.Delay(TimeSpan.FromSeconds(10), TimeProvider.System, CancellationToken.None);
-            Console.WriteLine($"{sockets.Count} idle streams of {keys.Count} agents, opened in {opened.TotalSeconds:0} s. Weir: {before:0} MB before, {after:0} MB when the last was open, "
-                + $"{world.WeirUsage.ResidentMegabytes():0} MB half a minute later (aim: under 300); then {(world.WeirUsage.CpuSeconds() - cpu) * 100:0} ms of processor a second.");
+            Console.WriteLine(
+                $"{sockets.Count} idle streams of {keys.Count} agents, opened in {opened.TotalSeconds:0} s. Weir: {before:0} MB before, "
+                    + $"{after:0} MB when the last was open, "
+                + $"{world.WeirUsage.ResidentMegabytes():0} MB half a minute later (aim: under 300); then "
+                + $"{(world.WeirUsage.CpuSeconds() - cpu) * 100:0} ms of processor a second.");
         }
         finally
         {

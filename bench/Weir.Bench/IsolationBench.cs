@@ -31,7 +31,11 @@ internal sealed class IsolationBench(Databases databases)
     private readonly Principal[] _principals =
     [
         .. Enumerable.Range(0, Organizations * Agents)
-            .Select(n => Principal.OfKey(new AgentKey(Text("key", n)[..16], System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes($"secret{n}"))))),
+            .Select(
+            n =>
+                Principal.OfKey(
+                    new AgentKey(
+                        Text("key", n)[..16], System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes($"secret{n}"))))),
     ];
 
     public static async Task<int> RunAsync(BenchOptions options)
@@ -39,8 +43,11 @@ internal sealed class IsolationBench(Databases databases)
         await using var world = await BenchDatabase.StartAsync("shared_buffers=1GB");
         await world.Superuser.ExecuteAsync(await File.ReadAllTextAsync(BulkWorld()), [], CancellationToken.None);
         Console.Error.WriteLine($"making {Organizations} organizations and {options.LogRows} rows of record");
-        await world.Superuser.ExecuteAsync("select bulk.populate($1, $2, $3, $4)", [Sql.Integer(Organizations), Sql.Integer(Agents), Sql.Integer(Servers), Sql.Bigint(options.LogRows)], CancellationToken.None);
-        await world.Superuser.ExecuteAsync("create table bulk.bare (id uuid primary key, at timestamptz not null); grant insert on bulk.bare to weir_engine", [], CancellationToken.None);
+        await world.Superuser.ExecuteAsync("select bulk.populate($1, $2, $3, $4)",
+            [Sql.Integer(Organizations), Sql.Integer(Agents), Sql.Integer(Servers), Sql.Bigint(options.LogRows)], CancellationToken.None);
+        await world.Superuser.ExecuteAsync(
+            "create table bulk.bare (id uuid primary key, at timestamptz not null); grant insert on bulk.bare to weir_engine", [],
+            CancellationToken.None);
         await world.Superuser.ExecuteAsync("vacuum analyze", [], CancellationToken.None);
         await world.Superuser.ExecuteAsync("checkpoint", [], CancellationToken.None);
         await using var databases = Databases.Open(world.Config);
@@ -54,7 +61,10 @@ internal sealed class IsolationBench(Databases databases)
         [
             ("select 1", 32, 1, () => databases.Gateway.ScalarAsync<int>("select 1", [], CancellationToken.None)),
             ("get_organization_mcp_configs, one agent's", 32, 1, ConfigsAsync),
-            ("a bare insert and its commit", 1, 1, () => databases.Admission.ExecuteAsync("insert into bulk.bare values ($1, now())", [Sql.Uuid(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()))], CancellationToken.None)),
+            ("a bare insert and its commit", 1, 1,
+                () =>
+                    databases.Admission.ExecuteAsync("insert into bulk.bare values ($1, now())",
+                        [Sql.Uuid(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()))], CancellationToken.None)),
             ("weir.admit, one call", 1, 1, () => AdmitAsync(1)),
             ("weir.admit, 16 calls", 2, 16, () => AdmitAsync(16)),
             ("weir.admit, 64 calls", 2, 64, () => AdmitAsync(64)),
@@ -75,13 +85,23 @@ internal sealed class IsolationBench(Databases databases)
             }
         }
 
-        Print([.. all.Select(a => (a.Name, a.Callers, Median(rounds[a.Name], r => r.P50), Median(rounds[a.Name], r => r.P99), Median(rounds[a.Name], r => r.PerSecond)))], options);
+        Print(
+            [
+                .. all.Select(
+                    a =>
+                        (a.Name, a.Callers, Median(rounds[a.Name], r => r.P50), Median(rounds[a.Name], r => r.P99),
+                        Median(rounds[a.Name], r => r.PerSecond))),
+            ], options);
         var insert = rounds["a bare insert and its commit"];
         var one = rounds["weir.admit, one call"];
         var select = rounds["select 1"];
         var configs = rounds["get_organization_mcp_configs, one agent's"];
         Console.WriteLine();
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"One admission is {Ratio(one, insert, r => r.P50):0.0} times a bare insert (p50, aim 2.5); the list's p99 is {Ratio(configs, select, r => r.P99):0.0} times that of select 1 (aim 4)."));
+        Console.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"One admission is {Ratio(one, insert, r => r.P50):0.0} times a bare insert (p50, aim 2.5); the list's p99 is "
+                    + $"{Ratio(configs, select, r => r.P99):0.0} times that of select 1 (aim 4)."));
     }
 
     private async Task ConfigsAsync()
@@ -111,7 +131,8 @@ internal sealed class IsolationBench(Databases databases)
         var organization = agent / Agents;
         return new AdmissionRequest(
             CallKey.At(TimeProvider.System.GetUtcNow()), _organizations[organization], _principals[agent],
-            CallKinds.Tool, _servers[(organization * Servers) + (limited ? Servers - 1 : 0)], "tool_0", """{"path": "/data/file.txt"}""", "7", 1, 150, _hash, """{"path": "/data/file.txt"}""");
+            CallKinds.Tool, _servers[(organization * Servers) + (limited ? Servers - 1 : 0)], "tool_0", """{"path": "/data/file.txt"}""",
+            "7", 1, 150, _hash, """{"path": "/data/file.txt"}""");
     }
 
     /// <summary>Milliseconds of each piece of work that was done, by callers who begin the next when one ends.</summary>
@@ -135,13 +156,17 @@ internal sealed class IsolationBench(Databases databases)
 
     private static void Print((string Name, int Callers, double P50, double P99, double PerSecond)[] rows, BenchOptions options)
     {
-        Console.WriteLine($"{Organizations} organizations, {Organizations * Agents} agents, {Organizations * Agents * Servers} grants, {options.LogRows} rows of record; {options.Rounds} interleaved rounds of {options.Seconds} s; medians over the rounds; {Environment.ProcessorCount} cores shared by all processes");
+        Console.WriteLine(
+            $"{Organizations} organizations, {Organizations * Agents} agents, {Organizations * Agents * Servers} grants, {options.LogRows} "
+                + $"rows of record; {options.Rounds} interleaved rounds of {options.Seconds} s; medians over the rounds; "
+                + $"{Environment.ProcessorCount} cores shared by all processes");
         Console.WriteLine();
         Console.WriteLine("| what | callers | p50 ms | p99 ms | each second |");
         Console.WriteLine("|---|---|---|---|---|");
         foreach (var (name, callers, p50, p99, perSecond) in rows)
         {
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {name} | {callers} | {p50:0.00} | {p99:0.00} | {perSecond:0} |"));
+            Console.WriteLine(
+                string.Create(CultureInfo.InvariantCulture, $"| {name} | {callers} | {p50:0.00} | {p99:0.00} | {perSecond:0} |"));
         }
     }
 

@@ -11,11 +11,12 @@ using Weir.Postgres;
 namespace Weir.Bench;
 
 /// <summary>
-/// <c>weir bench knowledge</c>: search in 100,000 documents of one organization, by words, by vectors of 384 numbers that this process compares
-/// exactly, and by both. Each search decides anew what the person sees, as the product's does. Words are as frequent as in a language (Zipf); an
-/// equally large second organization has the same words.
+/// <c>weir bench knowledge</c>: search in 100,000 documents of one organization, by words, by vectors of 384 numbers that this process
+/// compares exactly, and by both. Each search decides anew what the person sees, as the product's does. Words are as frequent as in a
+/// language (Zipf); an equally large second organization has the same words.
 /// </summary>
-internal sealed class KnowledgeBench(KnowledgeSearch byWords, KnowledgeSearch byBoth, KnowledgeQueries queries, ExactVectors exact, Principal principal)
+internal sealed class KnowledgeBench(
+    KnowledgeSearch byWords, KnowledgeSearch byBoth, KnowledgeQueries queries, ExactVectors exact, Principal principal)
 {
     private const int Vocabulary = 30_000;
     private const int Dimensions = 384;
@@ -38,7 +39,8 @@ internal sealed class KnowledgeBench(KnowledgeSearch byWords, KnowledgeSearch by
         var backends = new VectorBackends(exact, new PgVectors(queries), exact);
         using var embeddings = new RandomEmbeddings();
         var bench = new KnowledgeBench(
-            new KnowledgeSearch(queries, backends, embeddings: null, config, TimeProvider.System), new KnowledgeSearch(queries, backends, embeddings, config, TimeProvider.System), queries, exact, principal);
+            new KnowledgeSearch(queries, backends, embeddings: null, config, TimeProvider.System),
+            new KnowledgeSearch(queries, backends, embeddings, config, TimeProvider.System), queries, exact, principal);
         await bench.MeasureAsync(options);
         return 0;
     }
@@ -47,7 +49,12 @@ internal sealed class KnowledgeBench(KnowledgeSearch byWords, KnowledgeSearch by
     {
         var started = TimeProvider.System.GetTimestamp();
         await VectorsAsync();
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{options.Documents} documents in each of two organizations; {options.Rounds} rounds of {options.Seconds} s; medians over the rounds; {Environment.ProcessorCount} cores shared by all processes; reading all vectors once: {TimeProvider.System.GetElapsedTime(started).TotalSeconds:0.0} s"));
+        Console.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{options.Documents} documents in each of two organizations; {options.Rounds} rounds of {options.Seconds} s; medians over "
+                    + $"the rounds; {Environment.ProcessorCount} cores shared by all processes; reading all vectors once: "
+                    + $"{TimeProvider.System.GetElapsedTime(started).TotalSeconds:0.0} s"));
         (string Name, int Callers, Func<Task> Work)[] all =
         [
             ("by words, one to five of them", 1, () => byWords.SearchAsync(principal, Words(), 10, CancellationToken.None)),
@@ -74,11 +81,19 @@ internal sealed class KnowledgeBench(KnowledgeSearch byWords, KnowledgeSearch by
         Console.WriteLine("|---|---|---|---|---|");
         for (var i = 0; i < all.Length; i++)
         {
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {all[i].Name} | {all[i].Callers} | {Median(rounds[i], r => r.P50):0.0} | {Median(rounds[i], r => r.P99):0.0} | {Median(rounds[i], r => r.PerSecond):0} |"));
+            Console.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"| {all[i].Name} | {all[i].Callers} | {Median(rounds[i], r => r.P50):0.0} | {Median(rounds[i], r => r.P99):0.0} | "
+                        + $"{Median(rounds[i], r => r.PerSecond):0} |"));
         }
 
         Console.WriteLine();
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"By words, p99 {Median(rounds[0], r => r.P99):0.0} ms (aim 50); by vectors, p99 {Median(rounds[2], r => r.P99):0.0} ms (aim 100)."));
+        Console.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"By words, p99 {Median(rounds[0], r => r.P99):0.0} ms (aim 50); by vectors, p99 {Median(rounds[2], r => r.P99):0.0} ms "
+                    + $"(aim 100)."));
     }
 
     /// <summary>What a search by meaning does without its embedding: what may be seen, the nearest, their texts.</summary>
@@ -86,7 +101,8 @@ internal sealed class KnowledgeBench(KnowledgeSearch byWords, KnowledgeSearch by
     {
         var (user, agent) = (principal.UserId!.Value, principal.AgentId!.Value);
         var (sources, _) = await queries.SourcesAsync(user, agent, CancellationToken.None);
-        var hits = await exact.SearchAsync(new VectorQuery(user, agent, Model, RandomEmbeddings.Vector(), sources, 10), CancellationToken.None);
+        var hits =
+            await exact.SearchAsync(new VectorQuery(user, agent, Model, RandomEmbeddings.Vector(), sources, 10), CancellationToken.None);
         var passages = await queries.PassagesAsync(user, agent, [.. hits.Select(h => h.ChunkId)], CancellationToken.None);
         if (passages.Count != 10)
         {
@@ -94,17 +110,21 @@ internal sealed class KnowledgeBench(KnowledgeSearch byWords, KnowledgeSearch by
         }
     }
 
-    private static async Task<Principal> PopulateAsync(BenchDatabase database, NpgsqlDataSource owner, UserSession users, string name, int documents)
+    private static async Task<Principal> PopulateAsync(
+        BenchDatabase database, NpgsqlDataSource owner, UserSession users, string name, int documents)
     {
         Console.Error.WriteLine($"making {documents} documents of organization {name}");
-        var user = await owner.ScalarAsync<Guid>("select weir.create_user($1, 'unused')", [Sql.Text($"{name}@weir.example")], CancellationToken.None);
+        var user = await owner.ScalarAsync<Guid>(
+            "select weir.create_user($1, 'unused')", [Sql.Text($"{name}@weir.example")], CancellationToken.None);
         var organization = await IdAsync("select public.create_organization($1)", Sql.Text(name));
         var agent = await IdAsync("select public.create_agent($1, 'bench')", Sql.Uuid(organization));
         var datastore = await IdAsync("select public.create_datastore($1, 'bench')", Sql.Uuid(organization));
         await users.CallAsync(user, "select public.link_datastore($1, $2)", [Sql.Uuid(datastore), Sql.Uuid(agent)], CancellationToken.None);
         foreach (var sql in new[]
         {
-            "create table if not exists public.bench_texts as select n, (select string_agg('word' || floor(exp(random() * ln($3)))::integer, ' ') from generate_series(1, 80) where n is not null) as content from generate_series(1, $4) n where $1 <> $2",
+            "create table if not exists public.bench_texts as select n, (select string_agg('word' || floor(exp(random() * "
+                + "ln($3)))::integer, ' ') from generate_series(1, 80) where n is not null) as content from generate_series(1, $4) n where "
+                + "$1 <> $2",
             """
             insert into public.documents (organization_id, datastore_id, title, media_type, content_hash, size_bytes, chunk_count, status, embedding_model, embed_after)
             select $1, $2, 'Document ' || n, 'text/plain', sha256(convert_to(n::text, 'UTF8')), 600, 1, 'embedded', 'bench', 'infinity' from generate_series(1, $4) n where $3 > 0
@@ -123,18 +143,22 @@ internal sealed class KnowledgeBench(KnowledgeSearch byWords, KnowledgeSearch by
             // Its rows are consistent as they are: the triggers would count each of them.
             batch.BatchCommands.Add(new NpgsqlBatchCommand("set local session_replication_role = replica"));
             var command = new NpgsqlBatchCommand(sql);
-            command.Parameters.AddRange(new[] { Sql.Uuid(organization), Sql.Uuid(datastore), Sql.Integer(Vocabulary), Sql.Integer(documents) });
+            command.Parameters.AddRange(
+                new[] { Sql.Uuid(organization), Sql.Uuid(datastore), Sql.Integer(Vocabulary), Sql.Integer(documents) });
             batch.BatchCommands.Add(command);
             await batch.ExecuteNonQueryAsync(CancellationToken.None);
         }
 
         return Principal.OfPerson(user, agent);
 
-        async Task<Guid> IdAsync(string sql, NpgsqlParameter parameter) => (await users.CallAsync(user, sql, [parameter], CancellationToken.None)).GetProperty("id").GetGuid();
+        async Task<Guid> IdAsync(string sql, NpgsqlParameter parameter) =>
+            (await users.CallAsync(user, sql, [parameter], CancellationToken.None)).GetProperty("id").GetGuid();
     }
 
     /// <summary>As frequent in questions as in texts, which is the hard case.</summary>
-    private static string Words() => string.Join(' ', Enumerable.Range(0, 1 + Chance(5)).Select(_ => "word" + (int)Math.Exp(Chance(1_000_000) / 1e6 * Math.Log(Vocabulary))));
+    private static string Words() =>
+        string.Join(
+            ' ', Enumerable.Range(0, 1 + Chance(5)).Select(_ => "word" + (int)Math.Exp(Chance(1_000_000) / 1e6 * Math.Log(Vocabulary))));
 
     private static int Chance(int below) => System.Security.Cryptography.RandomNumberGenerator.GetInt32(below);
 

@@ -9,10 +9,14 @@ internal sealed record LoadResult(int Calls, double Seconds, double[] Latencies,
 {
     public double PerSecond => Calls / Seconds;
 
-    public double Percentile(double p) => Latencies.Length == 0 ? double.NaN : Latencies[(int)Math.Min(Latencies.Length - 1, Latencies.Length * p)];
+    public double Percentile(double p) => Latencies.Length == 0
+        ? double.NaN : Latencies[(int)Math.Min(Latencies.Length - 1, Latencies.Length * p)];
 }
 
-/// <summary>Connections that each send the same request again and again and read the answer: as little client as possible, since it shares the cores.</summary>
+/// <summary>
+/// Connections that each send the same request again and again and read the answer: as little client as possible, since it shares the
+/// cores.
+/// </summary>
 internal static class LoadClient
 {
     /// <summary>Who has not answered so long after the end does not answer any more.</summary>
@@ -43,7 +47,8 @@ internal static class LoadClient
         }
     }
 
-    private static async Task<(List<double> Latencies, int Failures)> WorkAsync(LoadConnection connection, byte[] sign, long end, TimeSpan pause)
+    private static async Task<(List<double> Latencies, int Failures)> WorkAsync(
+        LoadConnection connection, byte[] sign, long end, TimeSpan pause)
     {
         var latencies = new List<double>(10_000);
         var failures = 0;

@@ -45,8 +45,10 @@ internal sealed class LoadConnection : IDisposable
     /// <summary>The stream's first event says where to post; then a session begins there.</summary>
     private async Task BeginSseAsync(Uri url, Socket stream)
     {
-        await stream.SendAsync(Encoding.ASCII.GetBytes($"GET {url.PathAndQuery} HTTP/1.1\r\nHost: {url.Authority}\r\nAccept: text/event-stream\r\n\r\n"));
-        var first = Encoding.UTF8.GetString((await ReadAsync(stream, bytes => bytes.EndsWith("\n\n\r\n"u8) && bytes.IndexOf("data: "u8) >= 0)).Span);
+        await stream.SendAsync(
+            Encoding.ASCII.GetBytes($"GET {url.PathAndQuery} HTTP/1.1\r\nHost: {url.Authority}\r\nAccept: text/event-stream\r\n\r\n"));
+        var first = Encoding.UTF8.GetString(
+            (await ReadAsync(stream, bytes => bytes.EndsWith("\n\n\r\n"u8) && bytes.IndexOf("data: "u8) >= 0)).Span);
         var path = first[(first.IndexOf("data: ", StringComparison.Ordinal) + 6)..].Split('\n')[0].Trim();
         await _socket.SendAsync(LoadTarget.Post(url, path, LoadTarget.Initialize));
         await ReadAsync(_socket, IsComplete);

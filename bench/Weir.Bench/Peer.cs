@@ -21,7 +21,8 @@ internal sealed record Peer(string Name, string InFrontOf, ProcessUsage Usage, F
         var peers = new List<Peer>();
         foreach (var (name, start) in new (string, Func<Task<Peer>>)[]
         {
-            ("mcp-proxy", () => ProxyAsync(world, directory)), ("supergateway", () => SupergatewayAsync(world, directory)), ("mcp-hub", () => HubAsync(world, directory)),
+            ("mcp-proxy", () => ProxyAsync(world, directory)), ("supergateway", () => SupergatewayAsync(world, directory)),
+            ("mcp-hub", () => HubAsync(world, directory)),
         })
         {
             try
@@ -40,7 +41,8 @@ internal sealed record Peer(string Name, string InFrontOf, ProcessUsage Usage, F
     private static async Task<Peer> ProxyAsync(BenchWorld world, string directory)
     {
         var (port, url) = Place();
-        var usage = await world.StartAsync("mcp-proxy", Bin(directory, "mcp-proxy"), ["--host", "127.0.0.1", "--port", $"{port}", "--server", "stream", "--", "node", Echo(directory)], port);
+        var usage = await world.StartAsync("mcp-proxy", Bin(directory, "mcp-proxy"),
+            ["--host", "127.0.0.1", "--port", $"{port}", "--server", "stream", "--", "node", Echo(directory)], port);
         return new Peer("mcp-proxy", Stdio, usage, bytes => LoadTarget.CallInSessionAsync(url, "echo", bytes));
     }
 
@@ -48,7 +50,10 @@ internal sealed record Peer(string Name, string InFrontOf, ProcessUsage Usage, F
     private static async Task<Peer> SupergatewayAsync(BenchWorld world, string directory)
     {
         var (port, url) = Place();
-        string[] arguments = ["--stdio", $"node {Echo(directory)}", "--outputTransport", "streamableHttp", "--stateful", "--port", $"{port}", "--logLevel", "none"];
+        string[] arguments = [
+            "--stdio", $"node {Echo(directory)}", "--outputTransport", "streamableHttp", "--stateful", "--port", $"{port}", "--logLevel",
+            "none",
+        ];
         var usage = await world.StartAsync("supergateway", Bin(directory, "supergateway"), arguments, port);
         return new Peer("supergateway", Stdio, usage, bytes => LoadTarget.CallInSessionAsync(url, "echo", bytes));
     }
@@ -81,7 +86,8 @@ internal sealed record Peer(string Name, string InFrontOf, ProcessUsage Usage, F
             return true;
         }
 
-        using var npm = Process.Start(new ProcessStartInfo("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]) { WorkingDirectory = directory })!;
+        using var npm = Process.Start(
+            new ProcessStartInfo("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]) { WorkingDirectory = directory })!;
         await npm.WaitForExitAsync();
         return npm.ExitCode == 0;
     }

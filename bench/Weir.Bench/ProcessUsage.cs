@@ -13,14 +13,19 @@ internal sealed class ProcessUsage(string name, Func<IReadOnlyList<int>> process
     /// <summary>The postmaster whose command line names the directory, and its children.</summary>
     public static ProcessUsage OfPostgres(string directory)
     {
-        var master = All().First(p => Read(p, "cmdline").Contains("postgres\0-D\0" + directory, StringComparison.Ordinal) && Read(p, "comm").StartsWith("postgres", StringComparison.Ordinal));
+        var master = All()
+            .First(
+            p =>
+                Read(p, "cmdline").Contains("postgres\0-D\0" + directory, StringComparison.Ordinal)
+                    && Read(p, "comm").StartsWith("postgres", StringComparison.Ordinal));
         return OfTree("postgres", master);
     }
 
     /// <summary>A process and those that come from it. What has ended no longer counts.</summary>
     public static ProcessUsage OfTree(string name, int root) => new(name, () =>
     {
-        var parents = All().ToDictionary(p => p, p => Stat(p) is { Length: > 1 } stat ? int.Parse(stat[1], CultureInfo.InvariantCulture) : 0);
+        var parents = All()
+            .ToDictionary(p => p, p => Stat(p) is { Length: > 1 } stat ? int.Parse(stat[1], CultureInfo.InvariantCulture) : 0);
         var tree = new List<int> { root };
         for (var i = 0; i < tree.Count; i++)
         {
@@ -42,7 +47,10 @@ internal sealed class ProcessUsage(string name, Func<IReadOnlyList<int>> process
             : 0);
 
     private static int[] All() =>
-        [.. Directory.GetDirectories("/proc").Select(Path.GetFileName).Where(n => n!.All(char.IsAsciiDigit)).Select(n => int.Parse(n!, CultureInfo.InvariantCulture))];
+        [
+            .. Directory.GetDirectories("/proc").Select(Path.GetFileName).Where(n => n!.All(char.IsAsciiDigit))
+                .Select(n => int.Parse(n!, CultureInfo.InvariantCulture)),
+        ];
 
     /// <summary>The fields behind the command name: state, parent, …</summary>
     private static string[] Stat(int process)

@@ -19,7 +19,9 @@ return args switch
 static int Usage()
 {
     Console.Error.WriteLine("usage: weir bench attacks|call|chat|gateway|knowledge|rules|isolation [--seconds N] [--rounds N]");
-    Console.Error.WriteLine("       gateway: [--only calls|streams|list|fair] [--streams N] [--warm N]    isolation: [--log-rows N]    knowledge: [--documents N]");
+    Console.Error.WriteLine(
+        "       gateway: [--only calls|streams|list|fair] [--streams N] [--warm N]    isolation: [--log-rows N]    knowledge: "
+            + "[--documents N]");
     Console.Error.WriteLine("       chat: [--turns N]");
     return 2;
 }

@@ -11,8 +11,8 @@ using Weir.Postgres;
 namespace Weir.Bench;
 
 /// <summary>
-/// <c>weir bench rules</c>: what a grant whose rules cost the most that may be granted adds to an admission, construct by construct, and what an
-/// organization that keeps 48 such calls waiting does to another's. All take turns in every round: read differences and ratios.
+/// <c>weir bench rules</c>: what a grant whose rules cost the most that may be granted adds to an admission, construct by construct, and
+/// what an organization that keeps 48 such calls waiting does to another's. All take turns in every round: read differences and ratios.
 /// </summary>
 internal sealed class RulesBench(BenchDatabase world, Databases databases)
 {
@@ -24,7 +24,8 @@ internal sealed class RulesBench(BenchDatabase world, Databases databases)
     public static async Task<int> RunAsync(BenchOptions options)
     {
         await using var world = await BenchDatabase.StartAsync();
-        await world.Superuser.ExecuteAsync(await File.ReadAllTextAsync(Path.Combine(Repository.Root, "db", "testing", "bulk.sql")), [], CancellationToken.None);
+        await world.Superuser.ExecuteAsync(
+            await File.ReadAllTextAsync(Path.Combine(Repository.Root, "db", "testing", "bulk.sql")), [], CancellationToken.None);
         await world.Superuser.ExecuteAsync("select bulk.populate(4, 10, 2, 1000)", [], CancellationToken.None);
         await world.Superuser.ExecuteAsync("vacuum analyze", [], CancellationToken.None);
         await using var databases = Databases.Open(world.Config);
@@ -46,7 +47,8 @@ internal sealed class RulesBench(BenchDatabase world, Databases databases)
         return
         [
             ("one path (what the others are compared with)", Usual, """{"path": "/data/file.txt"}"""),
-            ("one pattern of 36 positions, 4,096 characters", """{"a": {"matches": "[ab]*a[ab]{34}x"}}""", $$"""{"a": "{{Letters(4096)}}"}"""),
+            ("one pattern of 36 positions, 4,096 characters", """{"a": {"matches": "[ab]*a[ab]{34}x"}}""",
+                $$"""{"a": "{{Letters(4096)}}"}"""),
             (
                 "one pattern, eight classes repeated", """{"a": {"matches": "\\w{20}\\w{20}\\w{20}\\w{20}\\w{20}\\w{20}\\w{20}\\w{20}"}}""",
                 $$"""{"a": "{{Letters(160)}}"}"""),
@@ -54,7 +56,8 @@ internal sealed class RulesBench(BenchDatabase world, Databases databases)
                 "8 arguments, each with a pattern", Many(8, n => $$""" "a{{n}}": {"matches": "x{{n}}[a-z]+"} """),
                 Many(8, n => $"\"a{n}\": \"x{n}{Letters(4000)}\"")),
             ("70 arguments, each a number", Many(70, n => $$""" "a{{n}}": {"type": "number"} """), Many(70, n => $"\"a{n}\": 1")),
-            ("17 arguments, each a path", Many(17, n => $$""" "a{{n}}": {"under": "/d"} """), Many(17, n => $"\"a{n}\": \"/d/{Letters(3000)}\"")),
+            ("17 arguments, each a path", Many(17, n => $$""" "a{{n}}": {"under": "/d"} """),
+                Many(17, n => $"\"a{n}\": \"/d/{Letters(3000)}\"")),
             (
                 "256 elements, each a path", """{"l": {"each": {"type": "string", "under": "/d"}}}""",
                 $$"""{"l": {{List(256, "\"/d/abcdefghijklmnopqrst\"")}}}"""),
@@ -104,13 +107,16 @@ internal sealed class RulesBench(BenchDatabase world, Databases databases)
                 "select round(weir.entry_cost($1))", [Sql.Jsonb($$"""{"args": {{constructs[i].Rules}}}""")], CancellationToken.None);
             var p50 = Percentile(taken[i], 0.5);
             Console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture, $"| {constructs[i].Name} | {steps:0} | {p50:0.00} | {p50 - Percentile(taken[0], 0.5):0.00} |"));
+                CultureInfo.InvariantCulture,
+                $"| {constructs[i].Name} | {steps:0} | {p50:0.00} | {p50 - Percentile(taken[0], 0.5):0.00} |"));
         }
 
         Console.WriteLine();
     }
 
-    /// <summary>The second organization's calls, one at a time, while the first keeps 48 waiting, through the queue as a replica has it.</summary>
+    /// <summary>
+    /// The second organization's calls, one at a time, while the first keeps 48 waiting, through the queue as a replica has it.
+    /// </summary>
     private async Task AttackAsync(BenchOptions options)
     {
         var heavy = Constructs()[1].Arguments;
@@ -135,7 +141,8 @@ internal sealed class RulesBench(BenchDatabase world, Databases databases)
             }
         }
 
-        Console.WriteLine($"One organization's admissions while another keeps {Attacking} calls waiting; {options.Rounds} rounds of {options.Seconds} s");
+        Console.WriteLine(
+            $"One organization's admissions while another keeps {Attacking} calls waiting; {options.Rounds} rounds of {options.Seconds} s");
         Console.WriteLine();
         Console.WriteLine("| the other's calls | a second | p50 ms | p99 ms | p99, times alone |");
         Console.WriteLine("|---|---|---|---|---|");
@@ -144,7 +151,8 @@ internal sealed class RulesBench(BenchDatabase world, Databases databases)
             var (p50, p99) = (Percentile(taken[i], 0.5), Percentile(taken[i], 0.99));
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"| {attacks[i].Name} | {attacked[i] / (options.Rounds * options.Seconds)} | {p50:0.00} | {p99:0.00} | {p99 / Percentile(taken[0], 0.99):0.0} |"));
+                $"| {attacks[i].Name} | {attacked[i] / (options.Rounds * options.Seconds)} | {p50:0.00} | {p99:0.00} | "
+                    + $"{p99 / Percentile(taken[0], 0.99):0.0} |"));
         }
     }
 

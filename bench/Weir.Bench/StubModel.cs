@@ -6,7 +6,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Weir.Bench;
 
-/// <summary>A model that speaks the wire format of OpenAI's chat completions, needs 300 ms to its first token, and says ten words.</summary>
+/// <summary>
+/// A model that speaks the wire format of OpenAI's chat completions, needs 300 ms to its first token, and says ten words.
+/// </summary>
 internal static class StubModel
 {
     private static readonly TimeSpan FirstToken = TimeSpan.FromMilliseconds(300);
@@ -35,7 +37,10 @@ internal static class StubModel
                 @object = "chat.completion",
                 created = 0,
                 model = "stub",
-                choices = new[] { new { index = 0, message = new { role = "assistant", content = string.Concat(Words) }, finish_reason = "stop" } },
+                choices = new[]
+                {
+                    new { index = 0, message = new { role = "assistant", content = string.Concat(Words) }, finish_reason = "stop" },
+                },
                 usage = new { prompt_tokens = 100, completion_tokens = 10, total_tokens = 110 },
             });
             return;
@@ -51,7 +56,8 @@ internal static class StubModel
         await http.Response.WriteAsync("data: [DONE]\n\n");
     }
 
-    private static Task WriteAsync(HttpContext http, object delta, string? finish) => http.Response.WriteAsync("data: " + JsonSerializer.Serialize(new
+    private static Task WriteAsync(
+        HttpContext http, object delta, string? finish) => http.Response.WriteAsync("data: " + JsonSerializer.Serialize(new
     {
         id = "stub",
         @object = "chat.completion.chunk",

@@ -39,7 +39,8 @@ internal sealed class NodeApp
         var builder = WebApplication.CreateSlimBuilder();
         builder.Configuration.Sources.Clear(); // Settings come from one place: NodeSettings.
         builder.Logging.ClearProviders().AddJsonConsole().AddFilter("Microsoft", LogLevel.Warning);
-        builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(o => o.LogToStandardErrorThreshold = LogLevel.Trace);
+        builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(
+            o => o.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -215,6 +216,7 @@ internal sealed class NodeApp
 /// <param name="NodeId">Null where Weir is not known or has not answered yet.</param>
 internal sealed record ReadyLine(string Url, Guid? NodeId);
 
-[System.Text.Json.Serialization.JsonSourceGenerationOptions(PropertyNamingPolicy = System.Text.Json.Serialization.JsonKnownNamingPolicy.CamelCase)]
+[System.Text.Json.Serialization.JsonSourceGenerationOptions(
+    PropertyNamingPolicy = System.Text.Json.Serialization.JsonKnownNamingPolicy.CamelCase)]
 [System.Text.Json.Serialization.JsonSerializable(typeof(ReadyLine))]
 internal sealed partial class ReadyJson : System.Text.Json.Serialization.JsonSerializerContext;

@@ -35,7 +35,8 @@ public sealed class HintTests(FrozenWeir weir) : IClassFixture<FrozenWeir>
         var id = await weir.World.AddRemoteAsync("hinted", server.Url);
         await Until.AsyncTrue(
             () => weir.Database.Superuser.ScalarAsync<bool>(
-                "select exists (select from public.mcp_server_tools where instance_id = $1 and name = 'echo')", [Sql.Uuid(id)], CancellationToken.None),
+                "select exists (select from public.mcp_server_tools where instance_id = $1 and name = 'echo')", [Sql.Uuid(id)],
+                CancellationToken.None),
             "the outbox and the catalog are looked at without a clock");
     }
 }
@@ -54,7 +55,8 @@ public sealed class WeirHostTests(PublicWeir weir) : IClassFixture<PublicWeir>
     [Fact]
     public async Task Other_replicas_find_the_listener_and_not_what_stands_in_front_of_it()
     {
-        var urls = await weir.Database.Superuser.QueryAsync("select internal_url from weir.replicas", [], r => r.GetString(0), CancellationToken.None);
+        var urls = await weir.Database.Superuser.QueryAsync(
+            "select internal_url from weir.replicas", [], r => r.GetString(0), CancellationToken.None);
         urls.ShouldHaveSingleItem().ShouldStartWith("http://127.0.0.1");
     }
 
@@ -67,7 +69,8 @@ public sealed class WeirHostTests(PublicWeir weir) : IClassFixture<PublicWeir>
         using var response = await client.SendAsync(request);
         response.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
         response.Headers.GetValues("Access-Control-Allow-Origin").ShouldBe(["https://app.example"]);
-        response.Headers.GetValues("Access-Control-Expose-Headers").Single().ShouldBe("Mcp-Session-Id,WWW-Authenticate,Content-Range,Content-Profile,Preference-Applied,Retry-After");
+        response.Headers.GetValues("Access-Control-Expose-Headers").Single()
+            .ShouldBe("Mcp-Session-Id,WWW-Authenticate,Content-Range,Content-Profile,Preference-Applied,Retry-After");
     }
 
     [Fact]
@@ -80,7 +83,8 @@ public sealed class WeirHostTests(PublicWeir weir) : IClassFixture<PublicWeir>
         preflight.Headers.Add("Access-Control-Request-Headers", "accept-profile,apikey,authorization,prefer,x-client-info,x-retry-count");
         using var allowed = await client.SendAsync(preflight);
         allowed.StatusCode.ShouldBe(HttpStatusCode.NoContent);
-        allowed.Headers.GetValues("Access-Control-Allow-Headers").Single().ShouldBe("accept-profile,apikey,authorization,prefer,x-client-info,x-retry-count");
+        allowed.Headers.GetValues("Access-Control-Allow-Headers").Single()
+            .ShouldBe("accept-profile,apikey,authorization,prefer,x-client-info,x-retry-count");
 
         using var read = new HttpRequestMessage(HttpMethod.Get, "/rest/v1/agents");
         read.Headers.Add("Origin", "https://app.example");

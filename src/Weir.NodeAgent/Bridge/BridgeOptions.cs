@@ -45,7 +45,9 @@ internal sealed record BridgeOptions
     /// <summary>Bytes that may wait for one organization's instances together; one instance may have half of it. Default 256 MiB.</summary>
     public long OrganizationBytes { get; init; } = 256 * 1024 * 1024;
 
-    /// <summary>Bytes of messages of all organizations that may wait at the node, beside a small part for each. Default a quarter of the memory.</summary>
+    /// <summary>
+    /// Bytes of messages of all organizations that may wait at the node, beside a small part for each. Default a quarter of the memory.
+    /// </summary>
     public long TogetherBytes { get; init; } = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4;
 
     public long InstanceBytes => OrganizationBytes / 2;

@@ -2,7 +2,9 @@ using System.Collections.Concurrent;
 
 namespace Weir.NodeAgent.Bridge;
 
-/// <summary>Counts the bytes that wait in one place, and refuses what would exceed its limit, or that of the place that it is part of.</summary>
+/// <summary>
+/// Counts the bytes that wait in one place, and refuses what would exceed its limit, or that of the place that it is part of.
+/// </summary>
 /// <param name="limit">In bytes.</param>
 /// <param name="parent">What is counted here beyond <paramref name="own"/> is counted there too.</param>
 /// <param name="own">In bytes: so much may be held here, however full the parent is.</param>

@@ -28,7 +28,8 @@ internal sealed class CallQueue(int most, ByteBudget budget)
     /// <summary>The requests that take turns: what a server does for an agent. Lists, pings and handshakes go past.</summary>
     public static bool Takes(string? method) => method is "tools/call" or "resources/read" or "prompts/get" or "completion/complete";
 
-    /// <param name="send">Puts the message into the child's queue; false where that takes no more. Takes no lock of a session: it is called under this one.</param>
+    /// <param name="send">Puts the message into the child's queue; false where that takes no more. Takes no lock of a session: it is called
+    /// under this one.</param>
     /// <param name="refused">Told later, without a lock, that the child did not take the call when its turn came.</param>
     public CallQueueResult Enter(BridgedCall call, byte[] message, Func<byte[], bool> send, Action<BridgedCall> refused)
     {

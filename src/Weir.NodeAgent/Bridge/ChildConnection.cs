@@ -47,7 +47,8 @@ internal sealed class ChildConnection
     /// <param name="budget">The instance's: everything that waits for the child or because of it counts there.</param>
     /// <param name="turns">The instance's, where its server takes only so many calls at once.</param>
     public ChildConnection(
-        ChildProcess process, InstanceLog log, BridgeOptions options, ByteBudget budget, TimeProvider time, ServerMessageHandler onServerMessage,
+        ChildProcess process, InstanceLog log, BridgeOptions options, ByteBudget budget, TimeProvider time,
+        ServerMessageHandler onServerMessage,
         CallQueue? turns = null)
     {
         _budget = budget;
@@ -184,11 +185,12 @@ internal sealed class ChildConnection
         }
     }
 
-    private void Refuse(BridgedCall call) => Fail(call, _closed ? "The server has ended." : TooManyCalls, _closed ? "upstream_closed" : "busy");
+    private void Refuse(BridgedCall call) =>
+        Fail(call, _closed ? "The server has ended." : TooManyCalls, _closed ? "upstream_closed" : "busy");
 
     /// <summary>
-    /// Nobody waits for the answer any more. What was not sent is not done: whoever asked may have asked again elsewhere. What was sent goes on, but keeps
-    /// the others waiting no longer than a moment.
+    /// Nobody waits for the answer any more. What was not sent is not done: whoever asked may have asked again elsewhere. What was sent
+    /// goes on, but keeps the others waiting no longer than a moment.
     /// </summary>
     private void OnAbandoned(BridgedCall call)
     {
@@ -214,7 +216,9 @@ internal sealed class ChildConnection
         call.Finish(JsonRpc.Error(call.ClientId, JsonRpc.InternalError, message, mark));
     }
 
-    /// <summary>Of what a child says in one call, no more is kept than its caller reads: the flood ends the call, and nothing else.</summary>
+    /// <summary>
+    /// Of what a child says in one call, no more is kept than its caller reads: the flood ends the call, and nothing else.
+    /// </summary>
     private void EndFlooded(BridgedCall call)
     {
         Send(JsonRpc.Notification("notifications/cancelled", $$"""{"requestId":{{call.ChildId}},"reason":"overflow"}"""));
@@ -345,26 +349,32 @@ internal sealed class ChildConnection
 
     private void OnProgress(in MessageParts parts, ReadOnlySpan<byte> message)
     {
-        if (RpcIds.TryReadToken(message[parts.ProgressToken], out var id) && _calls.TryGetValue(id, out var call) && call.ClientToken is { } token)
+        if (RpcIds.TryReadToken(message[parts.ProgressToken], out var id) && _calls.TryGetValue(id, out var call)
+            && call.ClientToken is { } token)
         {
             call.Offer(Splice.Replace(message, parts.ProgressToken, token));
         }
     }
 
-    /// <summary>The call whose answer is too long gets an error: the one that is named at an end of the line, or the only one that waits.</summary>
+    /// <summary>
+    /// The call whose answer is too long gets an error: the one that is named at an end of the line, or the only one that waits.
+    /// </summary>
     private void OnLongLine(ReadOnlySpan<byte> line, LinePart part)
     {
         if (part == LinePart.Head)
         {
             _skipsForBudget = line.Length < BridgeOptions.MessageLimit;
-            _log.Write("node", _skipsForBudget ? "A long message was dropped: too much waits for this instance's clients." : $"{TooLong} was dropped.");
+            _log.Write("node",
+                _skipsForBudget ? "A long message was dropped: too much waits for this instance's clients." : $"{TooLong} was dropped.");
         }
 
         var id = part == LinePart.Head ? LongLine.IdInHead(line) : LongLine.IdInTail(line);
-        var call = id is { } known ? _calls.GetValueOrDefault(known) : part == LinePart.Head && _calls.Values.ToArray() is [var only] ? only : null;
+        var call = id is { } known
+            ? _calls.GetValueOrDefault(known) : part == LinePart.Head && _calls.Values.ToArray() is [var only] ? only : null;
         if (call is not null)
         {
-            Fail(call, _skipsForBudget ? JsonRpc.TooMuchWaits : $"{TooLong} was the server's answer.", _skipsForBudget ? "overflow" : "too_large");
+            Fail(call, _skipsForBudget ? JsonRpc.TooMuchWaits : $"{TooLong} was the server's answer.",
+                _skipsForBudget ? "overflow" : "too_large");
         }
     }
 

@@ -67,7 +67,9 @@ internal sealed class ChildPerSession : ISessionHost
     {
         if (!await TryTakePlaceAsync(cancellation))
         {
-            var full = $"{_options.SessionChildren} sessions of this server are open, the most that its max_sessions or the node's session-children allows.";
+            var full =
+                $"{_options.SessionChildren} sessions of this server are open, the most that its max_sessions or the node's "
+                    + "session-children allows.";
             _log.Write("node", $"session_limit: {full} None has been unused for {_options.SessionSpare.TotalSeconds:0} s.");
             return Opened.Refuse(parts, message, full, "session_limit", _sessions.UntilSpare(_options.SessionSpare));
         }
@@ -197,7 +199,8 @@ internal sealed class ChildPerSession : ISessionHost
         {
             End(child);
             cancellation.ThrowIfCancellationRequested();
-            NoteFailure(Weir.Nodes.NodeErrors.HandshakeTimedOut, $"A session's server did not answer initialize within {_options.HandshakeTimeout.TotalSeconds:0} s.");
+            NoteFailure(Weir.Nodes.NodeErrors.HandshakeTimedOut,
+                $"A session's server did not answer initialize within {_options.HandshakeTimeout.TotalSeconds:0} s.");
             return Opened.Refuse(parts, message, "The server did not answer initialize in time.", "timeout");
         }
 

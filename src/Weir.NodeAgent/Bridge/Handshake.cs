@@ -32,7 +32,9 @@ internal static partial class Handshake
     public static string OwnVersion { get; } = typeof(Handshake).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?
         .InformationalVersion.Split('+')[0] ?? "0";
 
-    /// <summary>The child's initialize result, as it said it. The bridge declares no capabilities: what many share can ask nobody.</summary>
+    /// <summary>
+    /// The child's initialize result, as it said it. The bridge declares no capabilities: what many share can ask nobody.
+    /// </summary>
     /// <param name="phase">Told how far it has come, one of <see cref="ServerPhases"/>.</param>
     /// <exception cref="InstanceFailure">The child does not speak MCP, or not in time.</exception>
     public static async Task<byte[]> RunAsync(
@@ -74,7 +76,8 @@ internal static partial class Handshake
 
     private static Task<byte[]> InitializeAsync(ChildConnection child, string version, TimeSpan timeout, CancellationToken cancellation)
     {
-        var parameters = $$$"""{"protocolVersion":"{{{version}}}","capabilities":{},"clientInfo":{"name":"weir-node","version":"{{{OwnVersion}}}"}}""";
+        var parameters =
+            $$$"""{"protocolVersion":"{{{version}}}","capabilities":{},"clientInfo":{"name":"weir-node","version":"{{{OwnVersion}}}"}}""";
         return AskAsync(child, "initialize", parameters, NodeErrors.HandshakeTimedOut, timeout, cancellation);
     }
 

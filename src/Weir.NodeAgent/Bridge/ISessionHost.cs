@@ -1,13 +1,17 @@
 namespace Weir.NodeAgent.Bridge;
 
-/// <summary>The outcome of a client's <c>initialize</c>: a session and the response, or the response alone, which then is an error.</summary>
+/// <summary>
+/// The outcome of a client's <c>initialize</c>: a session and the response, or the response alone, which then is an error.
+/// </summary>
 /// <param name="HttpStatus">200, or 503 when there is no room or no server.</param>
 /// <param name="RetryAfter">With 503: when to try again; null: in a second.</param>
-internal readonly record struct Opened(Session? Session, byte[] Response, int HttpStatus = StatusCodes.Status200OK, TimeSpan? RetryAfter = null)
+internal readonly record struct Opened(
+    Session? Session, byte[] Response, int HttpStatus = StatusCodes.Status200OK, TimeSpan? RetryAfter = null)
 {
     /// <summary>503 with an error of the bridge's own.</summary>
     public static Opened Refuse(MessageParts parts, byte[] message, string text, string mark, TimeSpan? retryAfter = null) => new(
-        null, JsonRpc.Error(message.AsSpan()[parts.Id], JsonRpc.InternalError, text, mark), StatusCodes.Status503ServiceUnavailable, retryAfter);
+        null, JsonRpc.Error(message.AsSpan()[parts.Id], JsonRpc.InternalError, text, mark), StatusCodes.Status503ServiceUnavailable,
+        retryAfter);
 }
 
 /// <summary>Who has which child. Two ways: all sessions share one, or each has its own.</summary>

@@ -17,7 +17,8 @@ internal static partial class LongLine
     public static long? IdInTail(ReadOnlySpan<byte> tail) => Id(AtEnd(), tail);
 
     private static long? Id(Regex pattern, ReadOnlySpan<byte> bytes) =>
-        pattern.Match(Encoding.Latin1.GetString(bytes)) is { Success: true } match ? long.Parse(match.Groups["id"].Value, CultureInfo.InvariantCulture) : null;
+        pattern.Match(Encoding.Latin1.GetString(bytes)) is { Success: true } match
+            ? long.Parse(match.Groups["id"].Value, CultureInfo.InvariantCulture) : null;
 
     [GeneratedRegex("""\A\s*\{\s*("jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(?<id>[0-9]{1,18})\s*,""",
         RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]

@@ -32,7 +32,10 @@ internal static class McpEndpoint
         }
     }
 
-    /// <summary>1 headers, 2 the message, 3 initialize opens a session, 4 everything else names one, 5 a call waits for its answer: the others are answered.</summary>
+    /// <summary>
+    /// 1 headers, 2 the message, 3 initialize opens a session, 4 everything else names one, 5 a call waits for its answer: the others are
+    /// answered.
+    /// </summary>
     private static async Task<BridgedCall?> ReceiveAsync(HttpContext http, ISessionHost host)
     {
         // 1
@@ -61,7 +64,8 @@ internal static class McpEndpoint
         if (!MessageParts.TryParse(message, out var parts, out var problem) || parts.IsOfUnknownRequest)
         {
             problem = problem.Length > 0 ? problem : "An answer names the request that it answers.";
-            await RefuseAsync(http, 400, problem.StartsWith("Not JSON", StringComparison.Ordinal) ? JsonRpc.ParseError : JsonRpc.InvalidRequest, problem);
+            await RefuseAsync(
+                http, 400, problem.StartsWith("Not JSON", StringComparison.Ordinal) ? JsonRpc.ParseError : JsonRpc.InvalidRequest, problem);
             return null;
         }
 
@@ -182,7 +186,8 @@ internal static class McpEndpoint
             if (stream.HasOverflowed)
             {
                 await WriteEventAsync(
-                    http.Response, JsonRpc.Error([], JsonRpc.InternalError, JsonRpc.TooMuchWaits, "overflow"), http.RequestAborted, "error");
+                    http.Response, JsonRpc.Error([], JsonRpc.InternalError, JsonRpc.TooMuchWaits, "overflow"), http.RequestAborted,
+                    "error");
             }
         }
         catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
@@ -222,7 +227,8 @@ internal static class McpEndpoint
 
         if (http.Request.Headers[VersionHeader] is [{ } version] && !Handshake.Versions.Contains(version))
         {
-            await RefuseAsync(http, 400, JsonRpc.InvalidRequest, $"MCP-Protocol-Version must be one of {string.Join(", ", Handshake.Versions)}.");
+            await RefuseAsync(
+                http, 400, JsonRpc.InvalidRequest, $"MCP-Protocol-Version must be one of {string.Join(", ", Handshake.Versions)}.");
             return null;
         }
 
@@ -263,7 +269,8 @@ internal static class McpEndpoint
     }
 
     /// <param name="type">Anything but <c>message</c> is no message of the protocol, and clients pass over it.</param>
-    private static async Task WriteEventAsync(HttpResponse response, byte[] message, CancellationToken cancellation, string type = "message")
+    private static async Task WriteEventAsync(
+        HttpResponse response, byte[] message, CancellationToken cancellation, string type = "message")
     {
         var writer = response.BodyWriter;
         writer.Write(System.Text.Encoding.ASCII.GetBytes($"event: {type}\ndata: "));

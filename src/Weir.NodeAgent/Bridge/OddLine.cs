@@ -7,8 +7,8 @@ namespace Weir.NodeAgent.Bridge;
 internal delegate void MessageHandler(in MessageParts parts, Span<byte> message);
 
 /// <summary>
-/// A line of a child's output that is not one message: several messages after each other, as servers write that forget a line break, or a batch.
-/// Each message is taken for itself, in its order.
+/// A line of a child's output that is not one message: several messages after each other, as servers write that forget a line break, or a
+/// batch. Each message is taken for itself, in its order.
 /// </summary>
 internal static class OddLine
 {

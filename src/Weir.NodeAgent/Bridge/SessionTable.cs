@@ -35,7 +35,9 @@ internal sealed class SessionTable : IDisposable
     /// <summary>The session that has been idle for longest, if for at least <paramref name="spare"/>.</summary>
     public Session? LongestIdle(TimeSpan spare) => _sessions.Values.Where(s => s.Idle >= spare).MaxBy(s => s.Idle);
 
-    /// <summary>How long it will take until a session has been idle for <paramref name="spare"/>, if nobody uses one before: at least a second.</summary>
+    /// <summary>
+    /// How long it will take until a session has been idle for <paramref name="spare"/>, if nobody uses one before: at least a second.
+    /// </summary>
     public TimeSpan UntilSpare(TimeSpan spare)
     {
         var longest = _sessions.Values.Select(s => s.Idle).DefaultIfEmpty().Max();

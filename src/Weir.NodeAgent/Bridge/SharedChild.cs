@@ -24,7 +24,8 @@ internal sealed class SharedChild : ISessionHost
     private readonly ByteBudget _subscriptions;
     private byte[] _initializeResult = [];
 
-    public SharedChild(Func<ServerMessageHandler, ChildConnection> start, BridgeOptions options, ByteBudget budget, InstanceLog log, TimeProvider time)
+    public SharedChild(
+        Func<ServerMessageHandler, ChildConnection> start, BridgeOptions options, ByteBudget budget, InstanceLog log, TimeProvider time)
     {
         Budget = budget;
         _subscriptions = new ByteBudget(options.SubscriptionBytes, budget);
@@ -87,13 +88,15 @@ internal sealed class SharedChild : ISessionHost
             case "logging/setLevel":
                 return JsonRpc.Result(message[parts.Id], "{}"u8);
             case "resources/subscribe" when message[parts.Uri].Length > LongestUri:
-                return JsonRpc.Error(message[parts.Id], JsonRpc.InvalidRequest, $"The URI is longer than {LongestUri >> 10} KiB.", "too_large");
+                return JsonRpc.Error(
+                    message[parts.Id], JsonRpc.InvalidRequest, $"The URI is longer than {LongestUri >> 10} KiB.", "too_large");
             case "resources/subscribe" when MessageParts.IsSet(parts.Uri):
                 return TryJoin(Encoding.UTF8.GetString(message[parts.Uri]), session)
                     ? null
                     : JsonRpc.Error(message[parts.Id], JsonRpc.InternalError, "Too many resources are subscribed to.", "busy");
             case "resources/unsubscribe" when MessageParts.IsSet(parts.Uri):
-                return LeavesOthers(Encoding.UTF8.GetString(message[parts.Uri]), session) ? JsonRpc.Result(message[parts.Id], "{}"u8) : null;
+                return LeavesOthers(Encoding.UTF8.GetString(message[parts.Uri]), session)
+                    ? JsonRpc.Result(message[parts.Id], "{}"u8) : null;
             default:
                 return null;
         }

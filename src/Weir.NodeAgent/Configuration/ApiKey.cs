@@ -28,7 +28,8 @@ internal sealed class ApiKey
         }
 
         var text = File.ReadAllText(path).Trim();
-        return text.Length >= 32 ? new ApiKey(text) : throw new InvalidOperationException($"The API key in {path} is shorter than 32 characters.");
+        return text.Length >= 32
+            ? new ApiKey(text) : throw new InvalidOperationException($"The API key in {path} is shorter than 32 characters.");
     }
 
     public bool Matches(string? presented) =>

@@ -96,7 +96,8 @@ internal sealed record NodeOptions
         };
         if (!IPAddress.IsLoopback(listen.Address) && options.TlsCertificate is null && !settings.Flag("insecure"))
         {
-            settings.Refuse("listen", listenText, "a loopback address; beyond it the API needs tls-certificate and tls-key, or insecure", 0);
+            settings.Refuse(
+                "listen", listenText, "a loopback address; beyond it the API needs tls-certificate and tls-key, or insecure", 0);
         }
 
         if ((options.TlsCertificate is null) != (options.TlsKey is null))
@@ -120,7 +121,8 @@ internal sealed record NodeOptions
     }
 
     private static string? Existing(NodeSettings settings, string name) =>
-        settings.Text(name) is not { } file || File.Exists(file) ? settings.Text(name) : settings.Refuse<string?>(name, file, "a file that exists", null);
+        settings.Text(name) is not { } file || File.Exists(file)
+            ? settings.Text(name) : settings.Refuse<string?>(name, file, "a file that exists", null);
 
     /// <summary>The program's full path; as written where it is not found, which the status then says.</summary>
     private static string Program(NodeSettings settings, string name)

@@ -3,14 +3,17 @@ using System.Text.Json;
 
 namespace Weir.NodeAgent.Configuration;
 
-/// <summary>One setting: <c>api-key-file</c> on the command line, <c>WEIR_NODE_API_KEY_FILE</c>, and <c>apiKeyFile</c> in the file.</summary>
+/// <summary>
+/// One setting: <c>api-key-file</c> on the command line, <c>WEIR_NODE_API_KEY_FILE</c>, and <c>apiKeyFile</c> in the file.
+/// </summary>
 /// <param name="Default">As it would be written; null where there is none.</param>
 /// <param name="Help">What it does, with unit.</param>
 internal sealed record NodeSetting(string Name, string? Default, string Help)
 {
     public string Variable => "WEIR_NODE_" + Name.Replace('-', '_').ToUpperInvariant();
 
-    public string JsonName => string.Concat(Name.Split('-').Select((part, i) => i == 0 ? part : char.ToUpperInvariant(part[0]) + part[1..]));
+    public string JsonName =>
+        string.Concat(Name.Split('-').Select((part, i) => i == 0 ? part : char.ToUpperInvariant(part[0]) + part[1..]));
 }
 
 /// <summary>Reads the settings of a node: defaults, then <c>weir-node.json</c>, then the environment, then the command line.</summary>
@@ -22,7 +25,8 @@ internal sealed class NodeSettings
         new("data", "/var/lib/weir-node", "Directory of packages, instances, logs and state. Children must be able to reach it."),
         new("listen", "127.0.0.1:0", "Address and port of the API; port 0 takes a free one. Beyond loopback it needs TLS or insecure."),
         new("advertise", null, "URL by which Weir reaches the API, if not the one listened on. Its host may be named in Host and Origin."),
-        new("api-key-file", null, "File with the key that the API asks for. Default: state/api-key in the data directory, made when missing."),
+        new("api-key-file", null,
+            "File with the key that the API asks for. Default: state/api-key in the data directory, made when missing."),
         new("tls-certificate", null, "PEM file with the API's certificate chain."),
         new("tls-key", null, "PEM file with its private key."),
         new("insecure", "false", "Listens beyond loopback without TLS."),
@@ -36,15 +40,20 @@ internal sealed class NodeSettings
         new("first-uid", "210000", "First user id for children, when the node is root; it takes the next free 4096 from there."),
         new("lifeline", "false", "Ends the node when its standard input ends."),
         new("install-timeout", "300", "Seconds that the installation of a package may take."),
-        new("call-timeout", "1200", "Seconds after which a call is given up. Longer than Weir's mcp.maxCallSeconds and mcp.inputTimeoutSeconds together."),
+        new("call-timeout", "1200",
+            "Seconds after which a call is given up. Longer than Weir's mcp.maxCallSeconds and mcp.inputTimeoutSeconds together."),
         new("handshake-timeout", "30", "Seconds that a server may take for its handshake."),
         new("session-idle", "1800", "Seconds after which an unused session is ended."),
         new("session-spare", "30", "Seconds after which an unused session may be ended in favour of a new one, when its instance is full."),
-        new("session-children", "32", "Sessions, each a child, that an instance with share session may have where its max_sessions is not set."),
+        new("session-children", "32",
+            "Sessions, each a child, that an instance with share session may have where its max_sessions is not set."),
         new("session-children-most", "128", "The most that an instance's max_sessions may be; more counts as this."),
         new("shared-sessions", "4096", "Sessions that an instance with share instance may have."),
-        new("organization-queue", "256", "MiB of messages of one organization that may wait at the node; one instance may have half of it."),
-        new("node-queue", "0", "MiB of messages of all organizations that may wait at the node; 0: a quarter of its memory. Each organization has 4 MiB beside it."),
+        new("organization-queue", "256",
+            "MiB of messages of one organization that may wait at the node; one instance may have half of it."),
+        new("node-queue", "0",
+            "MiB of messages of all organizations that may wait at the node; 0: a quarter of its memory. Each organization has 4 MiB "
+                + "beside it."),
         new("restart-attempts", "6", "Failed starts in a row after which an instance is failed."),
         new("ping-interval", "15", "Seconds between two pings of a shared child."),
         new("ping-timeout", "10", "Seconds that a ping may take; three misses restart the child."),
@@ -70,7 +79,8 @@ internal sealed class NodeSettings
         var fromFile = File.Exists(file) ? FromFile(file, errors) : [];
         foreach (var setting in All)
         {
-            var value = line.GetValueOrDefault(setting.Name) ?? variable(setting.Variable) ?? fromFile.GetValueOrDefault(setting.JsonName) ?? setting.Default;
+            var value = line.GetValueOrDefault(setting.Name) ?? variable(setting.Variable) ?? fromFile.GetValueOrDefault(setting.JsonName)
+                ?? setting.Default;
             if (!string.IsNullOrEmpty(value))
             {
                 values[setting.Name] = value;
@@ -138,7 +148,8 @@ internal sealed class NodeSettings
         try
         {
             using var document = JsonDocument.Parse(
-                File.ReadAllBytes(file), new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+                File.ReadAllBytes(file),
+                new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
             foreach (var member in document.RootElement.EnumerateObject())
             {
                 if (!Array.Exists(All, s => s.JsonName == member.Name))
@@ -155,6 +166,7 @@ internal sealed class NodeSettings
         }
 
         // JSON's true reads as True.
-        return values.ToDictionary(v => v.Key, v => v.Value is "True" or "False" ? v.Value.ToLowerInvariant() : v.Value, StringComparer.Ordinal);
+        return values.ToDictionary(
+            v => v.Key, v => v.Value is "True" or "False" ? v.Value.ToLowerInvariant() : v.Value, StringComparer.Ordinal);
     }
 }

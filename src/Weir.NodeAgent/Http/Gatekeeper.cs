@@ -19,7 +19,8 @@ internal sealed class Gatekeeper(RequestDelegate next, ApiKey key, NodeOptions o
             return ApiErrors.WriteAsync(http, 403, NodeErrors.Forbidden, "This Host is not this node's.");
         }
 
-        if (http.Request.Headers.Origin is [{ } origin, ..] && !(Uri.TryCreate(origin, UriKind.Absolute, out var url) && IsOwnHost(url.Host)))
+        if (http.Request.Headers.Origin is [{ } origin, ..]
+            && !(Uri.TryCreate(origin, UriKind.Absolute, out var url) && IsOwnHost(url.Host)))
         {
             return ApiErrors.WriteAsync(http, 403, NodeErrors.Forbidden, "This Origin is not this node's.");
         }

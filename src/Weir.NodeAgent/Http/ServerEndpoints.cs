@@ -12,7 +12,9 @@ internal static class ServerEndpoints
     private const int DefaultTail = 200;
     private const int LongestTail = 5000;
 
-    /// <summary>The largest body of a server's desired state. Bytes; an operating system starts no program with more arguments than this holds.</summary>
+    /// <summary>
+    /// The largest body of a server's desired state. Bytes; an operating system starts no program with more arguments than this holds.
+    /// </summary>
     public const int MaxSpecBytes = 4 * 1024 * 1024;
 
     private static readonly JsonBounds SpecBounds = new(Depth: 8, Values: 2048);

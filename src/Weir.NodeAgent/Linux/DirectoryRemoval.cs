@@ -12,13 +12,16 @@ internal sealed class DirectoryRemoval
     private readonly OpenDirectory _top;
     private readonly Func<bool> _isOver;
     private readonly bool _isRoot = Libc.IsRoot;
-    private readonly byte[] _prefix = OpenDirectory.Name(".removing-" + RandomNumberGenerator.GetHexString(16, lowercase: true) + "-")[..^1];
+    private readonly byte[] _prefix =
+        OpenDirectory.Name(".removing-" + RandomNumberGenerator.GetHexString(16, lowercase: true) + "-")[..^1];
     private long _moved;
     private long _removed;
 
     private DirectoryRemoval(OpenDirectory top, Func<bool> isOver) => (_top, _isOver) = (top, isOver);
 
-    /// <summary>Removes what has the name, if anything has. What is done stays done when this throws, and another call goes on from there.</summary>
+    /// <summary>
+    /// Removes what has the name, if anything has. What is done stays done when this throws, and another call goes on from there.
+    /// </summary>
     /// <param name="parent">A directory that only the node can change.</param>
     /// <param name="isOver">Asked before each step: whether the time is up.</param>
     /// <exception cref="IOException">The time was up, or something could not be removed.</exception>

@@ -1,7 +1,8 @@
 namespace Weir.NodeAgent.Linux;
 
 /// <summary>
-/// Walks of all of <c>/proc</c>, shared by everybody who waits for a process group to end: at most ten in a second, however many groups there are.
+/// Walks of all of <c>/proc</c>, shared by everybody who waits for a process group to end: at most ten in a second, however many groups
+/// there are.
 /// </summary>
 internal sealed class GroupWalks(Func<IReadOnlySet<int>> walk, TimeProvider time)
 {

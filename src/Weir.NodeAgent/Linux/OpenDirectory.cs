@@ -25,8 +25,8 @@ internal sealed class ErrnoException(string call, int errno) : IOException($"{ca
 internal readonly record struct FileStatus(uint Uid, uint Links, bool IsDirectory);
 
 /// <summary>
-/// An open directory, or with <see cref="TryOpenPath"/> any open file. Entries are named relative to the descriptor, one name at a time, and no
-/// symbolic link is followed: whoever may change the tree cannot lead a call elsewhere. Names are bytes that end with a zero byte,
+/// An open directory, or with <see cref="TryOpenPath"/> any open file. Entries are named relative to the descriptor, one name at a time,
+/// and no symbolic link is followed: whoever may change the tree cannot lead a call elsewhere. Names are bytes that end with a zero byte,
 /// because a file's name need not be UTF-8.
 /// </summary>
 internal sealed partial class OpenDirectory : IDisposable
@@ -115,7 +115,8 @@ internal sealed partial class OpenDirectory : IDisposable
             return true;
         }
 
-        return Marshal.GetLastPInvokeError() is ErrnoException.NotEmpty or ErrnoException.Exists ? false : throw Error("Removing a directory");
+        return Marshal.GetLastPInvokeError() is ErrnoException.NotEmpty or ErrnoException.Exists
+            ? false : throw Error("Removing a directory");
     }
 
     /// <summary>False when the name is taken.</summary>

@@ -1,8 +1,8 @@
 namespace Weir.NodeAgent.Linux;
 
 /// <summary>
-/// Gives a tree from one user to another, while that user may change it. Each file is opened without following links and looked at before it is
-/// given away: only what belongs to the former owner, and no file that has another name elsewhere.
+/// Gives a tree from one user to another, while that user may change it. Each file is opened without following links and looked at before
+/// it is given away: only what belongs to the former owner, and no file that has another name elsewhere.
 /// </summary>
 internal sealed class OwnerChange(uint from, uint to, Func<bool> isOver)
 {

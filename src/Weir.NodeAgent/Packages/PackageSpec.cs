@@ -23,7 +23,8 @@ internal sealed partial record PackageSpec
 
     public static bool TryCreate(string? name, string? version, out PackageSpec? spec)
     {
-        var valid = name is { Length: <= 214 } && NamePattern().IsMatch(name) && version is { Length: <= 128 } && VersionPattern().IsMatch(version);
+        var valid = name is { Length: <= 214 } && NamePattern().IsMatch(name) && version is { Length: <= 128 }
+            && VersionPattern().IsMatch(version);
         spec = valid ? new PackageSpec(name!, version!) : null;
         return valid;
     }

@@ -109,8 +109,10 @@ internal sealed partial class PackageStore
         };
         string[] command =
         [
-            "-c", "umask 022; exec \"$@\"", "sh", _npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--no-update-notifier",
-            "--fetch-retries=2", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=4000", "--loglevel=error", "--logs-max=0", "--save-exact",
+            "-c", "umask 022; exec \"$@\"", "sh", _npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev",
+            "--no-update-notifier",
+            "--fetch-retries=2", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=4000", "--loglevel=error", "--logs-max=0",
+            "--save-exact",
             "--prefix", staging, "--", package.ToString(),
         ];
         foreach (var argument in command)
@@ -155,7 +157,9 @@ internal sealed partial class PackageStore
         Printed = ("npm", string.Join('\n', output.Split('\n').Select(Reason).OfType<string>().TakeLast(ReasonLines))),
     };
 
-    /// <summary>What a line of npm's says to a reader: not its stack, nor the fields of its error, nor the log file that he cannot open.</summary>
+    /// <summary>
+    /// What a line of npm's says to a reader: not its stack, nor the fields of its error, nor the log file that he cannot open.
+    /// </summary>
     private static string? Reason(string line)
     {
         const string Prefix = "npm error";

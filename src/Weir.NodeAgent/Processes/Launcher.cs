@@ -33,7 +33,9 @@ internal sealed class Launcher(ProcessGroups groups, ResourceLimits limits, Time
         };
         string[] launch = ["sh", "-c", Scripts.Launch, "weir-launch", groupFile, $"{Environment.ProcessId}"];
         string[] environment = ["sh", "-c", Scripts.Environment, "weir-environment", $"{spec.Environment.Count}"];
-        string[][] chain = [launch, [.. limits.Command(spec.Uid is not null)], Privileges(spec.Uid), environment, [spec.Program, .. spec.Arguments]];
+        string[][] chain = [
+            launch, [.. limits.Command(spec.Uid is not null)], Privileges(spec.Uid), environment, [spec.Program, .. spec.Arguments],
+        ];
         foreach (var argument in chain.SelectMany(part => part))
         {
             info.ArgumentList.Add(argument);
@@ -58,10 +60,13 @@ internal sealed class Launcher(ProcessGroups groups, ResourceLimits limits, Time
         : ["setpriv", "--no-new-privs", "--"];
 }
 
-/// <summary>What one child may use. Enforced by the kernel (<c>prlimit</c>), each child for itself but for <paramref name="Processes"/>.</summary>
+/// <summary>
+/// What one child may use. Enforced by the kernel (<c>prlimit</c>), each child for itself but for <paramref name="Processes"/>.
+/// </summary>
 /// <param name="Processes">Processes and threads of one organization's user together.</param>
 /// <param name="OpenFiles">Open files of a child.</param>
-/// <param name="DataBytes">Writable private memory of a child. Not the address space: V8 reserves far more of that than it ever uses.</param>
+/// <param name="DataBytes">Writable private memory of a child. Not the address space: V8 reserves far more of that than it ever
+/// uses.</param>
 /// <param name="FileBytes">The largest file that a child can write.</param>
 internal sealed record ResourceLimits(long Processes = 1024, long OpenFiles = 1024, long DataBytes = 2L << 30, long FileBytes = 1L << 30)
 {

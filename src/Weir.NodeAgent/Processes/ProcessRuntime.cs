@@ -6,7 +6,8 @@ namespace Weir.NodeAgent.Processes;
 internal static class ProcessRuntime
 {
     /// <summary>Null when they can; else one line that says what to do.</summary>
-    /// <param name="uid">A user of the node's own range: what runs as one of another node's, that node may kill at any time. Null: the node's own user.</param>
+    /// <param name="uid">A user of the node's own range: what runs as one of another node's, that node may kill at any time. Null: the
+    /// node's own user.</param>
     public static async Task<string?> FindProblemAsync(string nodeProgram, string npmProgram, string dataDirectory, uint? uid)
     {
         if (!File.Exists(nodeProgram))
@@ -22,7 +23,8 @@ internal static class ProcessRuntime
         var user = uid is { } u ? new[] { "setpriv", $"--reuid={u}", $"--regid={u}", "--clear-groups" } : ["setpriv"];
         if (!await RunAsync([.. user, "--no-new-privs", "--", "test", "-x", dataDirectory]))
         {
-            return $"Children cannot reach {dataDirectory}: choose a --data directory that every user may pass through, or install setpriv.";
+            return $"Children cannot reach {dataDirectory}: choose a --data directory that every user may pass through, or install "
+                + "setpriv.";
         }
 
         return await RunAsync([.. user, "--no-new-privs", "--", nodeProgram, "--version"])

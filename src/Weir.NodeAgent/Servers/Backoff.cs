@@ -2,7 +2,9 @@ using System.Security.Cryptography;
 
 namespace Weir.NodeAgent.Servers;
 
-/// <summary>Waits that double from attempt to attempt, each shortened by chance so that what failed together does not return together.</summary>
+/// <summary>
+/// Waits that double from attempt to attempt, each shortened by chance so that what failed together does not return together.
+/// </summary>
 /// <param name="chance">A number in [0, 1).</param>
 internal sealed class Backoff(TimeSpan first, TimeSpan longest, Func<double> chance)
 {

@@ -4,8 +4,8 @@ using Weir.NodeAgent.Linux;
 namespace Weir.NodeAgent.Servers;
 
 /// <summary>
-/// The directories of the instances: the one place where an instance's children may write, and their working directory and home. What is below
-/// belongs to the organization's user, whose other servers may change it at any time, so the node touches it by descriptor only
+/// The directories of the instances: the one place where an instance's children may write, and their working directory and home. What is
+/// below belongs to the organization's user, whose other servers may change it at any time, so the node touches it by descriptor only
 /// (<see cref="OpenDirectory"/>).
 /// </summary>
 /// <param name="timeLimit">What one removal, or one change of owner, may take. Weir waits ten seconds for an answer.</param>
@@ -40,8 +40,8 @@ internal sealed class InstanceDirectories(string dataDirectory, TimeProvider tim
     }
 
     /// <summary>
-    /// Removes an instance's directory. An organization's removals run one after the other, each on a thread of its own, so that they delay no other
-    /// organization's.
+    /// Removes an instance's directory. An organization's removals run one after the other, each on a thread of its own, so that they delay
+    /// no other organization's.
     /// </summary>
     /// <exception cref="IOException">It is not removed yet; another attempt goes on from there.</exception>
     public async Task DeleteAsync(Guid id, Guid organization)
@@ -73,7 +73,9 @@ internal sealed class InstanceDirectories(string dataDirectory, TimeProvider tim
     private static Task<T> RunAsync<T>(Func<T> work) =>
         Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
-    /// <summary>One that belongs to root already is what a removal has left, or a start that was cut off: nothing that anybody needs.</summary>
+    /// <summary>
+    /// One that belongs to root already is what a removal has left, or a start that was cut off: nothing that anybody needs.
+    /// </summary>
     private static OpenDirectory OpenOrMake(OpenDirectory root, byte[] name, bool isIsolated, Func<bool> isOver)
     {
         var isNew = root.TryMakeDirectory(name);

@@ -240,8 +240,8 @@ internal sealed class ServerInstance
         ChildPerSession? sessions = null;
         sessions = new ChildPerSession(start, options, budget, _log, _context.Time, failure =>
         {
-            // One client may send nonsense, and a host may be out of processes: only starts that fail in a row while no session runs speak against
-            // the server.
+            // One client may send nonsense, and a host may be out of processes: only starts that fail in a row while no session runs speak
+            // against the server.
             failures = failure is null ? 0 : failures + 1;
             if (failure is not null && failures >= MissedPings && sessions!.Count == 0)
             {
@@ -264,7 +264,8 @@ internal sealed class ServerInstance
         }
     }
 
-    private static int SessionsOf(int? asked, BridgeOptions bridge) => asked is { } number ? Math.Min(number, bridge.SessionChildrenMost) : bridge.SessionChildren;
+    private static int SessionsOf(int? asked, BridgeOptions bridge) => asked is { } number
+        ? Math.Min(number, bridge.SessionChildrenMost) : bridge.SessionChildren;
 
     /// <summary>At once, before what is left of it is ended: from now on nobody is served.</summary>
     private void SayDegraded(InstanceFailure failure)

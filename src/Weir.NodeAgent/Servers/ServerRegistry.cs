@@ -68,7 +68,8 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
             var before = entry.Stored;
             if (!entry.IsNew && spec.Generation < before.Spec.Generation)
             {
-                throw new NodeException(409, NodeErrors.StaleGeneration, $"Generation {spec.Generation} is older than {before.Spec.Generation}.");
+                throw new NodeException(
+                    409, NodeErrors.StaleGeneration, $"Generation {spec.Generation} is older than {before.Spec.Generation}.");
             }
 
             if (!entry.IsNew && operationId is not null && operationId == before.OperationId)
@@ -122,8 +123,8 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
     }
 
     /// <summary>
-    /// Weir does not place it here: a restored database knows nothing of it, or wants it elsewhere. It is ended, and its files stay, until Weir
-    /// asks for it again. Nothing happens to a later generation, which Weir has asked for since.
+    /// Weir does not place it here: a restored database knows nothing of it, or wants it elsewhere. It is ended, and its files stay, until
+    /// Weir asks for it again. Nothing happens to a later generation, which Weir has asked for since.
     /// </summary>
     public async Task LeaveAsync(ServerGeneration placed)
     {
@@ -139,7 +140,9 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
             if (stored.Spec.Generation == placed.Generation && stored.Spec.Desired != Desired.Stopped)
             {
                 context.Log.LogWarning("Weir does not place instance {Id} on this node: it is stopped, and its files stay.", placed.Id);
-                entry.Renew(stored with { Spec = stored.Spec with { Desired = Desired.Stopped }, OperationId = null, ErrorCode = null, Error = null });
+                entry.Renew(
+                    stored
+                        with { Spec = stored.Spec with { Desired = Desired.Stopped }, OperationId = null, ErrorCode = null, Error = null });
                 Apply(entry, trouble: null);
             }
         }
@@ -150,8 +153,8 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
     }
 
     /// <summary>
-    /// Ends it and removes all that it has on this node. Throws, and keeps it, when it could not be ended or its directory is not removed yet: the
-    /// next attempt goes on from there.
+    /// Ends it and removes all that it has on this node. Throws, and keeps it, when it could not be ended or its directory is not removed
+    /// yet: the next attempt goes on from there.
     /// </summary>
     public async Task DeleteAsync(Guid id)
     {
@@ -204,7 +207,8 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
         catch (IOException e)
         {
             context.Log.LogWarning(e, "The directory of instance {Id} is not removed yet.", id);
-            throw new NodeException(500, NodeErrors.RemovalIncomplete, "The instance's directory is not removed yet; the node's log says why.");
+            throw new NodeException(
+                500, NodeErrors.RemovalIncomplete, "The instance's directory is not removed yet; the node's log says why.");
         }
     }
 
@@ -221,8 +225,8 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
     }
 
     /// <summary>
-    /// The entry, once it is this caller's turn. One that was deleted while the caller waited is looked for anew: two entries of one instance
-    /// would write the same files.
+    /// The entry, once it is this caller's turn. One that was deleted while the caller waited is looked for anew: two entries of one
+    /// instance would write the same files.
     /// </summary>
     private async Task<ServerEntry> TurnAsync(Func<ServerEntry> find)
     {
@@ -240,9 +244,12 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
     }
 
     private ServerEntry Find(Guid id) =>
-        _entries.TryGetValue(id, out var entry) ? entry : throw new NodeException(404, NodeErrors.NotFound, "There is no such server on this node.");
+        _entries.TryGetValue(id, out var entry)
+            ? entry : throw new NodeException(404, NodeErrors.NotFound, "There is no such server on this node.");
 
-    /// <summary>The entry of an instance, a new one if need be. An instance stays its organization's; without isolation, so does the node.</summary>
+    /// <summary>
+    /// The entry of an instance, a new one if need be. An instance stays its organization's; without isolation, so does the node.
+    /// </summary>
     private ServerEntry Admit(Guid id, ServerSpec spec)
     {
         lock (_admission)
@@ -262,7 +269,8 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
             if (context.Uids is null && _entries.Values.Any(e => e.Stored.Spec.OrganizationId != spec.OrganizationId))
             {
                 throw new NodeException(
-                    409, NodeErrors.SecondOrganization, "This node has no isolation (it is not root) and serves another organization already.");
+                    409, NodeErrors.SecondOrganization,
+                    "This node has no isolation (it is not root) and serves another organization already.");
             }
 
             var stored = new StoredServer(id, spec, null, ServerStates.Starting, null, null);
@@ -312,7 +320,8 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
     {
         var epoch = entry.Epoch;
         entry.Instance = new ServerInstance(
-            entry.Stored.Id, entry.Stored.Spec, trouble, context, entry.Log, (state, code, error) => Report(entry, epoch, state, code, error),
+            entry.Stored.Id, entry.Stored.Spec, trouble, context, entry.Log,
+            (state, code, error) => Report(entry, epoch, state, code, error),
             phase => ReportPhase(entry, epoch, phase));
     }
 
@@ -333,7 +342,9 @@ internal sealed class ServerRegistry(StateStore store, ServerContext context)
         }
     }
 
-    /// <summary>When an organization has nothing left that should run here, whatever still runs as its user has escaped its group.</summary>
+    /// <summary>
+    /// When an organization has nothing left that should run here, whatever still runs as its user has escaped its group.
+    /// </summary>
     private void SweepUser(Guid organization)
     {
         if (context.Uids is { } uids

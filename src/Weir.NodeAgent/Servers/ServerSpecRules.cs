@@ -26,7 +26,8 @@ internal static partial class ServerSpecRules
             Array.TrueForAll(new[] { spec.Name, spec.Runtime, spec.Transport, spec.Share }, text => text is { Length: <= MaxName }),
             "name, runtime, transport and share must be texts of at most 200 characters.");
         Require(spec.Desired is Desired.Running or Desired.Stopped, "desired must be running or stopped.");
-        Require(spec.Args is { Length: <= MaxTexts } && Array.TrueForAll(spec.Args, IsText), "args must be at most 256 texts of 32 KiB, without NUL.");
+        Require(spec.Args is { Length: <= MaxTexts } && Array.TrueForAll(spec.Args, IsText),
+            "args must be at most 256 texts of 32 KiB, without NUL.");
         Require(
             spec.Env is { Count: <= MaxTexts } && spec.Env.All(e => EnvironmentName().IsMatch(e.Key) && IsText(e.Value)),
             "env must be at most 256 variables; their names are letters, digits and underscores, and do not begin with WEIR_ or __weir.");

@@ -42,7 +42,8 @@ internal sealed class StateStore
         return all;
     }
 
-    public void Save(StoredServer server) => StateFile.Write(PathOf(server.Id), JsonSerializer.SerializeToUtf8Bytes(server, StoreJson.Default.StoredServer));
+    public void Save(StoredServer server) =>
+        StateFile.Write(PathOf(server.Id), JsonSerializer.SerializeToUtf8Bytes(server, StoreJson.Default.StoredServer));
 
     public void Delete(Guid id) => File.Delete(PathOf(id));
 

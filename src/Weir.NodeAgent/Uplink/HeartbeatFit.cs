@@ -4,15 +4,16 @@ using Weir.Nodes;
 namespace Weir.NodeAgent.Uplink;
 
 /// <summary>
-/// Makes a heartbeat fit into what Weir reads of one: what servers say of themselves must not silence the node, which others use too. Errors
-/// are cut, all to the same length, measured as they are written: a character may take six bytes.
+/// Makes a heartbeat fit into what Weir reads of one: what servers say of themselves must not silence the node, which others use too.
+/// Errors are cut, all to the same length, measured as they are written: a character may take six bytes.
 /// </summary>
 internal static class HeartbeatFit
 {
     /// <summary>For the node's own status.</summary>
     private const int Rest = 64 * 1024;
 
-    public static HeartbeatRequest Fit(HeartbeatRequest heartbeat) => heartbeat with { Servers = Fit(heartbeat.Servers, HeartbeatRequest.MostBytes - Rest) };
+    public static HeartbeatRequest Fit(HeartbeatRequest heartbeat) =>
+        heartbeat with { Servers = Fit(heartbeat.Servers, HeartbeatRequest.MostBytes - Rest) };
 
     private static ServerStatus[] Fit(ServerStatus[] all, int most)
     {

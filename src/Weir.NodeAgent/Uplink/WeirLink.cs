@@ -127,7 +127,8 @@ internal sealed class WeirLink : IDisposable
         using var limit = new CancellationTokenSource(Farewell, _time);
         try
         {
-            await PostAsync("nodes/v1/heartbeat", HeartbeatFit.Fit(last), NodeJson.Default.HeartbeatRequest, NodeJson.Default.HeartbeatResponse, identity.NodeKey, limit.Token);
+            await PostAsync("nodes/v1/heartbeat", HeartbeatFit.Fit(last), NodeJson.Default.HeartbeatRequest,
+                NodeJson.Default.HeartbeatResponse, identity.NodeKey, limit.Token);
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException or JsonException or IOException)
         {
@@ -150,7 +151,8 @@ internal sealed class WeirLink : IDisposable
     }
 
     private Task<HeartbeatResponse> BeatAsync(NodeIdentity identity, CancellationToken stop) => PostAsync(
-        "nodes/v1/heartbeat", HeartbeatFit.Fit(_heartbeat()), NodeJson.Default.HeartbeatRequest, NodeJson.Default.HeartbeatResponse, identity.NodeKey, stop);
+        "nodes/v1/heartbeat", HeartbeatFit.Fit(_heartbeat()), NodeJson.Default.HeartbeatRequest, NodeJson.Default.HeartbeatResponse,
+        identity.NodeKey, stop);
 
     private async Task<TAnswer> PostAsync<TBody, TAnswer>(
         string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TAnswer> answerType, string key, CancellationToken stop,
@@ -188,7 +190,8 @@ internal sealed class WeirLink : IDisposable
             }
             catch (Exception e) when (e is NodeException or IOException)
             {
-                _log.LogWarning("Instance {Id}, which Weir does not place on this node, is not stopped yet: {Reason}", server.Id, e.Message);
+                _log.LogWarning(
+                    "Instance {Id}, which Weir does not place on this node, is not stopped yet: {Reason}", server.Id, e.Message);
             }
         }
     }

@@ -21,10 +21,13 @@ internal sealed record AuthSession(
     [property: JsonPropertyName("user")] AuthUser User)
 {
     public static AuthSession Of(Login login, DateTimeOffset expires) => new(
-        login.AccessToken, "bearer", (int)PersonTokens.Lifetime.TotalSeconds, expires.ToUnixTimeSeconds(), login.RefreshToken, AuthUser.Of(login.User));
+        login.AccessToken, "bearer", (int)PersonTokens.Lifetime.TotalSeconds, expires.ToUnixTimeSeconds(), login.RefreshToken,
+        AuthUser.Of(login.User));
 }
 
-/// <summary>GoTrue's user, as far as Weir knows one. Weir sends no mail: the address of who signed up is never confirmed, and is said to be so.</summary>
+/// <summary>
+/// GoTrue's user, as far as Weir knows one. Weir sends no mail: the address of who signed up is never confirmed, and is said to be so.
+/// </summary>
 internal sealed record AuthUser(
     [property: JsonPropertyName("id")] Guid Id,
     [property: JsonPropertyName("aud")] string Aud,
@@ -45,7 +48,8 @@ internal sealed record AuthUser(
         user.SignedInAt, AuthProvider.Email, new { }, [], user.CreatedAt, user.UpdatedAt, IsAnonymous: false);
 }
 
-internal sealed record AuthProvider([property: JsonPropertyName("provider")] string Name, [property: JsonPropertyName("providers")] string[] Names)
+internal sealed record AuthProvider(
+    [property: JsonPropertyName("provider")] string Name, [property: JsonPropertyName("providers")] string[] Names)
 {
     public static AuthProvider Email { get; } = new("email", ["email"]);
 }
@@ -62,5 +66,6 @@ internal sealed record AuthSettings(
     private static readonly Dictionary<string, bool> EmailOnly =
         new(StringComparer.Ordinal) { ["email"] = true, ["phone"] = false, ["anonymous_users"] = false };
 
-    public static AuthSettings Of(bool signUp) => new(EmailOnly, !signUp, MailerAutoconfirm: true, PhoneAutoconfirm: false, "", SamlEnabled: false);
+    public static AuthSettings Of(bool signUp) =>
+        new(EmailOnly, !signUp, MailerAutoconfirm: true, PhoneAutoconfirm: false, "", SamlEnabled: false);
 }

@@ -9,7 +9,9 @@ using Weir.Server.Http;
 
 namespace Weir.Server.Auth;
 
-/// <summary>The embedded issuer, in the form that supabase-js expects of <c>/auth/v1</c> (GoTrue's). Absent where tokens are another issuer's.</summary>
+/// <summary>
+/// The embedded issuer, in the form that supabase-js expects of <c>/auth/v1</c> (GoTrue's). Absent where tokens are another issuer's.
+/// </summary>
 internal static class AuthEndpoints
 {
     public static void MapAuth(this IEndpointRouteBuilder routes)
@@ -33,7 +35,8 @@ internal static class AuthEndpoints
         var body = await BodyAsync(http);
         var login = http.Request.Query["grant_type"].ToString() switch
         {
-            "password" => await Logins(http).PasswordAsync(Text(body, "email"), Text(body, "password"), ClientAddress.Of(http), http.RequestAborted),
+            "password" =>
+                await Logins(http).PasswordAsync(Text(body, "email"), Text(body, "password"), ClientAddress.Of(http), http.RequestAborted),
             "refresh_token" => await Logins(http).RefreshAsync(Text(body, "refresh_token"), ClientAddress.Of(http), http.RequestAborted),
             _ => throw new AuthException(StatusCodes.Status400BadRequest, "invalid_credentials", "unsupported_grant_type"),
         };
@@ -43,7 +46,8 @@ internal static class AuthEndpoints
     private static async Task SignUpAsync(HttpContext http)
     {
         var body = await BodyAsync(http);
-        await AnswerAsync(http, await Logins(http).SignUpAsync(Text(body, "email"), Text(body, "password"), ClientAddress.Of(http), http.RequestAborted));
+        await AnswerAsync(
+            http, await Logins(http).SignUpAsync(Text(body, "email"), Text(body, "password"), ClientAddress.Of(http), http.RequestAborted));
     }
 
     /// <summary>supabase-js' <c>verifyOtp({token_hash, type})</c>, where the "hash" is the link's token as it is.</summary>
@@ -58,7 +62,8 @@ internal static class AuthEndpoints
         };
         try
         {
-            await AnswerAsync(http, await Logins(http).VerifyAsync(kind, Text(body, "token_hash"), ClientAddress.Of(http), http.RequestAborted));
+            await AnswerAsync(
+                http, await Logins(http).VerifyAsync(kind, Text(body, "token_hash"), ClientAddress.Of(http), http.RequestAborted));
         }
         catch (AuthException e) when (e.Code == "otp_expired")
         {
@@ -85,7 +90,8 @@ internal static class AuthEndpoints
     }
 
     private static async Task UserAsync(HttpContext http) =>
-        await http.Response.WriteAsJsonAsync(AuthUser.Of(await Logins(http).UserAsync(await PersonAsync(http), http.RequestAborted)), http.RequestAborted);
+        await http.Response.WriteAsJsonAsync(
+            AuthUser.Of(await Logins(http).UserAsync(await PersonAsync(http), http.RequestAborted)), http.RequestAborted);
 
     private static async Task LogoutAsync(HttpContext http)
     {
@@ -144,7 +150,8 @@ internal static class AuthEndpoints
         catch (WeirException e) when (!http.Response.HasStarted && e.Code is ErrorCode.Unavailable or ErrorCode.RateLimited)
         {
             SetRetryAfter(http, e.RetryAfter ?? TimeSpan.FromSeconds(1));
-            await WriteAsync(http, e.Code.HttpStatus(), e.Code == ErrorCode.RateLimited ? "over_request_rate_limit" : "unexpected_failure", e.Message);
+            await WriteAsync(
+                http, e.Code.HttpStatus(), e.Code == ErrorCode.RateLimited ? "over_request_rate_limit" : "unexpected_failure", e.Message);
         }
     };
 

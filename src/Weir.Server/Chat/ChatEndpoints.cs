@@ -30,10 +30,12 @@ internal static class ChatEndpoints
 
     private static async Task<Guid> PersonAsync(HttpContext http, PersonTokens tokens)
     {
-        var token = Bearer.Of(http.Request) ?? throw new WeirException(ErrorCode.Unauthenticated, "A person's token is missing: Authorization: Bearer …");
+        var token = Bearer.Of(http.Request)
+            ?? throw new WeirException(ErrorCode.Unauthenticated, "A person's token is missing: Authorization: Bearer …");
         return AgentKey.Parse(token) is null
             ? await tokens.VerifyAsync(token, http.RequestAborted)
-            : throw new WeirException(ErrorCode.Unauthenticated, "This is an agent's key. Chat is for people.", "Sign in, and send the access token.");
+            : throw new WeirException(
+                ErrorCode.Unauthenticated, "This is an agent's key. Chat is for people.", "Sign in, and send the access token.");
     }
 
     /// <summary>A stream for who names it and does not rather have JSON, or who accepts no JSON.</summary>

@@ -7,7 +7,9 @@ using Weir.Server.Http;
 
 namespace Weir.Server.Chat;
 
-/// <summary>A turn as server-sent events. An error before the first event is an ordinary response; a later one is the event <c>error</c>.</summary>
+/// <summary>
+/// A turn as server-sent events. An error before the first event is an ordinary response; a later one is the event <c>error</c>.
+/// </summary>
 internal sealed class ChatEventStream(HttpContext http)
 {
     // Never disposed: a call that the turn gave up may still want to tell something, and holds nothing by it.

@@ -24,7 +24,8 @@ internal static class AgentCommand
         {
             Description = "What the key is called. [default: command line]", HelpName = "NAME", DefaultValueFactory = _ => "command line",
         };
-        var days = new Option<int?>("--days") { Description = "How long it is good. [default: for ever, until it is revoked]", HelpName = "DAYS" };
+        var days =
+            new Option<int?>("--days") { Description = "How long it is good. [default: for ever, until it is revoked]", HelpName = "DAYS" };
         var command = new Command("create", """
             Make a key of an agent and print it, once: the database keeps a hash. For the agent's owner, and for admins.
             """)
@@ -38,7 +39,8 @@ internal static class AgentCommand
                 throw new ConfigException(["--days: it must be between 1 and 3650."]);
             }
 
-            var expiresAt = parsed.GetValue(days) is { } number ? TimeProvider.System.GetUtcNow().AddDays(number) : default(DateTimeOffset?);
+            var expiresAt = parsed.GetValue(days) is { } number
+                ? TimeProvider.System.GetUtcNow().AddDays(number) : default(DateTimeOffset?);
             var (text, keyId, secret) = AgentKey.Create();
             using var weir = new WeirClient(PersonOptions.Resolve(parsed), Timeout);
             await weir.PostAsync(
@@ -66,7 +68,9 @@ internal static class AgentCommand
             var keyId = AgentKey.Parse(parsed.GetValue(key)!)?.Id ?? parsed.GetValue(key)!;
             using var weir = new WeirClient(PersonOptions.Resolve(parsed), Timeout);
             await weir.PostAsync("/rest/v1/rpc/revoke_agent_key", new { key_id = keyId }, stop);
-            await Console.Out.WriteLineAsync(parsed.GetValue(Json) ? JsonSerializer.Serialize(new { key_id = keyId, revoked = true }, PlainJson.Line) : $"{keyId} is revoked.");
+            await Console.Out.WriteLineAsync(
+                parsed.GetValue(Json)
+                    ? JsonSerializer.Serialize(new { key_id = keyId, revoked = true }, PlainJson.Line) : $"{keyId} is revoked.");
             return ExitCode.Done;
         });
         return command;

@@ -28,7 +28,8 @@ internal static class BackupCommand
             var embedded = ClusterState.FindOwnerUrl(parsed.GetValue(UpCommand.Data) ?? config.DataDirectory);
             var owner = config.Database.OwnerUrl ?? embedded ?? config.Database.RequireOwnerUrl();
             var path = parsed.GetValue(file)!;
-            var manifest = await new DatabaseBackup(owner, path, text => Console.Error.WriteLine($"weir: {text}"), TimeProvider.System).RunAsync(stop);
+            var manifest =
+                await new DatabaseBackup(owner, path, text => Console.Error.WriteLine($"weir: {text}"), TimeProvider.System).RunAsync(stop);
             await Console.Out.WriteLineAsync(parsed.GetValue(json) ? AsJson(path, manifest) : AsText(path, manifest));
             return ExitCode.Done;
         });
@@ -38,12 +39,14 @@ internal static class BackupCommand
     private static string AsJson(string path, BackupManifest manifest) => JsonSerializer.Serialize(new
     {
         file = path, bytes = new FileInfo(path).Length, at = manifest.Facts.At, rows = manifest.Rows, logRows = manifest.Facts.Log.Rows,
-        tables = manifest.Tables.Length, epoch = manifest.Facts.Epoch, schema = manifest.Migrations[^1].Name, keyring = manifest.Facts.Keyring,
+        tables = manifest.Tables.Length, epoch = manifest.Facts.Epoch, schema = manifest.Migrations[^1].Name,
+        keyring = manifest.Facts.Keyring,
     }, PlainJson.Line);
 
     private static string AsText(string path, BackupManifest manifest) => string.Join(
         Environment.NewLine,
-        $"{path}: {manifest.Rows} rows of {manifest.Tables.Length} tables as of {manifest.Facts.At:u}, {manifest.Facts.Log.Rows} of them the audit log's; {new FileInfo(path).Length} bytes.",
+        $"{path}: {manifest.Rows} rows of {manifest.Tables.Length} tables as of {manifest.Facts.At:u}, {manifest.Facts.Log.Rows} of them "
+            + $"the audit log's; {new FileInfo(path).Length} bytes.",
         manifest.Facts.Keyring is { } keyring
             ? $"The keyring is not in it (fingerprint {keyring[..16]}…): keep it elsewhere, as long as the backup."
             : "No replica has brought a keyring to this database yet.");

@@ -16,9 +16,12 @@ internal static class ChatCommand
 
     private static readonly Argument<string> Message = new("message") { Description = "What to say." };
     private static readonly Option<bool> Json = new("--json") { Description = "Print the whole answer as one JSON line." };
-    private static readonly Option<string?> Url = new("--url") { Description = "Where Weir is. [default: what runs on the data directory]", HelpName = "URL" };
-    private static readonly Option<string?> Token = new("--token") { Description = "A person's access token. [default: the demo's login]", HelpName = "TOKEN" };
-    private static readonly Option<Guid?> Agent = new("--agent") { Description = "Who answers. [default: the demo's agent]", HelpName = "UUID" };
+    private static readonly Option<string?> Url =
+        new("--url") { Description = "Where Weir is. [default: what runs on the data directory]", HelpName = "URL" };
+    private static readonly Option<string?> Token =
+        new("--token") { Description = "A person's access token. [default: the demo's login]", HelpName = "TOKEN" };
+    private static readonly Option<Guid?> Agent =
+        new("--agent") { Description = "Who answers. [default: the demo's agent]", HelpName = "UUID" };
     private static readonly Option<Guid?> Channel = new("--channel")
     {
         Description = "Where it is said. [default: the demo's channel; with --agent the direct conversation]", HelpName = "UUID",
@@ -47,7 +50,8 @@ internal static class ChatCommand
 
     private static UpConnection Resolve(ParseResult parsed)
     {
-        var (url, token, agent, channel) = (WeirClient.ReadUrl(parsed.GetValue(Url)), parsed.GetValue(Token), parsed.GetValue(Agent), parsed.GetValue(Channel));
+        var (url, token, agent, channel) =
+            (WeirClient.ReadUrl(parsed.GetValue(Url)), parsed.GetValue(Token), parsed.GetValue(Agent), parsed.GetValue(Channel));
         UpConnection? running = null;
         if (url is null || token is null || agent is null)
         {
@@ -65,7 +69,8 @@ internal static class ChatCommand
         string[] missing =
         [
             .. to.AgentId is null ? ["--agent: it must be given, for there is no demo here."] : Array.Empty<string>(),
-            .. to.UserToken is null && to.Email is null ? ["--token: it must be given, for people sign in elsewhere."] : Array.Empty<string>(),
+            .. to.UserToken is null && to.Email is null
+                ? ["--token: it must be given, for people sign in elsewhere."] : Array.Empty<string>(),
         ];
         return missing.Length > 0 ? throw new ConfigException(missing) : to;
     }

@@ -8,7 +8,8 @@ namespace Weir.Server.Commands;
 /// <summary><c>weir chat-tools on|off</c>: whether chat turns may use tools, of all organizations at all replicas.</summary>
 internal static class ChatToolsCommand
 {
-    private static readonly Argument<string> State = new Argument<string>("STATE") { Description = "on or off." }.AcceptOnlyFromAmong("on", "off");
+    private static readonly Argument<string> State =
+        new Argument<string>("STATE") { Description = "on or off." }.AcceptOnlyFromAmong("on", "off");
 
     public static Command Create()
     {

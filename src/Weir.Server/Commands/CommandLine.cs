@@ -42,6 +42,7 @@ internal static class CommandLine
         }
 
         // Signals are each command's own: a stop may take longer than the two seconds that the library would give it.
-        return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+        return await parsed.InvokeAsync(
+            new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
     }
 }

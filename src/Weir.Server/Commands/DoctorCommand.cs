@@ -11,8 +11,8 @@ using Weir.Server.Hosting;
 namespace Weir.Server.Commands;
 
 /// <summary>
-/// <c>weir doctor</c>: what is wrong with the database's URLs, logins, migrations and statistics, the keyring, the public URL and the nodes'
-/// addresses, and how to fix it.
+/// <c>weir doctor</c>: what is wrong with the database's URLs, logins, migrations and statistics, the keyring, the public URL and the
+/// nodes' addresses, and how to fix it.
 /// </summary>
 internal static class DoctorCommand
 {
@@ -33,7 +33,8 @@ internal static class DoctorCommand
             config = parsed.GetValue(UpCommand.Data) is { } data ? config with { DataDirectory = data } : config;
             if (config.Database is { OwnerUrl: null, Url: null, EngineUrl: null })
             {
-                throw new ConfigException(["There is no URL to look at: set WEIR_OWNER_DATABASE_URL, WEIR_DATABASE_URL or WEIR_ENGINE_DATABASE_URL."]);
+                throw new ConfigException(
+                    ["There is no URL to look at: set WEIR_OWNER_DATABASE_URL, WEIR_DATABASE_URL or WEIR_ENGINE_DATABASE_URL."]);
             }
 
             var keyring = File.Exists(config.KeyringPath) ? Keyring.LoadOrCreate(config.KeyringPath) : null;

@@ -27,7 +27,8 @@ internal static class DownCommand
             }
 
             // The directory is held at this moment, so the number beside the lock is its holder's.
-            var pid = DataDirectory.HolderOf(path) ?? throw new WeirException(ErrorCode.Conflict, $"{path} is in use, but by whom is not known.");
+            var pid = DataDirectory.HolderOf(path)
+                ?? throw new WeirException(ErrorCode.Conflict, $"{path} is in use, but by whom is not known.");
             await Tool.SignalAsync(pid, "TERM", stop);
             var deadline = TimeProvider.System.GetUtcNow() + Timeout;
             while (DataDirectory.IsHeld(path))

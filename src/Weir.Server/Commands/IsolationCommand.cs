@@ -14,7 +14,8 @@ internal static class IsolationCommand
 
     private static Command Check()
     {
-        var database = new Option<string?>("--database") { Description = "The owner's URL. [default: WEIR_OWNER_DATABASE_URL]", HelpName = "URL" };
+        var database =
+            new Option<string?>("--database") { Description = "The owner's URL. [default: WEIR_OWNER_DATABASE_URL]", HelpName = "URL" };
         var attack = new Option<bool>("--attack")
         {
             Description = "Also make two organizations and try every way from one into the other, in a transaction that is rolled back.",
@@ -29,7 +30,8 @@ internal static class IsolationCommand
         };
         command.Run(async (parsed, stop) =>
         {
-            await using var rehearsal = await Rehearsal.BeginAsync(Resolve(parsed.GetValue(database), parsed.GetValue(CommandRun.Config)), stop);
+            await using var rehearsal =
+                await Rehearsal.BeginAsync(Resolve(parsed.GetValue(database), parsed.GetValue(CommandRun.Config)), stop);
             var report = await IsolationInspection.RunAsync(rehearsal, stop);
             if (parsed.GetValue(attack))
             {

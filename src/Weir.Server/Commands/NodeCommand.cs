@@ -24,7 +24,12 @@ internal static class NodeCommand
     {
         var name = new Argument<string>("NAME") { Description = "The new node's name." };
         var region = new Option<string?>("--region") { Description = "The region that it is in.", HelpName = "REGION" };
-        var minutes = new Option<int>("--valid-for") { Description = "How long the token can be used.", HelpName = "MINUTES", DefaultValueFactory = _ => 60 };
+        var minutes = new Option<int>("--valid-for")
+        {
+            Description = "How long the token can be used.",
+            HelpName = "MINUTES",
+            DefaultValueFactory = _ => 60,
+        };
         minutes.Validators.Add(result =>
         {
             if (result.Tokens is [{ Value: var text }] && (!int.TryParse(text, out var number) || number is < 1 or > LongestMinutes))

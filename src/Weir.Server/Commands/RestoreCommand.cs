@@ -21,15 +21,18 @@ internal static class RestoreCommand
         };
         var withoutKeyring = new Option<bool>("--without-keyring")
         {
-            Description = "Go on although the keyring at hand is not the one that the rows were written with: each node must be registered again.",
+            Description = "Go on although the keyring at hand is not the one that the rows were written with: each node must be registered "
+                + "again.",
         };
         var newer = new Option<string?>("--newer")
         {
-            Description = "The owner's URL of the database as it was last, if that can be read: lists what was revoked since. With a password: "
+            Description = "The owner's URL of the database as it was last, if that can be read: lists what was revoked since. With a "
+                + "password: "
                 + "WEIR_NEWER_DATABASE_URL instead.",
             HelpName = "URL",
         };
-        var revokeAgain = new Option<bool>("--revoke-again") { Description = "Take away again what --newer lists, in the same transaction." };
+        var revokeAgain =
+            new Option<bool>("--revoke-again") { Description = "Take away again what --newer lists, in the same transaction." };
         var json = new Option<bool>("--json") { Description = "Print one JSON line." };
         var command = new Command("restore", """
             Load a backup into the database of WEIR_OWNER_DATABASE_URL, which must be empty or only migrated: whole, or nothing of it and exit
@@ -47,7 +50,8 @@ internal static class RestoreCommand
             }
             else if (result.GetValue(revokeAgain) && (result.GetValue(newer) ?? NewerUrl) is null)
             {
-                result.AddError("--revoke-again wants WEIR_NEWER_DATABASE_URL or --newer: without the newer database nobody knows what was revoked.");
+                result.AddError(
+                    "--revoke-again wants WEIR_NEWER_DATABASE_URL or --newer: without the newer database nobody knows what was revoked.");
             }
         });
         command.Run(async (parsed, stop) =>
@@ -57,7 +61,8 @@ internal static class RestoreCommand
             var owner = config.Database.RequireOwnerUrl();
             var fingerprint = File.Exists(config.KeyringPath) ? Keyring.LoadOrCreate(config.KeyringPath).Fingerprint : null;
             var options = new RestoreOptions(
-                config.KeyringPath, fingerprint, parsed.GetValue(withoutKeyring), Newer(parsed.GetValue(newer)), parsed.GetValue(revokeAgain));
+                config.KeyringPath, fingerprint, parsed.GetValue(withoutKeyring), Newer(parsed.GetValue(newer)),
+                parsed.GetValue(revokeAgain));
             var restore = new DatabaseRestore(
                 config.Database, MigrationScript.Embedded(), options, text => Console.Error.WriteLine($"weir: {text}"),
                 report => Console.Out.WriteLine(parsed.GetValue(json) ? AsJson(report) : AsText(report)), TimeProvider.System);
@@ -78,7 +83,11 @@ internal static class RestoreCommand
         {
             return (argument ?? NewerUrl) is not { } url ? null
                 : DatabaseUrl.Parse(url).Password is { Length: > 0 } && argument is not null
-                    ? throw new ConfigException(["--newer: a command line is read by everybody on the machine; put a URL with a password into WEIR_NEWER_DATABASE_URL."])
+                    ? throw new ConfigException(
+                        [
+                            "--newer: a command line is read by everybody on the machine; put a URL with a password into "
+                                + "WEIR_NEWER_DATABASE_URL.",
+                        ])
                     : url;
         }
         catch (FormatException e)
@@ -93,7 +102,8 @@ internal static class RestoreCommand
         migrations = report.Migrations, compared = report.BroughtBack is null ? null : Authorities.Compared,
         broughtBack = report.BroughtBack?.Select(b => new
         {
-            kind = b.Authority.Kind, id = b.Authority.Id, organizationId = b.Authority.OrganizationId, text = b.AsText(), problem = b.Problem,
+            kind = b.Authority.Kind, id = b.Authority.Id, organizationId = b.Authority.OrganizationId, text = b.AsText(),
+            problem = b.Problem,
         }),
     }, PlainJson.Line);
 
@@ -109,10 +119,12 @@ internal static class RestoreCommand
             yield return $"{report.Migrations.Count} migrations follow that the backup did not have.";
         }
 
-        yield return "All sign-ins have ended; replicas, leases and unused node tokens are gone. Calls without an outcome at the time of the backup stay without one.";
+        yield return "All sign-ins have ended; replicas, leases and unused node tokens are gone. Calls without an outcome at the time of "
+            + "the backup stay without one.";
         if (report.KeyringIsLost)
         {
-            yield return "The keyring is another one: each node must be registered again (weir node register NAME, then start weir-node with the token).";
+            yield return "The keyring is another one: each node must be registered again (weir node register NAME, then start weir-node "
+                + "with the token).";
         }
 
         foreach (var line in Danger(report))
@@ -126,9 +138,11 @@ internal static class RestoreCommand
         var active = string.Join(", ", report.Authorities.Select(a => $"{a.Key} {a.Value}"));
         if (report.BroughtBack is not { } back)
         {
-            yield return $"DANGER: what was revoked, stopped or deleted after {(report.At is { } at ? at.ToString("u") : "that time")} is alive again: "
+            yield return $"DANGER: what was revoked, stopped or deleted after {(report.At is { } at ? at.ToString("u") : "that time")} is "
+                + "alive again: "
                 + $"{Authorities.Compared}. Active now: {active}.";
-            yield return "Compare with what you know, or, where the newer database can be read, put its URL into WEIR_NEWER_DATABASE_URL and say "
+            yield return "Compare with what you know, or, where the newer database can be read, put its URL into WEIR_NEWER_DATABASE_URL "
+                + "and say "
                 + "weir restore --already-restored --revoke-again.";
             yield break;
         }

@@ -34,7 +34,8 @@ internal static class TokenCommand
             var (to, email, password) = await ResolveAsync(parsed, stop);
             using var weir = new WeirClient(to, Timeout);
             var session = await weir.SignInAsync(email, password, stop);
-            await Console.Out.WriteLineAsync(parsed.GetValue(Json) ? session.GetRawText() : session.GetProperty("access_token").GetString());
+            await Console.Out.WriteLineAsync(
+                parsed.GetValue(Json) ? session.GetRawText() : session.GetProperty("access_token").GetString());
             return ExitCode.Done;
         });
         return command;
@@ -45,10 +46,12 @@ internal static class TokenCommand
         var url = WeirClient.ReadUrl(parsed.GetValue(Url));
         if (parsed.GetValue(Email) is { } email)
         {
-            return (url is null ? PersonOptions.FindRunning(parsed) : PersonOptions.At(url, token: null), email, await CommandRun.PasswordAsync(ct));
+            return (url is null ? PersonOptions.FindRunning(parsed) : PersonOptions.At(url, token: null), email,
+                await CommandRun.PasswordAsync(ct));
         }
 
-        var running = url is null ? PersonOptions.FindRunning(parsed) : throw new ConfigException(["--email: it must be given with --url."]);
+        var running = url is null
+            ? PersonOptions.FindRunning(parsed) : throw new ConfigException(["--email: it must be given with --url."]);
         return running is { Email: { } demo, Password: { } known } ? (running, demo, known)
             : throw new WeirException(ErrorCode.NotSupported, "There is no demo login here.", "Give --email, or sign in where people do.");
     }
@@ -74,16 +77,19 @@ internal static class PersonOptions
 
         var running = FindRunning(parsed);
         return token is not null ? At(running.Url, token)
-            : running is { UserToken: null, Email: null } ? throw new ConfigException(["--token: it must be given, for people sign in elsewhere."])
+            : running is { UserToken: null, Email: null }
+                ? throw new ConfigException(["--token: it must be given, for people sign in elsewhere."])
             : running;
     }
 
-    public static UpConnection At(Uri url, string? token) => new(url, AgentId: null, WorkspaceId: null, ChannelId: null, token, Email: null, Password: null);
+    public static UpConnection At(Uri url, string? token) =>
+        new(url, AgentId: null, WorkspaceId: null, ChannelId: null, token, Email: null, Password: null);
 
     public static UpConnection FindRunning(ParseResult parsed)
     {
         var directory = parsed.GetValue(UpCommand.Data) ?? WeirConfig.Load(parsed.GetValue(CommandRun.Config)).DataDirectory;
         return UpConnection.Find(directory)
-            ?? throw new WeirException(ErrorCode.Unavailable, $"Nothing runs on {directory}.", "Start it with weir up, or say where it is with --url.");
+            ?? throw new WeirException(
+                ErrorCode.Unavailable, $"Nothing runs on {directory}.", "Start it with weir up, or say where it is with --url.");
     }
 }

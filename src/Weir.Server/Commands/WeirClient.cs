@@ -34,7 +34,9 @@ internal sealed class WeirClient : IDisposable
         _egress.Dispose();
     }
 
-    /// <summary>The body of a 200. The token of the start lives an hour; after that the person signs in anew, where the password is known.</summary>
+    /// <summary>
+    /// The body of a 200. The token of the start lives an hour; after that the person signs in anew, where the password is known.
+    /// </summary>
     /// <exception cref="WeirException">Weir refused, or does not answer.</exception>
     public Task<string> PostAsync(string path, object content, CancellationToken ct) => AnsweredAsync(async () =>
     {
@@ -50,7 +52,8 @@ internal sealed class WeirClient : IDisposable
 
     /// <summary>A session, as GoTrue answers with it.</summary>
     /// <exception cref="WeirException">WR002: the address or the password is not right. WR008: too many attempts.</exception>
-    public Task<JsonElement> SignInAsync(string email, string password, CancellationToken ct) => AnsweredAsync(() => SignInOnceAsync(email, password, ct));
+    public Task<JsonElement> SignInAsync(string email, string password, CancellationToken ct) =>
+        AnsweredAsync(() => SignInOnceAsync(email, password, ct));
 
     private async Task<T> AnsweredAsync<T>(Func<Task<T>> work)
     {
@@ -60,7 +63,8 @@ internal sealed class WeirClient : IDisposable
         }
         catch (HttpRequestException e)
         {
-            throw new WeirException(ErrorCode.Unavailable, $"Weir does not answer at {_to.Url}: {e.Message}", "Is it running? weir up starts one.", e);
+            throw new WeirException(
+                ErrorCode.Unavailable, $"Weir does not answer at {_to.Url}: {e.Message}", "Is it running? weir up starts one.", e);
         }
     }
 

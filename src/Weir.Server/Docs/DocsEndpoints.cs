@@ -8,7 +8,8 @@ namespace Weir.Server.Docs;
 /// <summary>Apart from <see cref="UnknownBodies"/>: readers take no place from those who sign in.</summary>
 internal sealed class DocsConcurrencyLimit
 {
-    private readonly UnauthenticatedRequestLimiter _permits = new(UnknownBodies.MostOfOneAddress, UnknownBodies.MostOfOneSite, UnknownBodies.Most);
+    private readonly UnauthenticatedRequestLimiter _permits =
+        new(UnknownBodies.MostOfOneAddress, UnknownBodies.MostOfOneSite, UnknownBodies.Most);
 
     /// <exception cref="WeirException">WR008: too many are open already.</exception>
     public void Enter(HttpContext http) => _permits.Enter(http);

@@ -5,7 +5,8 @@ using System.Text;
 namespace Weir.Server.Docs;
 
 /// <summary>
-/// The documentation of this release, from the program itself. Each page is rendered when it is first asked for, and its bytes never change again.
+/// The documentation of this release, from the program itself. Each page is rendered when it is first asked for, and its bytes never change
+/// again.
 /// </summary>
 internal sealed class DocsPages
 {
@@ -18,7 +19,8 @@ internal sealed class DocsPages
 
     public DocsPages()
     {
-        var sources = typeof(DocsPages).Assembly.GetManifestResourceNames().Where(name => name.StartsWith(Resource, StringComparison.Ordinal))
+        var sources = typeof(DocsPages).Assembly.GetManifestResourceNames()
+            .Where(name => name.StartsWith(Resource, StringComparison.Ordinal))
             .Select(name => name[Resource.Length..]).ToArray();
         var addresses = sources.Where(s => s != Style).ToFrozenDictionary(s => s, AddressOf, StringComparer.Ordinal);
         var renderer = new DocsRenderer(addresses);

@@ -9,8 +9,8 @@ using Markdig.Syntax.Inlines;
 namespace Weir.Server.Docs;
 
 /// <summary>
-/// A Markdown file of the repository as a page. A link to a file that is a page too leads to that page; a link to any other file of the repository is
-/// its text only, because the file is not served. HTML in the Markdown is text.
+/// A Markdown file of the repository as a page. A link to a file that is a page too leads to that page; a link to any other file of the
+/// repository is its text only, because the file is not served. HTML in the Markdown is text.
 /// </summary>
 /// <param name="addresses">The pages: where a file stands below <c>/docs/</c>, by its path in the repository.</param>
 internal sealed class DocsRenderer(IReadOnlyDictionary<string, string> addresses)
@@ -117,7 +117,8 @@ internal sealed class DocsRenderer(IReadOnlyDictionary<string, string> addresses
         {
             for (var i = 0; i < row.Count; i++)
             {
-                if (i < table.ColumnDefinitions.Count && table.ColumnDefinitions[i].Alignment is TableColumnAlign.Right or TableColumnAlign.Center)
+                if (i < table.ColumnDefinitions.Count
+                    && table.ColumnDefinitions[i].Alignment is TableColumnAlign.Right or TableColumnAlign.Center)
                 {
                     row[i].GetAttributes().AddClass(table.ColumnDefinitions[i].Alignment == TableColumnAlign.Right ? "right" : "center");
                 }

@@ -5,8 +5,8 @@ using Weir.Postgres;
 namespace Weir.Server.Health;
 
 /// <summary>
-/// Whether the database answers, and a new session of it too. Anybody may ask, so one statement a second is for everybody who does, and it does not
-/// end when they leave: one that is cancelled is lines in PostgreSQL's log.
+/// Whether the database answers, and a new session of it too. Anybody may ask, so one statement a second is for everybody who does, and it
+/// does not end when they leave: one that is cancelled is lines in PostgreSQL's log.
 /// </summary>
 internal sealed class Readiness(Databases databases, TimeProvider time)
 {
@@ -44,8 +44,9 @@ internal sealed class Readiness(Databases databases, TimeProvider time)
     }
 
     /// <summary>
-    /// A pool's sessions have loaded the libraries of their functions; after an upgrade of PostgreSQL's package under a running server they go on, and
-    /// new ones cannot. Of a new session only that counts: it may fail for want of a free connection, and what Weir has are enough.
+    /// A pool's sessions have loaded the libraries of their functions; after an upgrade of PostgreSQL's package under a running server they
+    /// go on, and new ones cannot. Of a new session only that counts: it may fail for want of a free connection, and what Weir has are
+    /// enough.
     /// </summary>
     private async Task<WeirException?> LibraryTroubleAsync()
     {

@@ -58,7 +58,8 @@ internal static class CommandRun
         catch (WeirException e)
         {
             // Here the reader is the operator: what a caller must not see is what he needs.
-            var detail = e.Code == ErrorCode.Internal && e.InnerException is { } inner ? $"{e.Message} {inner.Message.Split('\n')[0]}" : e.Message;
+            var detail = e.Code == ErrorCode.Internal && e.InnerException is { } inner
+                ? $"{e.Message} {inner.Message.Split('\n')[0]}" : e.Message;
             return await FailAsync($"weir: {detail} {e.Hint}".TrimEnd(), ExitCode.Failed);
         }
         catch (MigrationException e)

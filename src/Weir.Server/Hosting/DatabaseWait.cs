@@ -16,7 +16,8 @@ internal sealed class DatabaseWait(WeirConfig config, ILogger logger, TimeProvid
     private TimeSpan Timeout => TimeSpan.FromSeconds(config.Database.StartTimeoutSeconds);
 
     /// <summary>Runs the checks until the database answers them.</summary>
-    /// <exception cref="WeirException">Unavailable: it did not in <c>database.startTimeoutSeconds</c>. Any other failure of a check, at once.</exception>
+    /// <exception cref="WeirException">Unavailable: it did not in <c>database.startTimeoutSeconds</c>. Any other failure of a check, at
+    /// once.</exception>
     public async Task UntilAsync(Func<CancellationToken, Task> check, CancellationToken stop)
     {
         if (await FailureOfAsync(check, stop) is not { } first)
@@ -29,7 +30,8 @@ internal sealed class DatabaseWait(WeirConfig config, ILogger logger, TimeProvid
             throw first;
         }
 
-        logger.LogWarning("{Message} Weir waits for it up to {Seconds} s (database.startTimeoutSeconds).", first.Message, Timeout.TotalSeconds);
+        logger.LogWarning(
+            "{Message} Weir waits for it up to {Seconds} s (database.startTimeoutSeconds).", first.Message, Timeout.TotalSeconds);
         var begun = time.GetTimestamp();
         var last = first;
         await using var listener = await ListenAsync(() => last.Message, stop);
@@ -47,7 +49,8 @@ internal sealed class DatabaseWait(WeirConfig config, ILogger logger, TimeProvid
             last = failure;
             if (time.GetElapsedTime(begun) > Timeout)
             {
-                throw new WeirException(ErrorCode.Unavailable, $"{failure.Message} Weir waited for it for {Timeout.TotalSeconds:0} s (database.startTimeoutSeconds).",
+                throw new WeirException(ErrorCode.Unavailable,
+                    $"{failure.Message} Weir waited for it for {Timeout.TotalSeconds:0} s (database.startTimeoutSeconds).",
                     "Start the database, or see weir doctor.", failure);
             }
         }

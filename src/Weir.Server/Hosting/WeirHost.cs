@@ -57,13 +57,14 @@ internal static class WeirHost
     public static WebApplication Build(WeirConfig config, TimeProvider? time = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
-        // Settings come from one place, WeirConfig: an appsettings.json or a Kestrel__… variable could add a listener that it has not checked.
+        // Settings come from one place, WeirConfig: an appsettings.json or a Kestrel__… variable could add a listener that it has not
+        // checked.
         builder.Configuration.Sources.Clear();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            // Weir's own limits are smaller and answer first (BodyLimits). Kestrel then discards the rest of a body up to this size, for five
-            // seconds at most, so that a client that is still sending gets to see the answer instead of a broken connection.
+            // Weir's own limits are smaller and answer first (BodyLimits). Kestrel then discards the rest of a body up to this size, for
+            // five seconds at most, so that a client that is still sending gets to see the answer instead of a broken connection.
             kestrel.Limits.MaxRequestBodySize = Math.Max(config.Mcp.MaxBodyBytes, config.Knowledge.MaxDocumentBytes) * 4L;
             // What Kestrel reads ahead of Weir: no more than Weir reads of a caller who is not known.
             kestrel.Limits.MaxRequestBufferSize = BodyLimits.Unknown;
@@ -138,7 +139,8 @@ internal static class WeirHost
         services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
             .WithOrigins([.. config.Http.AllowedOrigins]).AllowAnyHeader().AllowAnyMethod()
             // What an MCP client, or supabase-js, in a page must read.
-            .WithExposedHeaders("Mcp-Session-Id", "WWW-Authenticate", "Content-Range", "Content-Profile", "Preference-Applied", "Retry-After")));
+            .WithExposedHeaders(
+            "Mcp-Session-Id", "WWW-Authenticate", "Content-Range", "Content-Profile", "Preference-Applied", "Retry-After")));
 
         AddNodes(services, replicaId, time);
         AddGateway(services, config, replicaId, time);
@@ -147,7 +149,9 @@ internal static class WeirHost
         AddRest(services, config);
     }
 
-    /// <summary>One caller may always send two bodies of the largest kind; there is room for four callers who hold all that they may.</summary>
+    /// <summary>
+    /// One caller may always send two bodies of the largest kind; there is room for four callers who hold all that they may.
+    /// </summary>
     private static CallerBytes CallerBytesOf(WeirConfig config)
     {
         var body = Math.Max(BodyLimits.Heartbeat, Math.Max(config.Mcp.MaxBodyBytes, config.Knowledge.MaxDocumentBytes));
@@ -155,7 +159,9 @@ internal static class WeirHost
         return new CallerBytes(perCaller, perCaller * 4);
     }
 
-    /// <summary>The address that others are told: configured, or what is really listened on, whose port may have been chosen by the system.</summary>
+    /// <summary>
+    /// The address that others are told: configured, or what is really listened on, whose port may have been chosen by the system.
+    /// </summary>
     private static string InternalUrl(HttpConfig http, IServiceProvider services) =>
         (http.InternalUrl
             ?? (services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() is { } bound
@@ -170,9 +176,11 @@ internal static class WeirHost
         services.AddSingleton(s => new NodeClient(s.GetRequiredService<EgressHttp>().Operator, time));
         services.AddSingleton<ClosedNodes>();
         services.AddSingleton(s => new OperationsWorker(
-            s.GetRequiredService<NodesQueries>(), s.GetRequiredService<NodeClient>(), s.GetRequiredService<Keyring>(), HandshakeOf(s), replicaId,
+            s.GetRequiredService<NodesQueries>(), s.GetRequiredService<NodeClient>(), s.GetRequiredService<Keyring>(), HandshakeOf(s),
+            replicaId,
             // Jitter only: nothing secret comes of it.
-            () => System.Security.Cryptography.RandomNumberGenerator.GetInt32(1000) / 1000.0, time, s.GetRequiredService<ILogger<OperationsWorker>>()));
+            () => System.Security.Cryptography.RandomNumberGenerator.GetInt32(1000) / 1000.0, time,
+            s.GetRequiredService<ILogger<OperationsWorker>>()));
         services.AddHostedService(s => s.GetRequiredService<OperationsWorker>());
     }
 
@@ -189,12 +197,14 @@ internal static class WeirHost
             config.Mcp.MaxResponseBytes * 2L, config.Limits.HeldMegabytesPerOrganization * 1024L * 1024,
             config.Limits.HeldBytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)));
         services.AddSingleton(s => new UpstreamClient(
-            new UpstreamTransport(s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes, time, s.GetRequiredService<ByteBudget>()), time));
+            new UpstreamTransport(
+                s.GetRequiredService<EgressHttp>(), config.Mcp.MaxResponseBytes, time, s.GetRequiredService<ByteBudget>()), time));
         services.AddSingleton<UpstreamSessions>();
         services.AddHostedService<UpstreamSweep>();
         services.AddSingleton<DefinitionQueries>();
         services.AddSingleton(s => new DefinitionRefresh(
-            s.GetRequiredService<DefinitionQueries>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<NodeDirectory>().KeyOf, replicaId, time,
+            s.GetRequiredService<DefinitionQueries>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<NodeDirectory>().KeyOf,
+            replicaId, time,
             s.GetRequiredService<ILogger<DefinitionRefresh>>()));
         services.AddHostedService(s => s.GetRequiredService<DefinitionRefresh>());
 
@@ -202,7 +212,8 @@ internal static class WeirHost
         services.AddSingleton<AgentToolsQueries>();
         services.AddSingleton<WatchQueries>();
         services.AddSingleton<KeyQueries>();
-        services.AddSingleton(s => new AgentToolsReadLimiter(s.GetRequiredService<AgentToolsQueries>().OrganizationOfAsync, config.Database.PoolSize));
+        services.AddSingleton(
+            s => new AgentToolsReadLimiter(s.GetRequiredService<AgentToolsQueries>().OrganizationOfAsync, config.Database.PoolSize));
         services.AddSingleton(s => new AgentToolsCache(
             s.GetRequiredService<AgentToolsQueries>(), s.GetRequiredService<AgentToolsReadLimiter>(), config.Mcp.MaxNameLength));
         services.AddSingleton(s => new DefinitionCache(s.GetRequiredService<AgentToolsQueries>().DefinitionsAsync));
@@ -212,12 +223,16 @@ internal static class WeirHost
         services.AddSingleton(_ => new ClientResponses(replicaId, time));
         services.AddSingleton<CallTargets>();
         services.AddSingleton(s => new AdmissionQueue(
-            s.GetRequiredService<AdmissionQueries>().AdmitAsync, s.GetRequiredService<AdmissionQueries>().RecordDenialAsync, config.Admission,
+            s.GetRequiredService<AdmissionQueries>().AdmitAsync, s.GetRequiredService<AdmissionQueries>().RecordDenialAsync,
+            config.Admission,
             TimeSpan.FromSeconds(config.Database.CommandTimeoutSeconds), time,
             // Where there is no such row, nothing is written.
-            call => s.GetRequiredService<CompletionQueue>().Add(new Completion(call.Key, Outcomes.Cancelled, ErrorCode.Unavailable.Sqlstate(), 0, 0, null, null))));
+            call =>
+                s.GetRequiredService<CompletionQueue>()
+                    .Add(new Completion(call.Key, Outcomes.Cancelled, ErrorCode.Unavailable.Sqlstate(), 0, 0, null, null))));
         services.AddSingleton(s => new CompletionQueue(
-            s.GetRequiredService<AdmissionQueries>().CompleteAsync, config.Completion.MaxWaiting, time, s.GetRequiredService<ILogger<CompletionQueue>>()));
+            s.GetRequiredService<AdmissionQueries>().CompleteAsync, config.Completion.MaxWaiting, time,
+            s.GetRequiredService<ILogger<CompletionQueue>>()));
         services.AddSingleton(s =>
             new Switches(s.GetRequiredService<AdmissionQueries>().SwitchedOffAsync, time, s.GetRequiredService<ILogger<Switches>>()));
         services.AddHostedService(s => s.GetRequiredService<Switches>());
@@ -227,12 +242,15 @@ internal static class WeirHost
             s.GetRequiredService<CallTargets>(), s.GetRequiredService<CallConcurrencyLimiter>(), s.GetRequiredService<CallRateLimiter>(),
             s.GetRequiredService<AdmissionQueue>(), s.GetRequiredService<CompletionQueue>(), s.GetRequiredService<Switches>(),
             s.GetRequiredService<UpstreamSessions>(), s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<ServerResilience>(),
-            s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<NodeDirectory>().KeyOf, s.GetRequiredService<ClosedNodes>().Suspect,
+            s.GetRequiredService<InstanceWatches>(), s.GetRequiredService<NodeDirectory>().KeyOf,
+            s.GetRequiredService<ClosedNodes>().Suspect,
             RefreshSoon(s), new CallLimits(
-                TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), TimeSpan.FromSeconds(config.Mcp.MaxCallSeconds), s.GetRequiredService<LastCalls>().Over),
+                TimeSpan.FromSeconds(config.Mcp.CallTimeoutSeconds), TimeSpan.FromSeconds(config.Mcp.MaxCallSeconds),
+                s.GetRequiredService<LastCalls>().Over),
             s.GetRequiredService<ByteBudget>(), time, s.GetRequiredService<ILogger<GovernedCaller>>()));
         var inputTimeout = TimeSpan.FromSeconds(config.Mcp.InputTimeoutSeconds);
-        services.AddSingleton(s => new ParkedCalls(s.GetRequiredService<GovernedCaller>(), s.GetRequiredService<Keyring>(), replicaId, inputTimeout, time));
+        services.AddSingleton(
+            s => new ParkedCalls(s.GetRequiredService<GovernedCaller>(), s.GetRequiredService<Keyring>(), replicaId, inputTimeout, time));
         services.AddHostedService(s => s.GetRequiredService<ParkedCalls>());
         services.AddSingleton(s => new InstanceWatches(
             s.GetRequiredService<UpstreamClient>(), s.GetRequiredService<UpstreamSessions>(), RefreshSoon(s), time,
@@ -247,7 +265,8 @@ internal static class WeirHost
         services.AddSingleton<ChangeStreams>();
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpLists>(s, config.Mcp.PageSize));
         services.AddSingleton(s => new ToolSearch(
-            s.GetRequiredService<AgentToolsQueries>(), s.GetRequiredService<AgentToolsReadLimiter>(), s.GetRequiredService<DefinitionCache>(), config.Mcp));
+            s.GetRequiredService<AgentToolsQueries>(), s.GetRequiredService<AgentToolsReadLimiter>(),
+            s.GetRequiredService<DefinitionCache>(), config.Mcp));
         services.AddSingleton(s => ActivatorUtilities.CreateInstance<McpCalls>(s, config.Mcp.MaxDepth, inputTimeout));
         services.AddSingleton<McpSubscriptions>();
         services.AddSingleton<McpErrors>();
@@ -292,8 +311,10 @@ internal static class WeirHost
     {
         services.AddSingleton(config);
         services.AddSingleton<KnowledgeQueries>();
-        services.AddSingleton(s => new PineconeClient(config.Pinecone, s.GetRequiredService<EgressHttp>(), Environment.GetEnvironmentVariable, time));
-        services.AddSingleton(s => new VectorCache(s.GetRequiredService<KnowledgeQueries>(), config.VectorCacheMegabytes * 1024L * 1024, time));
+        services.AddSingleton(
+            s => new PineconeClient(config.Pinecone, s.GetRequiredService<EgressHttp>(), Environment.GetEnvironmentVariable, time));
+        services.AddSingleton(
+            s => new VectorCache(s.GetRequiredService<KnowledgeQueries>(), config.VectorCacheMegabytes * 1024L * 1024, time));
         services.AddSingleton(s => new VectorBackends(
             new ExactVectors(s.GetRequiredService<VectorCache>()), new PgVectors(s.GetRequiredService<KnowledgeQueries>()),
             new PineconeVectors(s.GetRequiredService<PineconeClient>())));
@@ -312,7 +333,8 @@ internal static class WeirHost
             s.GetRequiredService<PineconeClient>(), config, time,
             s.GetRequiredService<ILogger<EmbeddingWorker>>()));
         services.AddHostedService(s => s.GetRequiredService<EmbeddingWorker>());
-        services.AddSingleton(s => new Documents(s.GetRequiredService<KnowledgeQueries>(), config, s.GetRequiredService<EmbeddingWorker>().Wake));
+        services.AddSingleton(
+            s => new Documents(s.GetRequiredService<KnowledgeQueries>(), config, s.GetRequiredService<EmbeddingWorker>().Wake));
     }
 
     private static void AddRest(IServiceCollection services, WeirConfig config)

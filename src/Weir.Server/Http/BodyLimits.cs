@@ -3,8 +3,9 @@ using Weir.Nodes;
 namespace Weir.Server.Http;
 
 /// <summary>
-/// How many bytes of a body each endpoint reads, in the order in which docs/security.md lists them ("What is read before the caller is known").
-/// The limits of messages that hold a tenant's own content are settings: <c>mcp.maxBodyBytes</c>, <c>knowledge.maxDocumentBytes</c>.
+/// How many bytes of a body each endpoint reads, in the order in which docs/security.md lists them ("What is read before the caller is
+/// known"). The limits of messages that hold a tenant's own content are settings: <c>mcp.maxBodyBytes</c>,
+/// <c>knowledge.maxDocumentBytes</c>.
 /// </summary>
 internal static class BodyLimits
 {

@@ -15,14 +15,16 @@ internal sealed class CallerChecks(RequestDelegate next, HttpConfig config, Repl
         config.AllowedHosts.Concat(config.PublicUrl is { } url ? [url.Authority] : []), StringComparer.OrdinalIgnoreCase);
 
     private readonly HashSet<string> _origins = new(
-        config.AllowedOrigins.Concat(config.PublicUrl is { } url ? [url.GetLeftPart(UriPartial.Authority)] : []), StringComparer.OrdinalIgnoreCase);
+        config.AllowedOrigins.Concat(config.PublicUrl is { } url ? [url.GetLeftPart(UriPartial.Authority)] : []),
+        StringComparer.OrdinalIgnoreCase);
 
     public Task InvokeAsync(HttpContext http)
     {
         var host = http.Request.Host;
         if (!_hosts.Contains(host.Value ?? "") && !IsOwnLoopback(http, host) && !forwarder.IsHandedOver(http.Request))
         {
-            return RefuseAsync(http, "foreign_host", "The Host header names a host that Weir is not reached by.", "Set http.publicUrl or http.allowedHosts.");
+            return RefuseAsync(http, "foreign_host", "The Host header names a host that Weir is not reached by.",
+                "Set http.publicUrl or http.allowedHosts.");
         }
 
         var origin = http.Request.Headers.Origin.ToString();

@@ -9,7 +9,9 @@ namespace Weir.Server.Http;
 /// <summary>From where a request comes: the connection's other end, or what a trusted proxy says of it.</summary>
 internal static class ClientAddress
 {
-    /// <summary>Only a trusted proxy's <c>X-Forwarded-For</c> replaces the connection's address; nothing else that a proxy says is taken.</summary>
+    /// <summary>
+    /// Only a trusted proxy's <c>X-Forwarded-For</c> replaces the connection's address; nothing else that a proxy says is taken.
+    /// </summary>
     public static void UseTrustedProxies(this IApplicationBuilder app, HttpConfig config)
     {
         if (config.TrustedProxies.Count == 0)

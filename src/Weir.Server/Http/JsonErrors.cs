@@ -25,17 +25,21 @@ internal static class JsonErrors
 
         if (e.Code.IsRetryable())
         {
-            http.Response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(e.RetryAfter?.TotalSeconds ?? 1)).ToString(CultureInfo.InvariantCulture);
+            http.Response.Headers.RetryAfter =
+                Math.Max(1, Math.Ceiling(e.RetryAfter?.TotalSeconds ?? 1)).ToString(CultureInfo.InvariantCulture);
         }
 
         return WriteAsync(http, e.Code.HttpStatus(), e.Code.Sqlstate(), e.Message, HintOf(http, e.Hint, e.Page));
     }
 
     /// <summary>The hint with the address of the page that says more.</summary>
-    public static string? HintOf(HttpContext http, string? hint, string? page) => http.RequestServices.GetRequiredService<DocsLinks>().Hint(hint, page);
+    public static string? HintOf(HttpContext http, string? hint, string? page) =>
+        http.RequestServices.GetRequiredService<DocsLinks>().Hint(hint, page);
 }
 
-/// <summary>The last resort of every request: a typed error as its body, anything else as an internal one whose text stays in the log.</summary>
+/// <summary>
+/// The last resort of every request: a typed error as its body, anything else as an internal one whose text stays in the log.
+/// </summary>
 internal sealed class ErrorResponses(RequestDelegate next, ILogger<ErrorResponses> logger)
 {
     public async Task InvokeAsync(HttpContext http)

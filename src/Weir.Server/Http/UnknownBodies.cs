@@ -3,7 +3,9 @@ using Weir.Input;
 
 namespace Weir.Server.Http;
 
-/// <summary>Bodies that are read before their sender is known: few at once (<see cref="UnauthenticatedRequestLimiter"/>), and each within a time.</summary>
+/// <summary>
+/// Bodies that are read before their sender is known: few at once (<see cref="UnauthenticatedRequestLimiter"/>), and each within a time.
+/// </summary>
 internal sealed class UnknownBodies(TimeProvider time)
 {
     public const int MostOfOneAddress = 32;

@@ -9,7 +9,8 @@ using Weir.Server.Http;
 namespace Weir.Server.Knowledge;
 
 /// <summary>
-/// <c>POST /functions/v1/documents</c> and <c>/functions/v1/documents/search</c>, with a person's token; what <c>supabase.functions.invoke('documents', …)</c>
+/// <c>POST /functions/v1/documents</c> and <c>/functions/v1/documents/search</c>, with a person's token; what
+/// <c>supabase.functions.invoke('documents', …)</c>
 /// calls. Everything else about documents is a published function or table.
 /// </summary>
 internal static class KnowledgeEndpoints
@@ -22,7 +23,8 @@ internal static class KnowledgeEndpoints
         routes.MapPost("/functions/v1/documents/search", SearchAsync);
     }
 
-    private static async Task IngestAsync(HttpContext http, PersonTokens tokens, Documents documents, DocumentLimits limits, KnowledgeConfig config)
+    private static async Task IngestAsync(
+        HttpContext http, PersonTokens tokens, Documents documents, DocumentLimits limits, KnowledgeConfig config)
     {
         var user = await PersonAsync(http, tokens);
         using var open = limits.Enter(user);
@@ -40,14 +42,17 @@ internal static class KnowledgeEndpoints
     }
 
     private static async Task<ReadOnlyMemory<byte>> BodyAsync(HttpContext http, Guid user, int maxBytes) =>
-        await http.RequestServices.GetRequiredService<CallerBytes>().ReadBodyAsync(http.Request, maxBytes, Principal.CallerOf(user), http.RequestAborted)
+        await http.RequestServices.GetRequiredService<CallerBytes>()
+            .ReadBodyAsync(http.Request, maxBytes, Principal.CallerOf(user), http.RequestAborted)
             ?? throw new WeirException(ErrorCode.TooLarge, $"The body is larger than {maxBytes} bytes.");
 
     private static async Task<Guid> PersonAsync(HttpContext http, PersonTokens tokens)
     {
-        var token = Bearer.Of(http.Request) ?? throw new WeirException(ErrorCode.Unauthenticated, "A person's token is missing: Authorization: Bearer …");
+        var token = Bearer.Of(http.Request)
+            ?? throw new WeirException(ErrorCode.Unauthenticated, "A person's token is missing: Authorization: Bearer …");
         return AgentKey.Parse(token) is null
             ? await tokens.VerifyAsync(token, http.RequestAborted)
-            : throw new WeirException(ErrorCode.Unauthenticated, "This is an agent's key. Documents are for people.", "Sign in, and send the access token.");
+            : throw new WeirException(
+                ErrorCode.Unauthenticated, "This is an agent's key. Documents are for people.", "Sign in, and send the access token.");
     }
 }

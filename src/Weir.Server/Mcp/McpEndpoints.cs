@@ -6,7 +6,10 @@ using Weir.Server.Http;
 
 namespace Weir.Server.Mcp;
 
-/// <summary><c>/mcp</c> and <c>/mcp/{instance}</c> with an agent's key, <c>/mcp/agents/{agent}</c> and <c>/mcp/agents/{agent}/{instance}</c> with a person's token.</summary>
+/// <summary>
+/// <c>/mcp</c> and <c>/mcp/{instance}</c> with an agent's key, <c>/mcp/agents/{agent}</c> and <c>/mcp/agents/{agent}/{instance}</c> with a
+/// person's token.
+/// </summary>
 internal static class McpEndpoints
 {
     public static void MapMcp(this IEndpointRouteBuilder routes)
@@ -56,11 +59,13 @@ internal static class McpEndpoints
     }
 
     /// <summary>A person, who uses an agent.</summary>
-    private static async Task RouteAsync(HttpContext http, McpHandler handler, PersonTokens tokens, string path, Guid agent, string? instance)
+    private static async Task RouteAsync(
+        HttpContext http, McpHandler handler, PersonTokens tokens, string path, Guid agent, string? instance)
     {
         if (await PersonAsync(http, tokens) is { } user)
         {
-            await RunAsync(http, handler, new McpScope(path, Principal.OfPerson(user, agent), instance, instance is null && WantsSearch(http)));
+            await RunAsync(
+                http, handler, new McpScope(path, Principal.OfPerson(user, agent), instance, instance is null && WantsSearch(http)));
         }
     }
 

@@ -29,9 +29,11 @@ internal static class NodeEndpoints
             NodeRegistry.RequireTokenForm(token);
         }
 
-        var request = Read(await bodies.ReadAsync(http, BodyLimits.Register), BodyLimits.Register, JsonBounds.Small, NodeJson.Default.RegisterRequest);
+        var request = Read(
+            await bodies.ReadAsync(http, BodyLimits.Register), BodyLimits.Register, JsonBounds.Small, NodeJson.Default.RegisterRequest);
         return Results.Json(
-            await registry.RegisterAsync(token is null ? request : request with { Token = token }, ClientAddress.Of(http), http.RequestAborted), NodeJson.Default.RegisterResponse);
+            await registry.RegisterAsync(token is null ? request : request with { Token = token }, ClientAddress.Of(http),
+                http.RequestAborted), NodeJson.Default.RegisterResponse);
     }
 
     private static async Task<IResult> HeartbeatAsync(HttpContext http, NodeRegistry registry, CallerBytes held)

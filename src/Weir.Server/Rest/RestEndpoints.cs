@@ -165,7 +165,8 @@ internal static class RestEndpoints
             }
 
             http.Response.StatusCode = e.Status;
-            await http.Response.WriteAsJsonAsync(new ErrorBody(e.Code, e.Message, e.Details, JsonErrors.HintOf(http, e.Hint, e.Page)), http.RequestAborted);
+            await http.Response.WriteAsJsonAsync(
+                new ErrorBody(e.Code, e.Message, e.Details, JsonErrors.HintOf(http, e.Hint, e.Page)), http.RequestAborted);
         }
     };
 

@@ -30,7 +30,8 @@ internal sealed class Demo(DemoContext context)
     private readonly DemoQueries _queries = new(context.Config.Database.OwnerUrl!, context.Services.GetRequiredService<UserSession>());
 
     /// <summary>Makes the demo on the first run, finds it on later ones, and waits until its instances are running or failed.</summary>
-    public static Task<DemoReport> EnsureAsync(DemoContext context, CancellationToken cancellationToken) => new Demo(context).EnsureAsync(cancellationToken);
+    public static Task<DemoReport> EnsureAsync(DemoContext context, CancellationToken cancellationToken) =>
+        new Demo(context).EnsureAsync(cancellationToken);
 
     private async Task<DemoReport> EnsureAsync(CancellationToken ct)
     {

@@ -4,7 +4,9 @@ using Weir.Postgres;
 
 namespace Weir.Server.Up;
 
-/// <summary>What the demo asks of the database: as the owner only what the platform's operator does, all else as the demo's person.</summary>
+/// <summary>
+/// What the demo asks of the database: as the owner only what the platform's operator does, all else as the demo's person.
+/// </summary>
 internal sealed class DemoQueries(string ownerUrl, UserSession users)
 {
     private const string Publish = "select weir.publish_catalog_server($1)";
@@ -34,7 +36,8 @@ internal sealed class DemoQueries(string ownerUrl, UserSession users)
         }
     }
 
-    public Task<Guid> CreateOrganizationAsync(Guid user, string name, CancellationToken ct) => IdAsync(user, CreateOrganization, ct, Sql.Text(name));
+    public Task<Guid> CreateOrganizationAsync(Guid user, string name, CancellationToken ct) =>
+        IdAsync(user, CreateOrganization, ct, Sql.Text(name));
 
     public Task<Guid> CreateWorkspaceAsync(Guid user, Guid organization, string name, CancellationToken ct) =>
         IdAsync(user, CreateWorkspace, ct, Sql.Uuid(organization), Sql.Text(name));
@@ -42,7 +45,8 @@ internal sealed class DemoQueries(string ownerUrl, UserSession users)
     public Task<Guid> CreateChannelAsync(Guid user, Guid workspace, string name, CancellationToken ct) =>
         IdAsync(user, CreateChannel, ct, Sql.Uuid(workspace), Sql.Text(name));
 
-    public Task<Guid> CreateAgentAsync(Guid user, Guid organization, string name, string instructions, Guid workspace, CancellationToken ct) =>
+    public Task<Guid> CreateAgentAsync(
+        Guid user, Guid organization, string name, string instructions, Guid workspace, CancellationToken ct) =>
         IdAsync(user, CreateAgent, ct, Sql.Uuid(organization), Sql.Text(name), Sql.Text(instructions), Sql.Uuid(workspace));
 
     public Task CreateAgentKeyAsync(Guid user, Guid agent, string name, string keyId, string secret, CancellationToken ct) =>

@@ -17,7 +17,10 @@ internal static class DemoServers
 
     /// <summary>Of the filesystem server, only what reads, and only below the demo folder: each path is held by a rule.</summary>
     private static readonly string[] ReadingTools =
-        ["read_text_file", "read_media_file", "list_directory", "list_directory_with_sizes", "directory_tree", "search_files", "get_file_info"];
+        [
+            "read_text_file", "read_media_file", "list_directory", "list_directory_with_sizes", "directory_tree", "search_files",
+            "get_file_info",
+        ];
 
     public static IReadOnlyList<DemoServer> All(string demoFolder) => [Everything(), Filesystem(demoFolder), Memory()];
 
@@ -72,7 +75,10 @@ internal static class DemoServers
                 catalog = slug,
                 configuration = new { directory = demoFolder },
                 priority = 10,
-                chat = new { offline = new[] { "list_allowed_directories", "list_directory", "read_text_file", "search_files", "get_file_info" } },
+                chat = new
+                {
+                    offline = new[] { "list_allowed_directories", "list_directory", "read_text_file", "search_files", "get_file_info" },
+                },
                 idempotency_key = "demo-filesystem",
             },
             new { tools });
@@ -81,7 +87,8 @@ internal static class DemoServers
     private static DemoServer Memory() => new(
         "memory",
         Entry(
-            "memory", "Memory", "A knowledge graph that remembers.", "@modelcontextprotocol/server-memory", "mcp-server-memory", [], "instance",
+            "memory", "Memory", "A knowledge graph that remembers.", "@modelcontextprotocol/server-memory", "mcp-server-memory", [],
+            "instance",
             new Dictionary<string, string>(StringComparer.Ordinal) { ["MEMORY_FILE_PATH"] = "${instanceDir}/memory.jsonl" },
             // It reads its file, changes the graph and writes it: of two calls at once one would be lost.
             callsAtOnce: 1),

@@ -32,7 +32,8 @@ internal static class Detached
         string[] again = [Dotnet.Path, Path.Combine(AppContext.BaseDirectory, "weir.dll"), .. Again(commandLine)];
         // What the file had before is not what this start says.
         var before = new FileInfo(log).Length;
-        using var child = Process.Start(new ProcessStartInfo("setsid", ["sh", "-c", "log=$1; shift; exec \"$@\" </dev/null 2>>\"$log\"", "sh", log, .. again])
+        using var child = Process.Start(
+            new ProcessStartInfo("setsid", ["sh", "-c", "log=$1; shift; exec \"$@\" </dev/null 2>>\"$log\"", "sh", log, .. again])
         {
             RedirectStandardOutput = true,
             UseShellExecute = false,
@@ -46,7 +47,8 @@ internal static class Detached
 
         var report = JsonSerializer.Deserialize<UpReport>(line, JsonSerializerOptions.Web)
             ?? throw new WeirException(ErrorCode.Internal, "The detached Weir printed no report.");
-        await Console.Out.WriteLineAsync(json ? line : report.ToText().Replace("Ctrl-C stops", "./weir down stops", StringComparison.Ordinal));
+        await Console.Out.WriteLineAsync(
+            json ? line : report.ToText().Replace("Ctrl-C stops", "./weir down stops", StringComparison.Ordinal));
         return ExitCode.Done;
     }
 
@@ -72,7 +74,9 @@ internal static class Detached
         return again;
     }
 
-    /// <summary>Bounds the log of a Weir that was started detached, until it is told to stop. Anybody else's standard error is left alone.</summary>
+    /// <summary>
+    /// Bounds the log of a Weir that was started detached, until it is told to stop. Anybody else's standard error is left alone.
+    /// </summary>
     public static Task BoundLogAsync(string dataDirectory, TimeProvider time, CancellationToken stop)
     {
         var log = Path.Combine(dataDirectory, LogName);

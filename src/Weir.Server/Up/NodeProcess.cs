@@ -43,7 +43,8 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     /// <summary>Returns when the node's own API answers.</summary>
     public static async Task<NodeProcess> StartAsync(
-        string directory, Uri weir, NodeRegistry registry, NodeDirectory nodes, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
+        string directory, Uri weir, NodeRegistry registry, NodeDirectory nodes, TimeProvider time, ILogger logger,
+        CancellationToken cancellationToken)
     {
         var node = new NodeProcess(directory, weir, registry, nodes, time, logger);
         node._process = await node.LaunchAsync(cancellationToken);
@@ -75,7 +76,8 @@ internal sealed class NodeProcess : IAsyncDisposable
         await process.WaitForExitAsync(timeout.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!process.HasExited)
         {
-            _logger.LogError("The node did not stop within {Seconds} seconds and is killed; its reaper ends the servers.", StopTimeout.TotalSeconds);
+            _logger.LogError(
+                "The node did not stop within {Seconds} seconds and is killed; its reaper ends the servers.", StopTimeout.TotalSeconds);
             process.Kill();
         }
     }
@@ -97,7 +99,8 @@ internal sealed class NodeProcess : IAsyncDisposable
     private async Task<Process> LaunchAsync(CancellationToken cancellationToken)
     {
         var token = await IssueTokenAsync(cancellationToken);
-        var start = new ProcessStartInfo(Dotnet.Path, [FindProgram(), "--data", _directory, "--weir-url", _weir.ToString(), "--name", NodeName, "--lifeline"])
+        var start = new ProcessStartInfo(
+            Dotnet.Path, [FindProgram(), "--data", _directory, "--weir-url", _weir.ToString(), "--name", NodeName, "--lifeline"])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

@@ -24,7 +24,8 @@ internal static class Ports
 
             if (asked is not null || configured)
             {
-                throw new WeirException(ErrorCode.Conflict, $"Port {port} is taken.", "Stop what listens there, or choose another one with --port.");
+                throw new WeirException(
+                    ErrorCode.Conflict, $"Port {port} is taken.", "Stop what listens there, or choose another one with --port.");
             }
         }
 

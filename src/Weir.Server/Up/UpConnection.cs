@@ -7,7 +7,8 @@ namespace Weir.Server.Up;
 /// How other commands reach the Weir that <c>up</c> runs on a data directory: <c>up.json</c> there, which its owner alone can read.
 /// It is there while <c>up</c> runs, and knows no database.
 /// </summary>
-internal sealed record UpConnection(Uri Url, Guid? AgentId, Guid? WorkspaceId, Guid? ChannelId, string? UserToken, string? Email, string? Password)
+internal sealed record UpConnection(
+    Uri Url, Guid? AgentId, Guid? WorkspaceId, Guid? ChannelId, string? UserToken, string? Email, string? Password)
 {
     private const string FileName = "up.json";
 

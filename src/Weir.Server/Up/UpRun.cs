@@ -59,7 +59,8 @@ internal static class UpRun
         // Only now is the port known that begins every link.
         await new PlatformQueries(owner).NotifyAsync(config, stop);
 
-        await host.WhileItRunsAsync(ending => ServeAsync(new DemoContext(options, config, host.Services, shared, time), host, logger, ending), stop);
+        await host.WhileItRunsAsync(
+            ending => ServeAsync(new DemoContext(options, config, host.Services, shared, time), host, logger, ending), stop);
         return ExitCode.Done;
     }
 
@@ -67,7 +68,8 @@ internal static class UpRun
     {
         var (options, config) = (context.Options, context.Config);
         options.Say("Starting the node …");
-        var node = await NodeProcess.StartAsync(Path.Combine(context.Shared, "node"), config.Http.Listen, host.Services.GetRequiredService<NodeRegistry>(),
+        var node = await NodeProcess.StartAsync(
+            Path.Combine(context.Shared, "node"), config.Http.Listen, host.Services.GetRequiredService<NodeRegistry>(),
             host.Services.GetRequiredService<NodeDirectory>(), context.Time, logger, ending); // 5
         try
         {
@@ -102,7 +104,8 @@ internal static class UpRun
     }
 
     /// <summary>On the port that is free now: another <c>up</c> may have taken the one that was free before.</summary>
-    private static async Task<WebApplication> StartHostAsync(UpOptions options, WeirConfig config, TimeProvider time, CancellationToken stop)
+    private static async Task<WebApplication> StartHostAsync(
+        UpOptions options, WeirConfig config, TimeProvider time, CancellationToken stop)
     {
         while (true)
         {
@@ -165,7 +168,8 @@ internal static class UpRun
 
         if (options.OwnerUser is { } user && !await DatabaseKind.HasUserAsync(ownerUrl, user, stop))
         {
-            throw new WeirException(ErrorCode.NotFound, $"The database has no user {user}.", "Name one of the project's with --owner-user.");
+            throw new WeirException(
+                ErrorCode.NotFound, $"The database has no user {user}.", "Name one of the project's with --owner-user.");
         }
     }
 

@@ -17,7 +17,9 @@ internal static class Redaction
     private static readonly string[] SecretNames =
         ["password", "passwd", "secret", "token", "apikey", "authorization", "credential", "privatekey", "accesskey", "cookie"];
 
-    private static readonly string[] SecretShapes = ["weir_", "Bearer ", "Basic ", "sk-", "ghp_", "gho_", "github_pat_", "xox", "AKIA", "eyJ", "-----BEGIN "];
+    private static readonly string[] SecretShapes = [
+        "weir_", "Bearer ", "Basic ", "sk-", "ghp_", "gho_", "github_pat_", "xox", "AKIA", "eyJ", "-----BEGIN ",
+    ];
 
     /// <summary>A redacted copy as text that PostgreSQL can hold; what is no JSON is represented by its length only.</summary>
     public static string Copy(ReadOnlySpan<byte> body)
@@ -35,7 +37,8 @@ internal static class Redaction
         }
 
         var written = output.WrittenSpan;
-        var text = Encoding.UTF8.GetString(written[..Math.Min(written.Length, MaxBytes - 32)]).TrimEnd('\uFFFD').Replace("\0", "", StringComparison.Ordinal);
+        var text = Encoding.UTF8.GetString(written[..Math.Min(written.Length, MaxBytes - 32)]).TrimEnd('\uFFFD')
+            .Replace("\0", "", StringComparison.Ordinal);
         return complete && written.Length <= MaxBytes - 32 ? text : text + "… [cut]";
     }
 

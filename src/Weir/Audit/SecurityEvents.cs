@@ -24,7 +24,8 @@ internal sealed class SecurityEvents(Databases databases, TimeProvider time, ILo
 
     public void Count(string reason, string? keyId, IPAddress? address)
     {
-        var seen = new Event(reason, keyId?[..Math.Min(keyId.Length, PrefixLength)] ?? "", address is null ? null : NetworkAddress.Of(address));
+        var seen =
+            new Event(reason, keyId?[..Math.Min(keyId.Length, PrefixLength)] ?? "", address is null ? null : NetworkAddress.Of(address));
         lock (_lock)
         {
             if (_counts.Count >= MaxKept && !_counts.ContainsKey(seen))

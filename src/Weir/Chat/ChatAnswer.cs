@@ -21,7 +21,8 @@ internal sealed record ChatAnswer(
     IReadOnlyList<Degradation> Degraded,
     ChatUsage? Usage)
 {
-    public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { MaxDepth = JsonDepth.Wrapped, Encoder = PlainJson.Encoder };
+    public static readonly JsonSerializerOptions Json =
+        new(JsonSerializerDefaults.Web) { MaxDepth = JsonDepth.Wrapped, Encoder = PlainJson.Encoder };
 
     public static ChatAnswer Saved(Guid messageId) => new(null, null, messageId, null, [], ChatContext.None, [], null);
 }
@@ -66,5 +67,6 @@ internal sealed record ChatUsage(
     string Model, long InputTokens, long OutputTokens, long TotalTokens, long DurationMs, long? CostMicros = null, string? Currency = null);
 
 /// <summary>Something that happens in a turn, in the order in which it happens.</summary>
-/// <param name="Type"><c>context</c>, <c>tool_call</c>, <c>tool_result</c>, <c>degraded</c>, <c>delta</c>, <c>message</c>, <c>done</c>.</param>
+/// <param name="Type"><c>context</c>, <c>tool_call</c>, <c>tool_result</c>, <c>degraded</c>, <c>delta</c>, <c>message</c>,
+/// <c>done</c>.</param>
 internal sealed record ChatEvent(string Type, object Data);

@@ -33,14 +33,16 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     private const string DirectContext = "select public.open_direct_channel($1, $2)";
     private const string Post = "select public.post_chat_message($1, $2, $3)";
 
-    // Does not wait for the disk, unless it is refused (decision 0059): the turn's beginning waits, and a commit is not there without those before it.
+    // Does not wait for the disk, unless it is refused (decision 0059): the turn's beginning waits, and a commit is not there without those
+    // before it.
     private const string PostOfTurn = """
         select p.answer, case when p.answer ? 'error' then null else set_config('synchronous_commit', 'off', true) end
         from (select public.post_chat_message($1, $2, $3) as answer offset 0) p
         """;
 
     private const string Messages =
-        "select sender, user_id, agent_id, agent_name, content, user_name, deleted_at is not null from public.get_chat_messages_with_details($1, $2, $3)";
+        "select sender, user_id, agent_id, agent_name, content, user_name, deleted_at is not null from "
+            + "public.get_chat_messages_with_details($1, $2, $3)";
     private const string Answer = "select id, content, tool_calls, usage, degraded from public.get_chat_answer($1, $2)";
     private const string Settings = "select weir.chat_turn_settings($1, $2)";
     private const string BeginTurn = "select state, calls from weir.begin_chat_turn($1, $2, $3, $4, $5)";
@@ -52,7 +54,8 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     /// <summary>Where a turn takes place, as the person sees it.</summary>
     public sealed record ChatContextRow(Guid OrganizationId, Guid ChannelId, ChatAgent? Agent, string? Instructions);
 
-    public sealed record Message(string Sender, Guid? UserId, Guid? AgentId, string? AgentName, string Content, string? UserName, bool IsDeleted);
+    public sealed record Message(
+        string Sender, Guid? UserId, Guid? AgentId, string? AgentName, string Content, string? UserName, bool IsDeleted);
 
     public sealed record SavedAnswer(Guid Id, string Content, JsonElement ToolCalls, JsonElement Usage, JsonElement Degraded);
 
@@ -80,12 +83,14 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     /// <exception cref="Errors.WeirException">
     /// WR003: a viewer says nothing. WR004: the channel is not there for this person. WR005: the id was used for another text.
     /// </exception>
-    public async Task<Guid> PostAsync(Guid userId, Guid channelId, string content, string? clientMessageId, bool isTurn, CancellationToken ct) =>
+    public async Task<Guid> PostAsync(
+        Guid userId, Guid channelId, string content, string? clientMessageId, bool isTurn, CancellationToken ct) =>
         (await users.CallAsync(userId, isTurn ? PostOfTurn : Post, [Sql.Uuid(channelId), Sql.Text(content), Sql.Text(clientMessageId)], ct))
             .GetProperty("id").GetGuid();
 
     /// <summary>Newest first, those before one of them.</summary>
-    public Task<IReadOnlyList<Message>> MessagesAsync(Guid userId, Guid channelId, Guid? before, int limit, CancellationToken ct) => users.QueryAsync(
+    public Task<IReadOnlyList<Message>> MessagesAsync(
+        Guid userId, Guid channelId, Guid? before, int limit, CancellationToken ct) => users.QueryAsync(
         userId,
         Messages,
         [Sql.Uuid(channelId), Sql.Uuid(before), Sql.Integer(limit)],
@@ -109,7 +114,8 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     /// <summary>Begins the answer to a person's message, unless it is there or somebody is at it.</summary>
     /// <param name="lease">After this it may be cut off.</param>
     /// <returns>Of a turn that was cut off, its calls too.</returns>
-    /// <exception cref="Errors.WeirException">WR004: there is no such message of this person, or the agent is not theirs to use.</exception>
+    /// <exception cref="Errors.WeirException">WR004: there is no such message of this person, or the agent is not theirs to
+    /// use.</exception>
     public async Task<(TurnState State, IReadOnlyList<ToolCallReport> Calls)> BeginTurnAsync(
         Guid userId, Guid agentId, Guid messageId, TimeSpan lease, CancellationToken ct) =>
         (await databases.Engine.QueryAsync(
@@ -121,19 +127,26 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
     /// <summary>A call of a turn that this replica has begun, before it is made and when it has ended.</summary>
     /// <param name="place">Its place among the turn's calls.</param>
     /// <exception cref="Errors.WeirException">WR005: the turn is over, or another replica's.</exception>
-    public Task RecordCallAsync(Guid agentId, Guid messageId, int place, ToolCallReport call, CancellationToken ct) => databases.Engine.ExecuteAsync(
+    public Task RecordCallAsync(
+        Guid agentId, Guid messageId, int place, ToolCallReport call, CancellationToken ct) => databases.Engine.ExecuteAsync(
         RecordCall,
-        [Sql.Uuid(replicaId), Sql.Uuid(agentId), Sql.Uuid(messageId), Sql.Integer(place), Sql.Jsonb(JsonSerializer.Serialize(call, ChatAnswer.Json))],
+        [
+            Sql.Uuid(replicaId), Sql.Uuid(agentId), Sql.Uuid(messageId), Sql.Integer(place),
+            Sql.Jsonb(JsonSerializer.Serialize(call, ChatAnswer.Json)),
+        ],
         ct);
 
     /// <summary>This replica has given up the turn; a retry need not wait.</summary>
     public Task ReleaseTurnAsync(Guid agentId, Guid messageId, CancellationToken ct) =>
         databases.Engine.ExecuteAsync(ReleaseTurn, [Sql.Uuid(replicaId), Sql.Uuid(agentId), Sql.Uuid(messageId)], ct);
 
-    /// <summary>Saves the answer, which ends the turn, and with it the turn's row in the audit log; or finds the one that is there, if there is one.</summary>
+    /// <summary>
+    /// Saves the answer, which ends the turn, and with it the turn's row in the audit log; or finds the one that is there, if there is one.
+    /// </summary>
     /// <param name="detail">Follows the answer's id in the audit log.</param>
     public async Task<(Guid Id, bool IsNew)> RecordAnswerAsync(
-        Guid userId, Guid agentId, Guid channelId, Guid replyTo, ChatAnswer answer, string outcome, string detail, TimeSpan duration, CancellationToken ct) =>
+        Guid userId, Guid agentId, Guid channelId, Guid replyTo, ChatAnswer answer, string outcome, string detail, TimeSpan duration,
+        CancellationToken ct) =>
         (await databases.Engine.QueryAsync(
             RecordAnswer,
             [
@@ -152,7 +165,8 @@ internal sealed class ChatQueries(UserSession users, Databases databases, Guid r
 
     /// <summary>The row in the audit log of a turn that has no answer.</summary>
     public Task RecordFailureAsync(
-        Guid organizationId, Guid userId, Guid agentId, Guid channelId, Guid messageId, string errorCode, TimeSpan duration, CancellationToken ct) =>
+        Guid organizationId, Guid userId, Guid agentId, Guid channelId, Guid messageId, string errorCode, TimeSpan duration,
+        CancellationToken ct) =>
         databases.Engine.ExecuteAsync(
             Audit,
             [

@@ -38,7 +38,8 @@ internal sealed record ChatRequest(Guid? AgentId, string Message, Guid? Workspac
     {
         var message = RequestJson.Text(root, "message") ?? throw RequestJson.Invalid("message is missing.");
         return string.IsNullOrWhiteSpace(message) ? throw RequestJson.Invalid("message must not be empty.")
-            : Encoding.UTF8.GetByteCount(message) > MaxMessageBytes ? throw RequestJson.Invalid($"message must be at most {MaxMessageBytes} bytes of UTF-8.")
+            : Encoding.UTF8.GetByteCount(message) > MaxMessageBytes
+                ? throw RequestJson.Invalid($"message must be at most {MaxMessageBytes} bytes of UTF-8.")
             : message;
     }
 

@@ -71,7 +71,8 @@ internal sealed class ChatTurns(
             permit.Enter(context.OrganizationId, context.Agent?.Id);
 
             // 2. Save.
-            var id = await queries.PostAsync(userId, context.ChannelId, request.Message, request.ClientMessageId, isTurn: context.Agent is not null, ct);
+            var id = await queries.PostAsync(
+                userId, context.ChannelId, request.Message, request.ClientMessageId, isTurn: context.Agent is not null, ct);
             return new OpenTurn(
                 userId, context.OrganizationId, context.ChannelId, context.Agent, context.Instructions, id, request.Message, started)
             {

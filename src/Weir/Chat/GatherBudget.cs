@@ -38,11 +38,13 @@ internal sealed class GatherBudget : IDisposable
         }
         catch (OperationCanceledException)
         {
-            await _journal.DegradeAsync(new Degradation(source, null, null, "late", $"The {source} was not there within {_whole.TotalMilliseconds:0} ms."));
+            await _journal.DegradeAsync(
+                new Degradation(source, null, null, "late", $"The {source} was not there within {_whole.TotalMilliseconds:0} ms."));
         }
         catch (WeirException e)
         {
-            await _journal.DegradeAsync(new Degradation(source, null, null, e.Code == ErrorCode.Unavailable ? "unavailable" : "failed", e.Message));
+            await _journal.DegradeAsync(
+                new Degradation(source, null, null, e.Code == ErrorCode.Unavailable ? "unavailable" : "failed", e.Message));
         }
 
         return default;

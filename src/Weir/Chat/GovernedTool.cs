@@ -32,7 +32,8 @@ internal sealed class GovernedTool(string name, ToolFacts facts, string descript
 
     /// <param name="definition">The pinned definition: name, description, inputSchema, annotations.</param>
     /// <exception cref="Exception">It cannot be read as a tool's.</exception>
-    public static GovernedTool Of(string exposedName, string server, bool marked, ReadOnlySpan<byte> definition, CallTool call, TimeSpan? timeout = null)
+    public static GovernedTool Of(
+        string exposedName, string server, bool marked, ReadOnlySpan<byte> definition, CallTool call, TimeSpan? timeout = null)
     {
         var json = JsonElement.Parse(definition, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         var announces = json.TryGetProperty("annotations", out var annotations)

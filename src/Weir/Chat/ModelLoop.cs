@@ -9,7 +9,10 @@ namespace Weir.Chat;
 /// <summary>What the model of a turn said, and what that took.</summary>
 internal sealed record ModelAnswer(string Text, ModelChoice Choice, IReadOnlyList<ModelUsage> Usage);
 
-/// <summary>The model and its calls, in rounds: what it asks for is called, all calls of a round at once, until it answers or the rounds are used up.</summary>
+/// <summary>
+/// The model and its calls, in rounds: what it asks for is called, all calls of a round at once, until it answers or the rounds are used
+/// up.
+/// </summary>
 internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
 {
     /// <summary>The model for a turn, which may be asked for while its context is gathered.</summary>
@@ -60,7 +63,8 @@ internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {
-            await journal.DegradeAsync(new Degradation("model", null, null, "timeout", $"The answer was not ready within {config.DeadlineSeconds} s."));
+            await journal.DegradeAsync(
+                new Degradation("model", null, null, "timeout", $"The answer was not ready within {config.DeadlineSeconds} s."));
         }
         catch (ModelException)
         {
@@ -108,7 +112,8 @@ internal sealed class ModelLoop(ModelRouter router, ChatConfig config)
 
     /// <summary>The text of the last round. What was said in those before led to calls; who listens has heard it.</summary>
     private static async Task StreamAsync(
-        IChatClient loop, IReadOnlyList<ChatMessage> messages, ChatOptions options, StringBuilder text, TurnJournal journal, CancellationToken ct)
+        IChatClient loop, IReadOnlyList<ChatMessage> messages, ChatOptions options, StringBuilder text, TurnJournal journal,
+        CancellationToken ct)
     {
         var round = 0;
         var isBetween = false;

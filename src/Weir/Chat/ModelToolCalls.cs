@@ -8,9 +8,9 @@ using Weir.Models;
 namespace Weir.Chat;
 
 /// <summary>
-/// What a model asks to be called, before it is. A name that it was not offered becomes a call too: admission denies and records it, and the
-/// model hears the same of another agent's tool as of one that does not exist. Of one answer at most so many calls are made. Names and ids are
-/// a model's words: what could not be kept is changed.
+/// What a model asks to be called, before it is. A name that it was not offered becomes a call too: admission denies and records it, and
+/// the model hears the same of another agent's tool as of one that does not exist. Of one answer at most so many calls are made. Names and
+/// ids are a model's words: what could not be kept is changed.
 /// </summary>
 internal sealed partial class ModelToolCalls(IChatClient inner, CallTool call) : DelegatingChatClient(inner)
 {
@@ -38,7 +38,8 @@ internal sealed partial class ModelToolCalls(IChatClient inner, CallTool call) :
     }
 
     public override async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var calls = 0;
         await foreach (var update in base.GetStreamingResponseAsync(messages, options, cancellationToken))
@@ -79,7 +80,8 @@ internal sealed partial class ModelToolCalls(IChatClient inner, CallTool call) :
         _ids.Add(id);
         var problem = asked.Exception ?? Problem(asked.Arguments);
         // Arguments that nobody can read are none, in what the model is shown again too; the tool says so instead of being called.
-        return problem is not null ? new FunctionCallContent(id, name, new Dictionary<string, object?>(StringComparer.Ordinal)) { Exception = problem }
+        return problem is not null
+            ? new FunctionCallContent(id, name, new Dictionary<string, object?>(StringComparer.Ordinal)) { Exception = problem }
             : name == asked.Name && id == asked.CallId ? asked
             : new FunctionCallContent(id, name, asked.Arguments);
     }
@@ -109,7 +111,9 @@ internal sealed partial class ModelToolCalls(IChatClient inner, CallTool call) :
     [GeneratedRegex("[^a-zA-Z0-9_.-]", RegexOptions.None, 1000)]
     private static partial Regex NotInNames();
 
-    /// <summary>As every provider takes it back: a fallback may continue the turn, and OpenAI takes 40 characters, Anthropic these.</summary>
+    /// <summary>
+    /// As every provider takes it back: a fallback may continue the turn, and OpenAI takes 40 characters, Anthropic these.
+    /// </summary>
     [GeneratedRegex("^[A-Za-z0-9_-]{1,40}\\z", RegexOptions.None, 1000)]
     private static partial Regex Id();
 }

@@ -10,7 +10,9 @@ namespace Weir.Chat;
 /// <summary>How a turn ends: with an answer that is saved and recorded, with the one of before, or with none.</summary>
 internal sealed class TurnAnswers(ChatQueries queries, TurnSources sources, TimeProvider time, ILogger<TurnAnswers> logger)
 {
-    /// <summary>The pauses after which an answer is saved once more that the database did not take: it has cost a model and calls.</summary>
+    /// <summary>
+    /// The pauses after which an answer is saved once more that the database did not take: it has cost a model and calls.
+    /// </summary>
     private static readonly TimeSpan[] Pauses = [TimeSpan.FromMilliseconds(250), TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(1)];
 
     private const string CutOff =
@@ -28,7 +30,8 @@ internal sealed class TurnAnswers(ChatQueries queries, TurnSources sources, Time
         var answer = await queries.AnswerAsync(turn.UserId, turn.MessageId, agent.Id, CancellationToken.None)
             ?? throw new WeirException(ErrorCode.NotFound, "There is no such message.");
         return new ChatAnswer(
-            answer.Content, agent, answer.Id, turn.MessageId, Read<ToolCallReport[]>(answer.ToolCalls) ?? [], await ContextAsync(turn, agent),
+            answer.Content, agent, answer.Id, turn.MessageId, Read<ToolCallReport[]>(answer.ToolCalls) ?? [],
+            await ContextAsync(turn, agent),
             Read<Degradation[]>(answer.Degraded) ?? [], Read<ChatUsage>(answer.Usage));
     }
 
@@ -36,7 +39,8 @@ internal sealed class TurnAnswers(ChatQueries queries, TurnSources sources, Time
     public async Task<ChatAnswer> CutOffAsync(OpenTurn turn, ChatAgent agent, IReadOnlyList<ToolCallReport> calls)
     {
         var degraded = new Degradation("turn", null, null, "cut_off", "The first attempt was cut off; nothing was called again.");
-        var answer = new ChatAnswer(CutOff, agent, Guid.Empty, turn.MessageId, calls, await ContextAsync(turn, agent), [degraded], Usage: null);
+        var answer =
+            new ChatAnswer(CutOff, agent, Guid.Empty, turn.MessageId, calls, await ContextAsync(turn, agent), [degraded], Usage: null);
         return await SaveAsync(turn, agent, answer, ChatQueries.Failed, "cut off");
     }
 
@@ -47,7 +51,8 @@ internal sealed class TurnAnswers(ChatQueries queries, TurnSources sources, Time
         {
             await queries.ReleaseTurnAsync(agent.Id, turn.MessageId, CancellationToken.None);
             await queries.RecordFailureAsync(
-                turn.OrganizationId, turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, ((e as WeirException)?.Code ?? ErrorCode.Internal).Sqlstate(),
+                turn.OrganizationId, turn.UserId, agent.Id, turn.ChannelId, turn.MessageId,
+                ((e as WeirException)?.Code ?? ErrorCode.Internal).Sqlstate(),
                 time.GetElapsedTime(turn.Started), CancellationToken.None);
         }
         catch (WeirException inner)
@@ -64,8 +69,10 @@ internal sealed class TurnAnswers(ChatQueries queries, TurnSources sources, Time
             try
             {
                 var (id, isNew) = await queries.RecordAnswerAsync(
-                    turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, answer, outcome, detail, time.GetElapsedTime(turn.Started), CancellationToken.None);
-                // Not new: it was saved and the reply was lost; or this replica was taken for dead, and a retry has ended the turn: what it answered stands.
+                    turn.UserId, agent.Id, turn.ChannelId, turn.MessageId, answer, outcome, detail, time.GetElapsedTime(turn.Started),
+                    CancellationToken.None);
+                // Not new: it was saved and the reply was lost; or this replica was taken for dead, and a retry has ended the turn: what it
+                // answered stands.
                 return isNew ? answer with { MessageId = id } : await AgainAsync(turn, agent);
             }
             catch (WeirException e) when (e.Code == ErrorCode.Unavailable && attempt < Pauses.Length)

@@ -57,7 +57,8 @@ internal sealed class TurnJournal(Func<ChatEvent, ValueTask> tell)
     {
         var report = new ToolCallReport(
             id, tool.Name, tool.Facts.Server, tool.Facts.Tool, arguments, ToolCallOutcomes.Failed,
-            new CallError(ErrorCode.UpstreamTimeout.Sqlstate(), "The turn was over before this had an answer. It may have been done all the same."), 0);
+            new CallError(ErrorCode.UpstreamTimeout.Sqlstate(),
+                "The turn was over before this had an answer. It may have been done all the same."), 0);
         int place;
         lock (_lock)
         {
@@ -78,6 +79,14 @@ internal sealed class TurnJournal(Func<ChatEvent, ValueTask> tell)
 
         await EmitAsync(
             "tool_result",
-            new { id = report.Id, name = report.Name, server = report.Server, tool = report.Tool, outcome = report.Outcome, text = output.Text });
+            new
+            {
+                id = report.Id,
+                name = report.Name,
+                server = report.Server,
+                tool = report.Tool,
+                outcome = report.Outcome,
+                text = output.Text,
+            });
     }
 }

@@ -18,14 +18,16 @@ namespace Weir.Chat;
 /// <param name="History">Oldest first, without the message that is answered.</param>
 /// <param name="Items">What servers and documents say, which nobody has checked.</param>
 internal sealed record TurnStart(
-    ChatContext Context, IReadOnlyList<GovernedTool> Tools, Speaker Asker, IReadOnlyList<HistoryEntry> History, IReadOnlyList<ContextItem> Items);
+    ChatContext Context, IReadOnlyList<GovernedTool> Tools, Speaker Asker, IReadOnlyList<HistoryEntry> History,
+    IReadOnlyList<ContextItem> Items);
 
 /// <summary>
 /// Gathers, in parallel and all within one share of the turn's time, what a turn can use. What is late or fails is named as
 /// degraded, with its reason; the turn goes on without it.
 /// </summary>
 internal sealed class TurnSources(
-    ChatQueries queries, AgentToolsCache toolsCache, DefinitionCache definitions, ServerContext servers, KnowledgeSearch knowledge, ChatConfig config,
+    ChatQueries queries, AgentToolsCache toolsCache, DefinitionCache definitions, ServerContext servers, KnowledgeSearch knowledge,
+    ChatConfig config,
     DatabaseConfig database, TimeProvider time)
 {
     private const int MaxDocuments = 8;
@@ -49,7 +51,8 @@ internal sealed class TurnSources(
         var context = found is null ? ChatContext.None : Describe(found.Catalog);
         foreach (var server in context.Servers.Where(s => !IsUsable(s.Status)))
         {
-            await journal.DegradeAsync(new Degradation("server", server.Name, null, server.Status, $"The server '{server.Name}' is {server.Status}."));
+            await journal.DegradeAsync(
+                new Degradation("server", server.Name, null, server.Status, $"The server '{server.Name}' is {server.Status}."));
         }
 
         var items = found is null ? null : await budget.RunAsync("context", token => servers.GatherAsync(
@@ -66,7 +69,8 @@ internal sealed class TurnSources(
     public async Task<ChatContext> ContextAsync(Principal principal, CancellationToken ct) =>
         Describe(await toolsCache.LoadAsync(principal, instanceName: null, ct));
 
-    private async Task<(Speaker Asker, IReadOnlyList<HistoryEntry> Entries)?> HistoryAsync(Principal principal, OpenTurn turn, CancellationToken ct)
+    private async Task<(Speaker Asker, IReadOnlyList<HistoryEntry> Entries)?> HistoryAsync(
+        Principal principal, OpenTurn turn, CancellationToken ct)
     {
         if (config.HistoryMessages == 0)
         {
@@ -98,10 +102,12 @@ internal sealed class TurnSources(
 
     /// <summary>What a datastore is called is its organization's choice, as a server's name is; the same part found twice is one.</summary>
     private static ContextItem ItemOf(Passage passage) => new(
-        new ContextSource("datastore", passage.Datastore), "document", $"{passage.Title} ({passage.Source ?? "no source"}, part {passage.Ordinal + 1})",
+        new ContextSource("datastore", passage.Datastore), "document",
+        $"{passage.Title} ({passage.Source ?? "no source"}, part {passage.Ordinal + 1})",
         passage.Heading.Length > 0 ? $"{passage.Heading}\n{passage.Text}" : passage.Text, Relevance: passage.Score);
 
-    private async Task<Found?> CatalogAsync(Principal principal, PriorityRules priorities, CallTool call, TurnJournal journal, CancellationToken ct)
+    private async Task<Found?> CatalogAsync(
+        Principal principal, PriorityRules priorities, CallTool call, TurnJournal journal, CancellationToken ct)
     {
         var loading = toolsCache.LoadAsync(principal, instanceName: null, ct);
         var asking = queries.SettingsAsync(principal.UserId!.Value, principal.AgentId!.Value, ct);
@@ -157,7 +163,12 @@ internal sealed class TurnSources(
     }
 
     private static ChatContext Describe(AgentToolSet tools) => new(
-        [.. tools.Instances.Select(i => new ChatServer(i.Id, i.Name, i.Status, tools.Items.Count(t => t.Kind == ItemKinds.Tool && t.InstanceId == i.Id && IsThere(t))))],
+        [
+            .. tools.Instances.Select(
+                i =>
+                    new ChatServer(
+                        i.Id, i.Name, i.Status, tools.Items.Count(t => t.Kind == ItemKinds.Tool && t.InstanceId == i.Id && IsThere(t)))),
+        ],
         []);
 
     /// <summary>A turn offers nothing to servers: nobody waits to answer them.</summary>

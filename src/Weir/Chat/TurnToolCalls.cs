@@ -18,7 +18,8 @@ namespace Weir.Chat;
 /// <param name="turnId">The person's message; the audit log's rows of all calls of the turn carry it.</param>
 /// <param name="left">What is left of the turn's time.</param>
 internal sealed class TurnToolCalls(
-    GovernedCaller caller, ChatQueries queries, Principal principal, Guid turnId, TurnJournal journal, Func<TimeSpan> left, TimeProvider time)
+    GovernedCaller caller, ChatQueries queries, Principal principal, Guid turnId, TurnJournal journal, Func<TimeSpan> left,
+    TimeProvider time)
 {
     /// <summary>Of all calls of the turn together: they are kept with its answer.</summary>
     private const int MaxArgumentCharacters = 1024 * 1024;
@@ -65,7 +66,8 @@ internal sealed class TurnToolCalls(
         }
     }
 
-    private async Task<(ToolOutput Output, ErrorCode? Error)> RunAsync(GovernedTool tool, GovernedCall call, Func<Task> keep, CancellationToken ct)
+    private async Task<(ToolOutput Output, ErrorCode? Error)> RunAsync(
+        GovernedTool tool, GovernedCall call, Func<Task> keep, CancellationToken ct)
     {
         var (server, name) = (tool.Facts.Server, tool.Facts.Tool);
         try
@@ -74,7 +76,8 @@ internal sealed class TurnToolCalls(
             var responder = new CollectingResponder();
             await caller.RunAsync(call, responder, ct);
             var (outcome, text) = responder.Read(server);
-            return (new ToolOutput(server, name, outcome, OutsideText.Clean(text)), outcome == ToolCallOutcomes.Failed ? ErrorCode.UpstreamFailed : null);
+            return (new ToolOutput(server, name, outcome, OutsideText.Clean(text)),
+                outcome == ToolCallOutcomes.Failed ? ErrorCode.UpstreamFailed : null);
         }
         catch (WeirException e)
         {
@@ -86,13 +89,15 @@ internal sealed class TurnToolCalls(
         }
         catch (OperationCanceledException)
         {
-            return (new ToolOutput(server, name, ToolCallOutcomes.Failed, $"The turn's time was over before the server '{server}' answered."),
+            return (
+                new ToolOutput(server, name, ToolCallOutcomes.Failed, $"The turn's time was over before the server '{server}' answered."),
                 ErrorCode.UpstreamTimeout);
         }
         catch (Exception)
         {
             // Whatever is odd about one result is no reason to end the turn.
-            return (new ToolOutput(server, name, ToolCallOutcomes.Failed, $"The answer of the server '{server}' is no tool result."), ErrorCode.UpstreamFailed);
+            return (new ToolOutput(server, name, ToolCallOutcomes.Failed, $"The answer of the server '{server}' is no tool result."),
+                ErrorCode.UpstreamFailed);
         }
     }
 

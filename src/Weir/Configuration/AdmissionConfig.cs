@@ -15,7 +15,8 @@ internal sealed record AdmissionConfig
         return new AdmissionConfig
         {
             MaxBatch = reader.Integer("admission.maxBatch", defaults.MaxBatch, 1, 1000),
-            SecondConnectionMilliseconds = reader.Integer("admission.secondConnectionMilliseconds", defaults.SecondConnectionMilliseconds, 0, 1000),
+            SecondConnectionMilliseconds = reader.Integer(
+                "admission.secondConnectionMilliseconds", defaults.SecondConnectionMilliseconds, 0, 1000),
         };
     }
 }

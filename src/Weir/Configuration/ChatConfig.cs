@@ -6,7 +6,9 @@ internal sealed record ChatConfig
     /// <summary>The whole turn. Seconds.</summary>
     public int DeadlineSeconds { get; init; } = 30;
 
-    /// <summary>How long the turn waits for history, documents and servers together before it goes on with what it has. Milliseconds.</summary>
+    /// <summary>
+    /// How long the turn waits for history, documents and servers together before it goes on with what it has. Milliseconds.
+    /// </summary>
     public int ContextMilliseconds { get; init; } = 1500;
 
     /// <summary>How often the model may call tools before it must answer. Rounds.</summary>
@@ -24,7 +26,9 @@ internal sealed record ChatConfig
     /// <summary>Most that servers' resources and prompts, and documents, take. Tokens.</summary>
     public int ContextTokens { get; init; } = 4000;
 
-    /// <summary>What each server and datastore has of that, where it wants so much, before the rest is shared out by weight. Tokens.</summary>
+    /// <summary>
+    /// What each server and datastore has of that, where it wants so much, before the rest is shared out by weight. Tokens.
+    /// </summary>
     public int SourceFloorTokens { get; init; } = 200;
 
     /// <summary>The whole prompt without the tools; the instructions and the message are in it whatever they take. Tokens.</summary>
@@ -64,7 +68,8 @@ internal sealed record ChatConfig
             PromptTokens = reader.Integer("chat.promptTokens", defaults.PromptTokens, 0, 2_000_000),
             MaxConcurrentPerPerson = reader.Integer("chat.maxConcurrentPerPerson", defaults.MaxConcurrentPerPerson, 0, 100_000),
             MaxConcurrentPerAgent = reader.Integer("chat.maxConcurrentPerAgent", defaults.MaxConcurrentPerAgent, 0, 100_000),
-            MaxConcurrentPerOrganization = reader.Integer("chat.maxConcurrentPerOrganization", defaults.MaxConcurrentPerOrganization, 0, 100_000),
+            MaxConcurrentPerOrganization = reader.Integer(
+                "chat.maxConcurrentPerOrganization", defaults.MaxConcurrentPerOrganization, 0, 100_000),
             PerMinutePerPerson = reader.Integer("chat.perMinutePerPerson", defaults.PerMinutePerPerson, 0, 1_000_000),
             PerMinutePerAgent = reader.Integer("chat.perMinutePerAgent", defaults.PerMinutePerAgent, 0, 1_000_000),
             PerMinutePerOrganization = reader.Integer("chat.perMinutePerOrganization", defaults.PerMinutePerOrganization, 0, 1_000_000),

@@ -141,7 +141,8 @@ internal sealed class ConfigReader(JsonElement file, IReadOnlyDictionary<string,
         var name = new StringBuilder("WEIR_");
         foreach (var c in key)
         {
-            _ = c == '.' ? name.Append('_') : char.IsAsciiLetterUpper(c) ? name.Append('_').Append(c) : name.Append(char.ToUpperInvariant(c));
+            _ = c == '.'
+                ? name.Append('_') : char.IsAsciiLetterUpper(c) ? name.Append('_').Append(c) : name.Append(char.ToUpperInvariant(c));
         }
 
         return name.ToString();

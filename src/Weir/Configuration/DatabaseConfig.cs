@@ -18,7 +18,9 @@ internal sealed record DatabaseConfig
     /// </summary>
     public string? OwnerUrl { get; init; }
 
-    /// <summary>Largest number of connections in each pool. About four for each core of the database; more only adds waiting there.</summary>
+    /// <summary>
+    /// Largest number of connections in each pool. About four for each core of the database; more only adds waiting there.
+    /// </summary>
     public int PoolSize { get; init; } = 8;
 
     /// <summary>How long a connection may take to open, or to become free in its pool. Seconds.</summary>
@@ -32,7 +34,8 @@ internal sealed record DatabaseConfig
 
     /// <summary>For a command that does nothing without it.</summary>
     /// <exception cref="ConfigException">It is not set.</exception>
-    public string RequireOwnerUrl() => OwnerUrl ?? throw new ConfigException(["database.ownerUrl (WEIR_OWNER_DATABASE_URL): it must be set."]);
+    public string RequireOwnerUrl() =>
+        OwnerUrl ?? throw new ConfigException(["database.ownerUrl (WEIR_OWNER_DATABASE_URL): it must be set."]);
 
     public static DatabaseConfig Read(ConfigReader reader)
     {

@@ -56,7 +56,8 @@ internal static partial class DatabaseUrl
     private static string? Decode(Group group) => group is { Success: true, Length: > 0 } ? Uri.UnescapeDataString(group.Value) : null;
 
     [GeneratedRegex(
-        @"^postgres(?:ql)?://(?:(?<user>[^:@/?#]*)(?::(?<password>[^@/?#]*))?@)?(?<hosts>[^/?#@]*)(?:/(?<database>[^/?#]*))?(?:\?(?<query>[^#]*))?$",
+        @"^postgres(?:ql)?://(?:(?<user>[^:@/?#]*)(?::(?<password>[^@/?#]*))?@)?(?<hosts>[^/?#@]*)(?:/(?<database>[^/"
+            + @"?#]*))?(?:\?(?<query>[^#]*))?$",
         RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Form();
 }

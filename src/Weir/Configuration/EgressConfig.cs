@@ -3,7 +3,9 @@ namespace Weir.Configuration;
 /// <summary>Where Weir may connect to beyond public https addresses.</summary>
 internal sealed record EgressConfig
 {
-    /// <summary>Hosts, each with a port where it matters (<c>mcp.internal:8443</c>), that may be private addresses and plain http.</summary>
+    /// <summary>
+    /// Hosts, each with a port where it matters (<c>mcp.internal:8443</c>), that may be private addresses and plain http.
+    /// </summary>
     public IReadOnlyList<string> Allow { get; init; } = [];
 
     public static EgressConfig Read(ConfigReader reader)

@@ -68,7 +68,8 @@ internal sealed record HttpConfig
                 + $"give scheme, host, port and path only, without an empty segment, at most {MaxUrl} characters.");
         }
 
-        foreach (var origin in config.AllowedOrigins.Where(o => !Uri.TryCreate(o, UriKind.Absolute, out var url) || url.GetLeftPart(UriPartial.Authority) != o))
+        foreach (var origin in config.AllowedOrigins.Where(
+            o => !Uri.TryCreate(o, UriKind.Absolute, out var url) || url.GetLeftPart(UriPartial.Authority) != o))
         {
             reader.AddError("http.allowedOrigins", $"\"{origin}\" is not an origin, such as https://app.example.com.");
         }

@@ -3,7 +3,9 @@ namespace Weir.Configuration;
 /// <summary>What of the database is kept how long. The audit log is none of it.</summary>
 internal sealed record MaintenanceConfig
 {
-    /// <summary>How many equal denials of one actor in one minute are rows of their own in the audit log; more are counted in one row.</summary>
+    /// <summary>
+    /// How many equal denials of one actor in one minute are rows of their own in the audit log; more are counted in one row.
+    /// </summary>
     public int EqualDenials { get; init; } = 10;
 
     /// <summary>How long an idempotency key is known. Days.</summary>

@@ -12,7 +12,9 @@ internal sealed record McpConfig
     /// <summary>Longest exposed tool name. Characters, 32 to 64: clients add a prefix of their own, and some drop longer names.</summary>
     public int MaxNameLength { get; init; } = 48;
 
-    /// <summary>How long a call to a server may take until its answer or its next progress, where the server has no time of its own. Seconds.</summary>
+    /// <summary>
+    /// How long a call to a server may take until its answer or its next progress, where the server has no time of its own. Seconds.
+    /// </summary>
     public int CallTimeoutSeconds { get; init; } = 60;
 
     /// <summary>How long a call may take however much progress it makes, and whatever time its server has. Seconds.</summary>
@@ -21,7 +23,9 @@ internal sealed record McpConfig
     /// <summary>How long the person or model behind a client may take to answer what a server asks. Seconds.</summary>
     public int InputTimeoutSeconds { get; init; } = 300;
 
-    /// <summary>Most calls that one server has in flight from one replica; more are refused, so that a slow one ties up no more than this. Calls.</summary>
+    /// <summary>
+    /// Most calls that one server has in flight from one replica; more are refused, so that a slow one ties up no more than this. Calls.
+    /// </summary>
     public int MaxCallsPerServer { get; init; } = 256;
 
     /// <summary>Most items in one page of a list. Items.</summary>
@@ -47,7 +51,8 @@ internal sealed record McpConfig
         };
         if (config.MaxCallSeconds < config.CallTimeoutSeconds)
         {
-            reader.AddError("mcp.maxCallSeconds", $"{config.MaxCallSeconds} is less than mcp.callTimeoutSeconds, {config.CallTimeoutSeconds}.");
+            reader.AddError(
+                "mcp.maxCallSeconds", $"{config.MaxCallSeconds} is less than mcp.callTimeoutSeconds, {config.CallTimeoutSeconds}.");
         }
 
         return config;

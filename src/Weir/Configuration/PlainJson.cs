@@ -4,9 +4,10 @@ using System.Text.Json;
 namespace Weir.Configuration;
 
 /// <summary>
-/// How Weir writes JSON that a client or a person reads: text as it is, in UTF-8. The default encoder escapes <c>'</c>, <c>&lt;</c> and every
-/// letter outside ASCII (<c>\u0027</c>), for JSON inside HTML. Weir's answers are <c>application/json</c> or an event stream and are never
-/// put into a page, so only what JSON itself requires is escaped: quotes, backslashes, control characters. Linked into the node's agent.
+/// How Weir writes JSON that a client or a person reads: text as it is, in UTF-8. The default encoder escapes <c>'</c>, <c>&lt;</c> and
+/// every letter outside ASCII (<c>\u0027</c>), for JSON inside HTML. Weir's answers are <c>application/json</c> or an event stream and are
+/// never put into a page, so only what JSON itself requires is escaped: quotes, backslashes, control characters. Linked into the node's
+/// agent.
 /// </summary>
 internal static class PlainJson
 {

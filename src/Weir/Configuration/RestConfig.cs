@@ -12,7 +12,10 @@ internal sealed record RestConfig
     /// <summary>Largest answer; a larger one is refused while it is made. Bytes.</summary>
     public int MaxBytes { get; init; } = 16 * 1024 * 1024;
 
-    /// <summary>Most statements that one person, the keys of one organization, or one address where nobody is signed in, runs at once on this replica; the next ones wait.</summary>
+    /// <summary>
+    /// Most statements that one person, the keys of one organization, or one address where nobody is signed in, runs at once on this
+    /// replica; the next ones wait.
+    /// </summary>
     public int MaxConcurrent { get; init; } = 3;
 
     public static RestConfig Read(ConfigReader reader)

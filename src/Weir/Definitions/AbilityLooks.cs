@@ -66,7 +66,8 @@ internal sealed class AbilityLooks(TimeProvider time)
             Items = [.. plain.Items, .. explained.Select(m => Listed(m, needs.GetValueOrDefault(KeyOf(m)), instance.Share))],
             KeepsNeeding =
             [
-                .. plain.Listed.Where(k => !full.Listed.Contains(k, StringComparer.Ordinal) || more.Except(explained).Any(m => m.Kind == k)),
+                .. plain.Listed.Where(
+                    k => !full.Listed.Contains(k, StringComparer.Ordinal) || more.Except(explained).Any(m => m.Kind == k)),
             ],
         };
     }
@@ -114,7 +115,8 @@ internal sealed class AbilityLooks(TimeProvider time)
 
     /// <param name="ask">What a client that offers these is shown; null: the server did not say.</param>
     private async Task ExplainAsync(
-        HashSet<string> open, Dictionary<string, IReadOnlyList<string>> needs, Func<IReadOnlyList<string>, Task<HashSet<string>?>> ask, long started)
+        HashSet<string> open, Dictionary<string, IReadOnlyList<string>> needs, Func<IReadOnlyList<string>, Task<HashSet<string>?>> ask,
+        long started)
     {
         bool IsOver() => open.Count == 0 || time.GetElapsedTime(started) > Limit;
         foreach (var ability in ClientAbilities.All.TakeWhile(_ => !IsOver()))

@@ -51,7 +51,8 @@ internal sealed record AnnouncedItem(string Kind, string Name, string Definition
                 throw NoGood(null, "more than 256 KiB");
             }
 
-            if (list.Kind == ItemKinds.Tool && definition.TryGetProperty("inputSchema", out var schema) && ParamHeaders.Read(schema) is null)
+            if (list.Kind == ItemKinds.Tool && definition.TryGetProperty("inputSchema", out var schema)
+                && ParamHeaders.Read(schema) is null)
             {
                 throw NoGood("inputSchema", "an x-mcp-header that is not allowed");
             }

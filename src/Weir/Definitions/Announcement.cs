@@ -16,7 +16,9 @@ internal sealed record Announcement(
     IReadOnlyList<AnnouncedItem> Items, IReadOnlyList<string> Listed, TimeSpan? Ttl, string ServerInfo, string Capabilities,
     IReadOnlyList<string> Skipped, IReadOnlyList<UpstreamException> Failures)
 {
-    /// <summary>The kinds of which the server could not be asked for what it has only for clients that offer something: that stays as it is.</summary>
+    /// <summary>
+    /// The kinds of which the server could not be asked for what it has only for clients that offer something: that stays as it is.
+    /// </summary>
     public IReadOnlyList<string> KeepsNeeding { get; init; } = [];
 
     /// <summary>What it holds of its organization's bytes. Disposed by whoever needs the items no more.</summary>
@@ -48,7 +50,8 @@ internal sealed record Announcement(
         skipped.AddRange(items.Where(i => i.IsLeftOut).Select(i => $"{i.Kind}: {i.Shape.Fault?.Reason}"));
         return new Announcement(
             // What is left out may share its name with another, or have none.
-            [.. items.DistinctBy(i => (i.Kind, i.Name, i.IsLeftOut ? Convert.ToHexString(i.Hash) : ""))], [.. listed.Select(k => k.Kind)], ttl,
+            [.. items.DistinctBy(i => (i.Kind, i.Name, i.IsLeftOut ? Convert.ToHexString(i.Hash) : ""))], [.. listed.Select(k => k.Kind)],
+            ttl,
             Encoding.UTF8.GetString(session.ServerInfo), Encoding.UTF8.GetString(session.Capabilities), skipped, failures);
     }
 }

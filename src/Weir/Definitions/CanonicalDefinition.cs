@@ -33,7 +33,8 @@ internal sealed class CanonicalDefinition
             canonical.WriteObject(definition, "", isWhole: true);
         }
 
-        return (SHA256.HashData(canonical._output.WrittenSpan), canonical._warnings.Count > 0 ? string.Join("; ", canonical._warnings) : null);
+        return (
+            SHA256.HashData(canonical._output.WrittenSpan), canonical._warnings.Count > 0 ? string.Join("; ", canonical._warnings) : null);
     }
 
     private void Write(JsonElement value, string place)
@@ -64,7 +65,8 @@ internal sealed class CanonicalDefinition
         }
     }
 
-    /// <param name="isWhole">Of the definition itself what is decoration or passes along is left out, and no two members may be taken for one another.</param>
+    /// <param name="isWhole">Of the definition itself what is decoration or passes along is left out, and no two members may be taken for
+    /// one another.</param>
     private void WriteObject(JsonElement value, string place, bool isWhole)
     {
         var names = new HashSet<string>(StringComparer.Ordinal);
@@ -95,7 +97,8 @@ internal sealed class CanonicalDefinition
             throw new JsonException("U+0000 in a text");
         }
 
-        if (_warnings.Count < MaxWarnings && HiddenText.Find(text) is { } kind && !_warnings.Contains($"{kind} at {place}", StringComparer.Ordinal))
+        if (_warnings.Count < MaxWarnings && HiddenText.Find(text) is { } kind
+            && !_warnings.Contains($"{kind} at {place}", StringComparer.Ordinal))
         {
             _warnings.Add($"{kind} at {place}");
         }
@@ -129,6 +132,7 @@ internal sealed class CanonicalDefinition
         var digits = mantissa.Replace(".", "", StringComparison.Ordinal).TrimStart('-').TrimStart('0');
         var significant = digits.TrimEnd('0');
         return significant.Length == 0 ? "0" : string.Create(
-            CultureInfo.InvariantCulture, $"{(isNegative ? "-" : "")}{significant}e{exponent - fraction + digits.Length - significant.Length}");
+            CultureInfo.InvariantCulture,
+            $"{(isNegative ? "-" : "")}{significant}e{exponent - fraction + digits.Length - significant.Length}");
     }
 }

@@ -16,7 +16,8 @@ internal sealed class DefinitionQueries(Databases databases)
     private const string RefreshSoon = "select weir.refresh_soon($1)";
     private const string RecordState = "select weir.record_instance_state($1, $2, $3, $4, $5)";
 
-    public sealed record Instance(Guid OrganizationId, Guid Id, string Name, string? EndpointUrl, Guid? NodeId, string Share, long Generation);
+    public sealed record Instance(
+        Guid OrganizationId, Guid Id, string Name, string? EndpointUrl, Guid? NodeId, string Share, long Generation);
 
     public sealed record Recorded(int NewPins, int ChangedPins, int Quarantined);
 
@@ -32,13 +33,18 @@ internal sealed class DefinitionQueries(Databases databases)
                 r.GetGuid(0), r.GetGuid(1), r.GetString(2), r.GetNullableString(3), r.GetNullable<Guid>(4), r.GetString(5), r.GetInt64(6)),
             ct);
 
-    public Task<bool> RefreshSoonAsync(Guid instanceId, CancellationToken ct) => databases.Engine.ScalarAsync<bool>(RefreshSoon, [Sql.Uuid(instanceId)], ct);
+    public Task<bool> RefreshSoonAsync(Guid instanceId, CancellationToken ct) =>
+        databases.Engine.ScalarAsync<bool>(RefreshSoon, [Sql.Uuid(instanceId)], ct);
 
     /// <summary>What a look at a remote server says of its state; it has no node that would.</summary>
     /// <param name="cause">Why nobody is there; null: it runs.</param>
-    public Task RecordStateAsync(Instance instance, string? cause, string? message, CancellationToken ct) => databases.Engine.ScalarAsync<bool>(
+    public Task RecordStateAsync(
+        Instance instance, string? cause, string? message, CancellationToken ct) => databases.Engine.ScalarAsync<bool>(
         RecordState,
-        [Sql.Uuid(instance.Id), Sql.Bigint(instance.Generation), Sql.Text(cause is null ? "running" : "degraded"), Sql.Text(cause), Sql.Text(message)],
+        [
+            Sql.Uuid(instance.Id), Sql.Bigint(instance.Generation), Sql.Text(cause is null ? "running" : "degraded"), Sql.Text(cause),
+            Sql.Text(message),
+        ],
         ct);
 
     /// <param name="next">When to ask again.</param>

@@ -29,12 +29,14 @@ internal sealed class DefinitionRefresh(
     private const int Share = 8;
 
     /// <summary>
-    /// So many are recorded at once, of one organization one: where definitions differ this waits for the organization's lock, on a connection
-    /// of the pool that everybody's lists are read by.
+    /// So many are recorded at once, of one organization one: where definitions differ this waits for the organization's lock, on a
+    /// connection of the pool that everybody's lists are read by.
     /// </summary>
     private const int MaxRecording = 2;
 
-    /// <summary>So many are asked for again at once, of one server one: this waits for its row, which is held while what it announces is recorded.</summary>
+    /// <summary>
+    /// So many are asked for again at once, of one server one: this waits for its row, which is held while what it announces is recorded.
+    /// </summary>
     private const int MaxAsking = 2;
 
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
@@ -87,7 +89,8 @@ internal sealed class DefinitionRefresh(
 
     /// <summary>Asks for each kind of things that the server announces. A list that fails costs no other.</summary>
     /// <param name="listing">Called when the session is open, before the lists are asked for.</param>
-    /// <exception cref="UpstreamException">The server does not answer as the protocol wants, or every list that it declares failed.</exception>
+    /// <exception cref="UpstreamException">The server does not answer as the protocol wants, or every list that it declares
+    /// failed.</exception>
     public async Task ProveAsync(UpstreamTarget target, Func<Task> listing, CancellationToken ct)
     {
         using var room = Room(target);
@@ -132,7 +135,9 @@ internal sealed class DefinitionRefresh(
 
         // Null declares nothing.
         var declared = ListedKind.All
-            .Where(k => capabilities.RootElement.TryGetProperty(k.Capability, out var capability) && capability.ValueKind != JsonValueKind.Null).ToArray();
+            .Where(
+            k => capabilities.RootElement.TryGetProperty(k.Capability, out var capability) && capability.ValueKind != JsonValueKind.Null)
+            .ToArray();
         var lists = await Task.WhenAll(declared.Select(k => TryListAsync(session, k, room, deadline, ct)));
         var failures = lists.Where(l => l.Failure is not null).Select(l => l.Failure!).ToArray();
         if (failures.Length > 0 && failures.Length == declared.Length)
@@ -167,7 +172,10 @@ internal sealed class DefinitionRefresh(
     }
 
     private static UpstreamException TooSlow(Exception e) =>
-        new(UpstreamFailure.Unreachable, $"The server did not list what it has within {Deadline.TotalSeconds:0} s.", e) { Cause = FailureCause.TimedOut };
+        new(UpstreamFailure.Unreachable, $"The server did not list what it has within {Deadline.TotalSeconds:0} s.", e)
+        {
+            Cause = FailureCause.TimedOut,
+        };
 
     private async Task StartDueAsync(CancellationToken ct)
     {
@@ -212,7 +220,8 @@ internal sealed class DefinitionRefresh(
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
-            logger.LogWarning("The catalog of server {Instance} ({InstanceId}) could not be refreshed: {Message}", instance.Name, instance.Id, e.Message);
+            logger.LogWarning(
+                "The catalog of server {Instance} ({InstanceId}) could not be refreshed: {Message}", instance.Name, instance.Id, e.Message);
         }
         finally
         {
@@ -240,7 +249,8 @@ internal sealed class DefinitionRefresh(
         }
         catch (WeirException e)
         {
-            logger.LogWarning("The state of server {Instance} ({InstanceId}) could not be recorded: {Message}", instance.Name, instance.Id, e.Message);
+            logger.LogWarning(
+                "The state of server {Instance} ({InstanceId}) could not be recorded: {Message}", instance.Name, instance.Id, e.Message);
         }
     }
 
@@ -266,7 +276,8 @@ internal sealed class DefinitionRefresh(
 
         foreach (var failure in announced.Failures)
         {
-            logger.LogWarning("Server {Instance} ({InstanceId}) keeps a list as it was last good: {Message}", instance.Name, instance.Id, failure.Message);
+            logger.LogWarning("Server {Instance} ({InstanceId}) keeps a list as it was last good: {Message}", instance.Name, instance.Id,
+                failure.Message);
         }
     }
 }

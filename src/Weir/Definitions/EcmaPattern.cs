@@ -193,7 +193,8 @@ internal ref struct EcmaPattern
         }
 
         var c = _text[_at++];
-        if (c is 'd' or 'D' or 'w' or 'W' or 's' or 'S' or 'f' or 'n' or 'r' or 't' or 'v' || SyntaxCharacters.Contains(c) || (inClass && c == '-'))
+        if (c is 'd' or 'D' or 'w' or 'W' or 's' or 'S' or 'f' or 'n' or 'r' or 't' or 'v' || SyntaxCharacters.Contains(c)
+            || (inClass && c == '-'))
         {
             return true;
         }

@@ -119,7 +119,8 @@ internal static class HiddenText
         0x061C or 0x200E or 0x200F or (>= 0x202A and <= 0x202E) or (>= 0x2066 and <= 0x2069) => "bidi",
         0x200C => JoinsLetters(previous, next) ? null : "invisible",
         0x200D => JoinsLetters(previous, next) || JoinsEmoji(before, previous, next) ? null : "invisible",
-        >= 0xFE00 and <= 0xFE0F or >= 0x180B and <= 0x180D or >= 0xE0100 and <= 0xE01EF => Varies(rune, previous, next) ? null : "invisible",
+        >= 0xFE00 and <= 0xFE0F or >= 0x180B and <= 0x180D or >= 0xE0100 and <= 0xE01EF =>
+            Varies(rune, previous, next) ? null : "invisible",
         >= 0xE0000 and <= 0xE0FFF => "tag",
         _ => IsInvisible(rune) ? "invisible" : null,
     };
@@ -127,7 +128,8 @@ internal static class HiddenText
     /// <summary>Persian and the scripts of India are not written without joiners.</summary>
     private static bool JoinsLetters(Rune previous, Rune next) => IsOfJoinedScript(previous) && IsOfJoinedScript(next);
 
-    private static bool IsOfJoinedScript(Rune rune) => rune.Value is >= 0x0600 and < 0x1100 or >= 0x1780 and < 0x1900 && (Rune.IsLetter(rune) || IsMark(rune))
+    private static bool IsOfJoinedScript(Rune rune) => rune.Value is >= 0x0600 and < 0x1100 or >= 0x1780 and < 0x1900
+        && (Rune.IsLetter(rune) || IsMark(rune))
         && !IsInvisible(rune) && rune.Value is not (>= 0x180B and <= 0x180D);
 
     private static bool JoinsEmoji(Rune before, Rune previous, Rune next) =>
@@ -148,13 +150,17 @@ internal static class HiddenText
         !rune.IsAscii
             && Rune.GetUnicodeCategory(rune) is UnicodeCategory.OtherSymbol or UnicodeCategory.MathSymbol or UnicodeCategory.ModifierSymbol;
 
-    private static bool IsMark(Rune rune) => Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark;
+    private static bool IsMark(Rune rune) =>
+        Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark;
 
-    /// <summary>Unicode's format characters but for the few that have a shape, and what else has none: fillers, joiners of graphemes, blank Braille.</summary>
+    /// <summary>
+    /// Unicode's format characters but for the few that have a shape, and what else has none: fillers, joiners of graphemes, blank Braille.
+    /// </summary>
     private static bool IsInvisible(Rune rune) => rune.Value switch
     {
         (>= 0x0600 and <= 0x0605) or 0x06DD or 0x070F or 0x0890 or 0x0891 or 0x08E2 or 0x110BD or 0x110CD => false,
-        0x034F or 0x115F or 0x1160 or 0x17B4 or 0x17B5 or 0x180F or 0x2065 or 0x2800 or 0x3164 or 0xFFA0 or (>= 0xFFF0 and <= 0xFFF8) => true,
+        0x034F or 0x115F or 0x1160 or 0x17B4 or 0x17B5 or 0x180F or 0x2065 or 0x2800 or 0x3164 or 0xFFA0 or (>= 0xFFF0 and <= 0xFFF8) =>
+            true,
         _ => Rune.GetUnicodeCategory(rune) is UnicodeCategory.Format,
     };
 }

@@ -348,7 +348,8 @@ internal sealed partial class ItemRules(JsonObject item, bool modern)
     [GeneratedRegex(@"\.\d+", RegexOptions.ECMAScript, 1000)]
     private static partial Regex Fraction();
 
-    [GeneratedRegex(@"\A\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)\z", RegexOptions.ECMAScript, 1000)]
+    [GeneratedRegex(
+        @"\A\d{4}-\d{2}-\d{2}T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)\z", RegexOptions.ECMAScript, 1000)]
     private static partial Regex Time();
 
     [GeneratedRegex(@"\A[A-Za-z][A-Za-z0-9+.\-]*:", RegexOptions.ECMAScript, 1000)]

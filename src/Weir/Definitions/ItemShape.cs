@@ -19,7 +19,8 @@ internal sealed record ItemShape(IReadOnlyList<string> Eras, ItemFault? Fault)
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = JsonDepth.Message };
 
     /// <summary>Text stays as readable as the server wrote it.</summary>
-    private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = JsonDepth.Message };
+    private static readonly JsonWriterOptions WriterOptions =
+        new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = JsonDepth.Message };
 
     public static readonly ItemShape Fits = new([Definitions.Eras.Legacy, Definitions.Eras.Modern], Fault: null);
 
@@ -47,7 +48,9 @@ internal sealed record ItemShape(IReadOnlyList<string> Eras, ItemFault? Fault)
             : Fits;
     }
 
-    /// <summary>What clients of an era are shown: the server's own bytes, or the mended form of an item that would not fit otherwise.</summary>
+    /// <summary>
+    /// What clients of an era are shown: the server's own bytes, or the mended form of an item that would not fit otherwise.
+    /// </summary>
     public static byte[] Shown(string kind, string definition, bool modern)
     {
         var rules = Check(kind, definition, modern);

@@ -6,7 +6,8 @@ namespace Weir.Definitions;
 /// <param name="Capability">The member of the server's capabilities without which there is nothing to ask.</param>
 /// <param name="Member">The member of the result that holds the items.</param>
 /// <param name="IsOptional">Whether a server with the capability may lack the method.</param>
-internal sealed record ListedKind(string Kind, string Capability, string Method, string Member, string NameMember, int MaxNameBytes, bool IsOptional)
+internal sealed record ListedKind(
+    string Kind, string Capability, string Method, string Member, string NameMember, int MaxNameBytes, bool IsOptional)
 {
     public static readonly IReadOnlyList<ListedKind> All =
     [

@@ -19,7 +19,8 @@ internal static class LookAnswers
         var id = Encoding.UTF8.GetString(request.Fields.Id.Of(request.Bytes.Span));
         try
         {
-            await client.NotifyAsync(session, request.Fields.Method, Encoding.UTF8.GetBytes($"{{\"jsonrpc\":\"2.0\",\"id\":{id},{answer}}}"), ct);
+            await client.NotifyAsync(
+                session, request.Fields.Method, Encoding.UTF8.GetBytes($"{{\"jsonrpc\":\"2.0\",\"id\":{id},{answer}}}"), ct);
         }
         catch (UpstreamException)
         {

@@ -11,7 +11,8 @@ internal static class OutputSchemas
 {
     private const int MaxDepth = 64;
 
-    private static readonly HashSet<string> Types = new(StringComparer.Ordinal) { "string", "number", "integer", "boolean", "null", "object", "array" };
+    private static readonly HashSet<string> Types =
+        new(StringComparer.Ordinal) { "string", "number", "integer", "boolean", "null", "object", "array" };
 
     public static bool Compiles(JsonObject root) => Schema(root, root, depth: 0);
 
@@ -31,7 +32,8 @@ internal static class OutputSchemas
             value is JsonObject all && all.All(d => d.Value is JsonArray names ? names.All(IsText) : Schema(d.Value, root, depth)),
         "items" => value is JsonArray tuple ? tuple.Count > 0 && tuple.All(i => Schema(i, root, depth)) : Schema(value, root, depth),
         "allOf" or "anyOf" or "oneOf" => value is JsonArray { Count: > 0 } several && several.All(s => Schema(s, root, depth)),
-        "additionalProperties" or "additionalItems" or "contains" or "propertyNames" or "not" or "if" or "then" or "else" => Schema(value, root, depth),
+        "additionalProperties" or "additionalItems" or "contains" or "propertyNames" or "not" or "if" or "then" or "else" =>
+            Schema(value, root, depth),
         "required" => value is JsonArray required && required.All(IsText),
         "enum" => value is JsonArray { Count: > 0 },
         "pattern" => IsText(value) && EcmaPattern.IsPlain(value!.GetValue<string>()),
@@ -50,7 +52,8 @@ internal static class OutputSchemas
         _ => NamesNone(value, depth),
     };
 
-    private static bool Each(JsonNode? value, JsonObject root, int depth) => value is JsonObject all && all.All(p => Schema(p.Value, root, depth));
+    private static bool Each(JsonNode? value, JsonObject root, int depth) => value is JsonObject all
+        && all.All(p => Schema(p.Value, root, depth));
 
     /// <summary>Only to a schema inside the same one.</summary>
     private static bool Resolves(string reference, JsonObject root)
@@ -86,5 +89,6 @@ internal static class OutputSchemas
     private static bool IsFlag(JsonNode? node) => node?.GetValueKind() is JsonValueKind.True or JsonValueKind.False;
 
     private static bool IsNumber(JsonNode? node, Func<double, bool> fits) =>
-        node?.GetValueKind() == JsonValueKind.Number && node.AsValue().TryGetValue<double>(out var number) && double.IsFinite(number) && fits(number);
+        node?.GetValueKind() == JsonValueKind.Number && node.AsValue().TryGetValue<double>(out var number) && double.IsFinite(number)
+            && fits(number);
 }

@@ -9,7 +9,9 @@ namespace Weir.Definitions;
 /// <param name="Ttl">How long the server says that it is good, of its pages the shortest; null: it says nothing.</param>
 internal sealed record ListedItems(IReadOnlyList<JsonElement> Items, TimeSpan? Ttl);
 
-/// <summary>The room for what a server announces: one for all of its lists together, and of its organization's bytes for as long as they are kept.</summary>
+/// <summary>
+/// The room for what a server announces: one for all of its lists together, and of its organization's bytes for as long as they are kept.
+/// </summary>
 internal sealed class ListRoom(ByteAccount account) : IDisposable
 {
     public const int MaxBytes = 16 * 1024 * 1024;
@@ -52,7 +54,8 @@ internal sealed class ServerLists(UpstreamClient client)
     /// The list ends where the server names no next cursor. It also ends, and what came is kept, where the pages do not advance: at a
     /// cursor that was sent before, at a page that holds only what is known already, and after ten empty pages.
     /// </summary>
-    /// <exception cref="UpstreamException">The server refused, broke the protocol, or announced more than 5,000 items, 100 pages, or 16 MiB in all of its lists.</exception>
+    /// <exception cref="UpstreamException">The server refused, broke the protocol, or announced more than 5,000 items, 100 pages, or 16 MiB
+    /// in all of its lists.</exception>
     /// <param name="room">For this and the server's other lists. A page for which there is none is not kept.</param>
     public async Task<ListedItems> ListAsync(UpstreamSession session, ListedKind kind, ListRoom room, CancellationToken ct)
     {
@@ -91,17 +94,20 @@ internal sealed class ServerLists(UpstreamClient client)
     }
 
     private static UpstreamException TooMuch(ListedKind kind) => new(UpstreamFailure.TooLarge,
-        $"The server announces more than {MaxItems} {kind.Member}, more than {MaxPages} pages of them, or more than 16 MiB in all of its lists.");
+        $"The server announces more than {MaxItems} {kind.Member}, more than {MaxPages} pages of them, or more than 16 MiB in all of its "
+            + "lists.");
 
     /// <summary>Null is an empty list: so Go writes a list that was never filled.</summary>
     private static IReadOnlyList<JsonElement> ItemsOf(ListedKind kind, JsonElement result) =>
-        result.ValueKind == JsonValueKind.Object && result.TryGetProperty(kind.Member, out var list) && list.ValueKind is JsonValueKind.Array or JsonValueKind.Null
+        result.ValueKind == JsonValueKind.Object && result.TryGetProperty(kind.Member, out var list)
+            && list.ValueKind is JsonValueKind.Array or JsonValueKind.Null
             ? list.ValueKind == JsonValueKind.Array ? [.. list.EnumerateArray()] : []
             : throw new UpstreamException(UpstreamFailure.Nonsense, $"The server's answer to {kind.Method} holds no {kind.Member}.");
 
     /// <summary>What tells an item from the others of its list: its name, or all of an item that has none.</summary>
     private static string KeyOf(ListedKind kind, JsonElement item) =>
-        item.ValueKind == JsonValueKind.Object && item.TryGetProperty(kind.NameMember, out var name) && name.ValueKind == JsonValueKind.String
+        item.ValueKind == JsonValueKind.Object && item.TryGetProperty(kind.NameMember, out var name)
+            && name.ValueKind == JsonValueKind.String
             ? name.GetRawText() : item.GetRawText();
 
     /// <summary>Null at the end of the list. An empty cursor, null, and what is no text name no page.</summary>
@@ -109,7 +115,8 @@ internal sealed class ServerLists(UpstreamClient client)
     {
         try
         {
-            return result.TryGetProperty("nextCursor", out var next) && next.ValueKind == JsonValueKind.String && next.GetString() is { Length: > 0 } text
+            return result.TryGetProperty("nextCursor", out var next) && next.ValueKind == JsonValueKind.String
+                && next.GetString() is { Length: > 0 } text
                 ? text : null;
         }
         catch (InvalidOperationException e)
@@ -121,7 +128,8 @@ internal sealed class ServerLists(UpstreamClient client)
     public static TimeSpan? Shorter(TimeSpan? one, TimeSpan? other) => other is null || one < other ? one : other;
 
     private static TimeSpan? TtlOf(JsonElement result) =>
-        result.TryGetProperty("ttlMs", out var ttl) && ttl.ValueKind == JsonValueKind.Number && ttl.TryGetDouble(out var milliseconds) && milliseconds >= 0
+        result.TryGetProperty("ttlMs", out var ttl) && ttl.ValueKind == JsonValueKind.Number && ttl.TryGetDouble(out var milliseconds)
+            && milliseconds >= 0
             ? TimeSpan.FromMilliseconds(Math.Min(milliseconds, TimeSpan.FromDays(1).TotalMilliseconds))
             : null;
 
@@ -157,13 +165,15 @@ internal sealed class ServerLists(UpstreamClient client)
             if (message.Fields.Result.Exists)
             {
                 return room.TryKeep(message.Bytes.Length)
-                    ? JsonElement.Parse(message.Fields.Result.Of(message.Bytes.Span), new JsonDocumentOptions { MaxDepth = JsonDepth.Message })
+                    ? JsonElement.Parse(
+                        message.Fields.Result.Of(message.Bytes.Span), new JsonDocumentOptions { MaxDepth = JsonDepth.Message })
                     : throw TooMuch(kind);
             }
 
             return kind.IsOptional && cursor is null && message.Fields.ErrorCode == RpcCodes.MethodNotFound
                 ? null
-                : throw new UpstreamException(UpstreamFailure.Nonsense, $"The server refused {kind.Method} with the error code {message.Fields.ErrorCode}.")
+                : throw new UpstreamException(
+                    UpstreamFailure.Nonsense, $"The server refused {kind.Method} with the error code {message.Fields.ErrorCode}.")
                 {
                     Cause = FailureCause.RequestRefused,
                 };

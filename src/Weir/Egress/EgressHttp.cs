@@ -72,7 +72,8 @@ internal sealed class EgressHttp(EgressPolicy policy) : IDisposable
         ConnectCallback = connect,
     };
 
-    private static async ValueTask<Stream> ConnectCheckedAsync(EgressPolicy policy, SocketsHttpConnectionContext context, CancellationToken ct)
+    private static async ValueTask<Stream> ConnectCheckedAsync(
+        EgressPolicy policy, SocketsHttpConnectionContext context, CancellationToken ct)
     {
         var target = context.DnsEndPoint;
         if (policy.IsException(target.Host, target.Port))

@@ -5,7 +5,8 @@ namespace Weir.Errors;
 /// <summary>
 /// Why a server could not be deployed, does not run or could not be called: the closed list behind <c>last_error_code</c> and
 /// <c>data.cause</c>, and the one sentence per code that clients read. An admin gets a longer text of Weir's own as <c>last_error</c>. The
-/// table <c>weir.failure_codes</c> and <c>docs/errors.md</c> have the same list; a test compares the three. A published code is never reused.
+/// table <c>weir.failure_codes</c> and <c>docs/errors.md</c> have the same list; a test compares the three. A published code is never
+/// reused.
 /// </summary>
 internal static class FailureCodes
 {

@@ -17,7 +17,9 @@ internal sealed class WeirException : Exception
     /// <summary>What the caller can do, or null.</summary>
     public string? Hint { get; }
 
-    /// <summary>The page of the documentation that says more, such as <c>rest#limits</c>, or null. <see cref="DocsLinks"/> makes an address of it.</summary>
+    /// <summary>
+    /// The page of the documentation that says more, such as <c>rest#limits</c>, or null. <see cref="DocsLinks"/> makes an address of it.
+    /// </summary>
     public string? Page { get; init; }
 
     /// <summary>What was asked may have been done all the same, so that a tool call is not to be repeated.</summary>
@@ -62,7 +64,8 @@ internal static class ErrorCodes
     public static bool TryParse(string? sqlstate, out ErrorCode code)
     {
         code = ErrorCode.Internal;
-        if (sqlstate is not ['W', 'R', ..] || !int.TryParse(sqlstate.AsSpan(2), NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+        if (sqlstate is not ['W', 'R', ..]
+            || !int.TryParse(sqlstate.AsSpan(2), NumberStyles.None, CultureInfo.InvariantCulture, out var number))
         {
             return false;
         }

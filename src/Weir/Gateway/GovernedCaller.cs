@@ -37,12 +37,16 @@ internal sealed class GovernedCaller(
     ILogger<GovernedCaller> logger)
 {
     /// <summary>How often a call is tried again when a permission was being changed in the very moment, and how long after.</summary>
-    private static readonly TimeSpan[] ChangingRetries = [TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(60), TimeSpan.FromMilliseconds(180)];
+    private static readonly TimeSpan[] ChangingRetries = [
+        TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(60), TimeSpan.FromMilliseconds(180),
+    ];
 
     /// <summary>How often a modern server may ask for more input in one call of a legacy client.</summary>
     private const int MaxRounds = 10;
 
-    /// <summary>While it waits, a request is held as its body and as the text of its arguments, in which a character has two bytes.</summary>
+    /// <summary>
+    /// While it waits, a request is held as its body and as the text of its arguments, in which a character has two bytes.
+    /// </summary>
     private const long CopiesOfRequest = 3;
 
     /// <summary>How long a server that is told of a cancellation may take to hear it.</summary>
@@ -152,18 +156,21 @@ internal sealed class GovernedCaller(
         };
     }
 
-    /// <param name="isOverBytes">Its organization holds as many bytes as it may: the call is denied, and waits without its arguments.</param>
+    /// <param name="isOverBytes">Its organization holds as many bytes as it may: the call is denied, and waits without its
+    /// arguments.</param>
     private async Task<(AdmissionRequest Request, Decision Decision)> DecideAsync(
         GovernedCall call, CallTarget? target, AgentToolSet tools, bool isAtLimit, bool isOverBytes)
     {
         if (completions.IsFull)
         {
-            throw new WeirException(ErrorCode.Unavailable, "Too many outcomes wait to be recorded; no call is admitted.", "Retry in a moment.");
+            throw new WeirException(
+                ErrorCode.Unavailable, "Too many outcomes wait to be recorded; no call is admitted.", "Retry in a moment.");
         }
 
         var hash = SHA256.HashData(call.Body.Span);
         var copy = Redaction.Copy(call.Message.Params.Exists ? call.Message.Params.Of(call.Body.Span) : "{}"u8);
-        var arguments = call.Message.Arguments.Exists && !isOverBytes ? Encoding.UTF8.GetString(call.Message.Arguments.Of(call.Body.Span)) : null;
+        var arguments = call.Message.Arguments.Exists && !isOverBytes
+            ? Encoding.UTF8.GetString(call.Message.Arguments.Of(call.Body.Span)) : null;
         var item = target?.Item ?? call.ExposedName;
         for (var attempt = 1; ; attempt++)
         {
@@ -194,7 +201,8 @@ internal sealed class GovernedCaller(
         }
     }
 
-    private async Task ForwardAsync(GovernedCall call, AdmittedCall admitted, ICallResponder responder, CallOutcome outcome, CancellationToken ct)
+    private async Task ForwardAsync(
+        GovernedCall call, AdmittedCall admitted, ICallResponder responder, CallOutcome outcome, CancellationToken ct)
     {
         var target = TargetOf(admitted);
         var most = call.Deadline is { } shorter && shorter < limits.Most ? shorter : limits.Most;
@@ -202,7 +210,8 @@ internal sealed class GovernedCaller(
         using var linked = CancellationTokenSource.CreateLinkedTokenSource([ct, deadline.Over, limits.Stopped, admitted.Switch.Off]);
         try
         {
-            var (message, session) = await guards.RunAsync(target, () => AskInTimeAsync(call, admitted, target, responder, deadline, linked.Token, ct));
+            var (message, session) =
+                await guards.RunAsync(target, () => AskInTimeAsync(call, admitted, target, responder, deadline, linked.Token, ct));
             outcome.Complete(message);
             await responder.FinishAsync(message, session, linked.Token);
         }
@@ -214,7 +223,8 @@ internal sealed class GovernedCaller(
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             // Something inside the answer is not what it must be, and was only met while it was rewritten.
-            throw CallFailedException.Of(target.InstanceName, new UpstreamException(UpstreamFailure.Nonsense, "Its answer could not be read.", e));
+            throw CallFailedException.Of(
+                target.InstanceName, new UpstreamException(UpstreamFailure.Nonsense, "Its answer could not be read.", e));
         }
     }
 
@@ -234,7 +244,8 @@ internal sealed class GovernedCaller(
         }
     }
 
-    private async Task LookSoonAsync(Guid instanceId) => await listChanged(instanceId).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    private async Task LookSoonAsync(Guid instanceId) =>
+        await listChanged(instanceId).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     /// <exception cref="CallFailedException">The server did not answer in time.</exception>
     private async Task<(UpstreamMessage Message, UpstreamSession Session)> AskInTimeAsync(
@@ -264,7 +275,8 @@ internal sealed class GovernedCaller(
         }
         catch (OperationCanceledException) when (limits.Stopped.IsCancellationRequested && !ct.IsCancellationRequested)
         {
-            throw CallFailedException.TimedOut(target.InstanceName, "did not answer before this replica of Weir stopped", admitted.Outcome.MayHaveArrived);
+            throw CallFailedException.TimedOut(
+                target.InstanceName, "did not answer before this replica of Weir stopped", admitted.Outcome.MayHaveArrived);
         }
     }
 
@@ -273,7 +285,8 @@ internal sealed class GovernedCaller(
     /// itself; a legacy one is asked here, and the server gets the answers with the same call once more.
     /// </summary>
     private async Task<(UpstreamMessage Message, UpstreamSession Session)> AskUntilAnsweredAsync(
-        GovernedCall call, AdmittedCall admitted, UpstreamTarget target, ICallResponder responder, PausableDeadline deadline, CancellationToken ct)
+        GovernedCall call, AdmittedCall admitted, UpstreamTarget target, ICallResponder responder, PausableDeadline deadline,
+        CancellationToken ct)
     {
         var input = default(InputForServer);
         for (var round = 0; round < MaxRounds; round++)
@@ -315,10 +328,12 @@ internal sealed class GovernedCaller(
         if (call is { IsModern: true, Message.RequestState: not null } && !session.IsModern)
         {
             // A legacy server gives no state, so this one was made or changed by somebody else.
-            throw new CallFailedException(ErrorCode.InvalidArgument, Outcomes.ProtocolError, "requestState is not one that this server, or Weir, has given.");
+            throw new CallFailedException(
+                ErrorCode.InvalidArgument, Outcomes.ProtocolError, "requestState is not one that this server, or Weir, has given.");
         }
 
-        var headers = session.IsModern ? ParamHeaders.Make(await targets.ParamHeadersAsync(admitted.Target, ct), call.Message.Arguments.Of(call.Body)) : [];
+        var headers = session.IsModern
+            ? ParamHeaders.Make(await targets.ParamHeadersAsync(admitted.Target, ct), call.Message.Arguments.Of(call.Body)) : [];
         var requests = new ServerRequestRelay(upstream, session, responder, deadline, admitted.Messages, time, logger, ct);
         var id = session.NextId();
         var body = ForwardedBody.Build(call, admitted.Item, session.IsModern, id, input);
@@ -327,13 +342,15 @@ internal sealed class GovernedCaller(
         try
         {
             await SessionLogs.SetLogLevelAsync(upstream, session, call.LogLevel, alive.Token);
-            using var answering = isOwn && !target.IsNode ? await AnswerOnStreamAsync(session, sessionAffinity, requests, alive.Token) : null;
+            using var answering = isOwn && !target.IsNode
+                ? await AnswerOnStreamAsync(session, sessionAffinity, requests, alive.Token) : null;
             isSent = admitted.Outcome.MayHaveArrived = true;
             var name = ForwardedBody.NameOf(call, admitted.Item);
             using var request = await upstream.PostAsync(session, call.Message.Method, name, body, alive.Token, headers, admitted.Messages);
             var message = await ReadResponseAsync(session, request, id, responder, requests, deadline, alive.Token);
             done = true;
-            return SessionLoss.IsSaidBy(message, session) && sessions.GiveUp(session, sessionAffinity) && mayRepeat && isRead ? null : (message, session);
+            return SessionLoss.IsSaidBy(message, session) && sessions.GiveUp(session, sessionAffinity) && mayRepeat && isRead
+                ? null : (message, session);
         }
         catch (UpstreamException e)
         {
@@ -350,7 +367,8 @@ internal sealed class GovernedCaller(
         catch (OperationCanceledException e) when (session.IsRetired && !ct.IsCancellationRequested)
         {
             done = true;
-            return mayRepeat && (isRead || !isSent) ? null : throw new UpstreamException(UpstreamFailure.SessionLost, "Its session was given up.", e);
+            return mayRepeat && (isRead || !isSent)
+                ? null : throw new UpstreamException(UpstreamFailure.SessionLost, "Its session was given up.", e);
         }
         finally
         {
@@ -365,7 +383,8 @@ internal sealed class GovernedCaller(
     /// Many legacy servers ask on the session's own stream and not on the call's. Where a session is one caller's, that stream is kept
     /// open, and what is asked there is put to the newest call's client. A node's servers have one channel, and ask on the call's.
     /// </summary>
-    private async Task<IDisposable?> AnswerOnStreamAsync(UpstreamSession session, string sessionAffinity, ServerRequestRelay requests, CancellationToken ct)
+    private async Task<IDisposable?> AnswerOnStreamAsync(
+        UpstreamSession session, string sessionAffinity, ServerRequestRelay requests, CancellationToken ct)
     {
         if (session.IsModern || session.SessionId is null || session.Offered.AreNone)
         {
@@ -378,7 +397,8 @@ internal sealed class GovernedCaller(
     }
 
     private async Task<UpstreamMessage> ReadResponseAsync(
-        UpstreamSession session, UpstreamRequest request, long id, ICallResponder responder, ServerRequestRelay requests, PausableDeadline deadline,
+        UpstreamSession session, UpstreamRequest request, long id, ICallResponder responder, ServerRequestRelay requests,
+        PausableDeadline deadline,
         CancellationToken ct)
     {
         await foreach (var message in upstream.ReadAsync(session, request, id, ct))
@@ -388,7 +408,8 @@ internal sealed class GovernedCaller(
                 case MessageKind.Response:
                     return message;
                 case MessageKind.Request when session.IsModern:
-                    throw new UpstreamException(UpstreamFailure.Nonsense, "The server sent a request, which this version of the protocol does not have.");
+                    throw new UpstreamException(
+                        UpstreamFailure.Nonsense, "The server sent a request, which this version of the protocol does not have.");
                 case MessageKind.Request:
                     requests.Handle(message);
                     break;
@@ -428,7 +449,8 @@ internal sealed class GovernedCaller(
         try
         {
             var body = Encoding.UTF8.GetBytes(
-                $$"""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{{id}},"reason":"The client no longer waits."} }""");
+                $$"""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{{id}},"reason":"The client no longer """
+                    + $$"""waits."} }""");
             await upstream.NotifyAsync(session, Methods.Cancelled, body, deadline.Token);
         }
         catch (Exception e) when (e is UpstreamException or OperationCanceledException)

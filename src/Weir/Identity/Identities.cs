@@ -32,7 +32,8 @@ internal sealed class Identities(Databases databases, TimeProvider time)
         var person = (issuer, subject);
         var now = time.GetTimestamp();
         // The database keeps the address, so a new one is told.
-        if (_known.TryGetValue(person, out var known) && known.Email == email && known.Verified == emailVerified && time.GetElapsedTime(known.At, now) < Kept)
+        if (_known.TryGetValue(person, out var known) && known.Email == email && known.Verified == emailVerified
+            && time.GetElapsedTime(known.At, now) < Kept)
         {
             return known.User ?? throw Refused();
         }

@@ -6,9 +6,11 @@ using Weir.Postgres;
 namespace Weir.Identity;
 
 /// <summary>What may be tried, and against what.</summary>
-/// <param name="LimitedBy">The limit that refused it: <c>address</c> (whatever is tried from there), <c>pair</c> or <c>email</c>; else null.</param>
+/// <param name="LimitedBy">The limit that refused it: <c>address</c> (whatever is tried from there), <c>pair</c> or <c>email</c>; else
+/// null.</param>
 /// <param name="RetryAfter">How long that lasts.</param>
-internal sealed record SignInAttempt(bool Allowed, Guid? UserId, string? PasswordHash, bool Disabled, string? LimitedBy, TimeSpan RetryAfter);
+internal sealed record SignInAttempt(
+    bool Allowed, Guid? UserId, string? PasswordHash, bool Disabled, string? LimitedBy, TimeSpan RetryAfter);
 
 /// <param name="Problem">GoTrue's code, or null.</param>
 internal sealed record RefreshOutcome(string? Problem, int Counter, Guid UserId);
@@ -28,13 +30,15 @@ internal sealed record LoginUser(
 /// </summary>
 internal sealed class LoginQueries(Databases databases)
 {
-    private const string BeginSignIn = "select allowed, user_id, password_hash, disabled, limited_by, retry_after from weir.begin_sign_in($1, $2)";
+    private const string BeginSignIn =
+        "select allowed, user_id, password_hash, disabled, limited_by, retry_after from weir.begin_sign_in($1, $2)";
     private const string OpenSignIn = "select weir.open_sign_in($1, $2, $3)";
     private const string VerifyInvitation = "select problem, user_id, sign_in_id from weir.verify_invitation($1, $2)";
     private const string VerifyRecovery = "select problem, user_id, sign_in_id from weir.verify_recovery($1, $2)";
     private const string SetPassword = "select weir.set_password($1, $2, $3)";
     private const string RefreshSignIn = "select problem, counter, user_id from weir.refresh_sign_in($1, $2)";
-    private const string SignedInUser = "select email, email_confirmed_at, created_at, updated_at, signed_in_at from weir.signed_in_user($1, $2)";
+    private const string SignedInUser =
+        "select email, email_confirmed_at, created_at, updated_at, signed_in_at from weir.signed_in_user($1, $2)";
     private const string CloseSignIns = "select weir.close_sign_ins($1, $2, $3)";
     private const string SignUp = "select weir.sign_up($1, $2)";
 
@@ -59,7 +63,8 @@ internal sealed class LoginQueries(Databases databases)
     /// <param name="passwordHash">Null: only asks.</param>
     /// <returns>GoTrue's code of why it cannot be, or null.</returns>
     public Task<string?> SetPasswordAsync(Guid userId, Guid signInId, string? passwordHash) =>
-        databases.Engine.ScalarAsync<string?>(SetPassword, [Sql.Uuid(userId), Sql.Uuid(signInId), Sql.Text(passwordHash)], CancellationToken.None);
+        databases.Engine.ScalarAsync<string?>(
+            SetPassword, [Sql.Uuid(userId), Sql.Uuid(signInId), Sql.Text(passwordHash)], CancellationToken.None);
 
     public async Task<RefreshOutcome> RefreshAsync(RefreshToken token) => (await databases.Unverified.QueryAsync(
         RefreshSignIn, [Sql.Uuid(token.SignInId), Sql.Integer(token.Counter)],

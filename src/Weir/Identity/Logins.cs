@@ -23,7 +23,9 @@ internal sealed class Logins(
     private static readonly string[] Scopes = ["global", "local", "others"];
     private static readonly PasswordHasher<string> Hasher = new();
 
-    /// <summary>A password is slow to check on purpose. As many at once as there are processors: the others wait without a thread.</summary>
+    /// <summary>
+    /// A password is slow to check on purpose. As many at once as there are processors: the others wait without a thread.
+    /// </summary>
     private static readonly SemaphoreSlim Hashing = new(Environment.ProcessorCount);
 
     /// <summary>Compared against when nobody has that address, so that the answer takes as long as for somebody.</summary>
@@ -34,7 +36,8 @@ internal sealed class Logins(
     public static string Hash(string password) => Hasher.HashPassword("", password);
 
     /// <param name="address">The caller's; attempts are counted by it, by the e-mail address, and by both together.</param>
-    /// <exception cref="AuthException">No such login or a wrong password (one text for both), too many attempts, a login that is disabled.</exception>
+    /// <exception cref="AuthException">No such login or a wrong password (one text for both), too many attempts, a login that is
+    /// disabled.</exception>
     public async Task<Login> PasswordAsync(string email, string password, IPAddress address, CancellationToken ct)
     {
         RefuseForm(email, password);
@@ -135,7 +138,9 @@ internal sealed class Logins(
         ? queries.CloseAsync(token.UserId, token.SessionId, scope, ct)
         : throw AuthException.Invalid("Unsupported logout scope: one of global, local, others was expected.");
 
-    /// <summary>Refuses at once what the database refused a moment ago; else waits for one of the few places of that network address.</summary>
+    /// <summary>
+    /// Refuses at once what the database refused a moment ago; else waits for one of the few places of that network address.
+    /// </summary>
     private async ValueTask<IDisposable> EnterAsync(string email, IPAddress address, CancellationToken ct)
     {
         RefuseLimited();

@@ -14,7 +14,8 @@ internal sealed record OrganizationKey(string Id, byte[] SecretHash)
     public static (string Text, string Id, string Secret) Create() => KeyText.Create(Prefix);
 
     /// <summary>Null for what was never an organization's key.</summary>
-    public static OrganizationKey? Parse(string text) => KeyText.Parse(Prefix, text) is var (id, hash) ? new OrganizationKey(id, hash) : null;
+    public static OrganizationKey? Parse(string text) => KeyText.Parse(Prefix, text) is var (id, hash)
+        ? new OrganizationKey(id, hash) : null;
 
     /// <summary>Where it opens nothing. Said of its form alone, so that it tells nobody whether a key is good.</summary>
     public static WeirException Misplaced() => new(

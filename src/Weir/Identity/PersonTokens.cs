@@ -36,7 +36,8 @@ internal enum TokenKind
 /// <param name="SessionId">The sign-in that the token came from, where the issuer says so.</param>
 /// <param name="Email">As the issuer says.</param>
 /// <param name="SignIn">When the person signed in; null: the token does not say it.</param>
-internal sealed record ReadToken(TokenKind Kind, Guid UserId = default, Guid? SessionId = null, string? Email = null, SignIn? SignIn = null);
+internal sealed record ReadToken(
+    TokenKind Kind, Guid UserId = default, Guid? SessionId = null, string? Email = null, SignIn? SignIn = null);
 
 /// <summary>
 /// Verifies people's tokens and, with the embedded issuer, makes them. HS256 with the project's secret (or one derived from the
@@ -68,7 +69,9 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
         _ => throw Refused(),
     };
 
-    /// <summary>What a token is. Only a person's must name this issuer and audience: a project's keys carry neither, and give nothing.</summary>
+    /// <summary>
+    /// What a token is. Only a person's must name this issuer and audience: a project's keys carry neither, and give nothing.
+    /// </summary>
     public async Task<ReadToken> ReadAsync(string token, CancellationToken ct)
     {
         if (token.Length > 16 * 1024)
@@ -92,7 +95,8 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
         {
             Guid? session = Guid.TryParse(Claim(claims, "session_id"), out var id) ? id : null;
             return new ReadToken(TokenKind.Person, userId, session, Claim(claims, "email"),
-                SignInTime.Of(claims) is not { } at ? null : IsEmbedded ? session is null ? null : new SignIn(at, session) : new SignIn(at));
+                SignInTime.Of(claims) is not { } at
+                    ? null : IsEmbedded ? session is null ? null : new SignIn(at, session) : new SignIn(at));
         }
 
         return new ReadToken(await ValidateAsync(token, keys, isPerson: false) switch
@@ -121,16 +125,18 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
         }
 
         var email = Claim(claims, "email");
-        return role is null or "authenticated" && subject is { Length: > 0 } && TextInput.IsStorable(subject) && TextInput.IsStorable(email ?? "")
+        return role is null or "authenticated" && subject is { Length: > 0 } && TextInput.IsStorable(subject)
+            && TextInput.IsStorable(email ?? "")
             ? await userOf!(config.Issuer!, subject, email, Claim(claims, "email_verified") is "true" or "True", ct)
             : null;
     }
 
     /// <summary>
-    /// What the library makes of the token. It throws whatever the token makes it throw, also later, when the claims are first read: here, once,
-    /// everything but a cancelled request means that the token is not valid.
+    /// What the library makes of the token. It throws whatever the token makes it throw, also later, when the claims are first read: here,
+    /// once, everything but a cancelled request means that the token is not valid.
     /// </summary>
-    private async Task<(bool IsValid, bool IsExpired, ClaimsIdentity Claims)> ValidateAsync(string token, IList<SecurityKey> keys, bool isPerson)
+    private async Task<(bool IsValid, bool IsExpired, ClaimsIdentity Claims)> ValidateAsync(
+        string token, IList<SecurityKey> keys, bool isPerson)
     {
         try
         {
@@ -149,7 +155,8 @@ internal sealed class PersonTokens(AuthConfig config, Keyring keyring, SigningKe
     private TokenValidationParameters Parameters(IList<SecurityKey> keys, bool isPerson) => new()
     {
         IssuerSigningKeys = keys,
-        ValidAlgorithms = _secret is not null ? [SecurityAlgorithms.HmacSha256] : [SecurityAlgorithms.RsaSha256, SecurityAlgorithms.EcdsaSha256],
+        ValidAlgorithms = _secret is not null
+            ? [SecurityAlgorithms.HmacSha256] : [SecurityAlgorithms.RsaSha256, SecurityAlgorithms.EcdsaSha256],
         ValidateAudience = isPerson,
         ValidAudience = config.Audience,
         ValidateIssuer = isPerson && (IsEmbedded || config.Issuer is not null),

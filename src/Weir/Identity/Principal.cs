@@ -28,7 +28,8 @@ internal sealed record Principal
     public string Holder => Key is not null ? Key.Id : CallerOf(UserId!.Value);
 
     /// <summary>What is answered where the database does not know this principal, or knows it no more.</summary>
-    public WeirException Refused() => Key is not null ? AgentKey.Refused() : new WeirException(ErrorCode.NotFound, "there is no such agent");
+    public WeirException Refused() => Key is not null
+        ? AgentKey.Refused() : new WeirException(ErrorCode.NotFound, "there is no such agent");
 
     /// <summary>The name under which a person's bytes are counted. Ids of keys are shorter.</summary>
     public static string CallerOf(Guid userId) => userId.ToString();

@@ -47,7 +47,9 @@ internal sealed class SigningKeys(Func<CancellationToken, Task<string>> fetch, T
             : _keys;
     }
 
-    /// <summary>The one fetch that everybody waits for who needs it; null: the last one, good or not, was so short ago that none is begun.</summary>
+    /// <summary>
+    /// The one fetch that everybody waits for who needs it; null: the last one, good or not, was so short ago that none is begun.
+    /// </summary>
     private Task? Fetching()
     {
         lock (_lock)

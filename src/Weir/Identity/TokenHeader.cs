@@ -27,7 +27,8 @@ internal sealed record TokenHeader(string KeyId)
         {
             var header = document.RootElement;
             return header.ValueKind != JsonValueKind.Object || header.TryGetProperty("crit", out _) ? null
-                : new TokenHeader(header.TryGetProperty("kid", out var kid) && kid.ValueKind == JsonValueKind.String ? kid.GetString()! : "");
+                : new TokenHeader(
+                    header.TryGetProperty("kid", out var kid) && kid.ValueKind == JsonValueKind.String ? kid.GetString()! : "");
         }
     }
 }

@@ -34,7 +34,8 @@ internal sealed class UnverifiedCallers(TimeProvider time)
     /// <summary>To sign in, sign up or refresh.</summary>
     /// <returns>The caller's turn; disposing of it ends it.</returns>
     /// <exception cref="WeirException">WR008: the address has too many in flight. WR009: all addresses together have.</exception>
-    public ValueTask<IDisposable> EnterSignInAsync(IPAddress address, CancellationToken ct) => EnterAsync(_signIns, WaitingSignIns, address, ct);
+    public ValueTask<IDisposable> EnterSignInAsync(IPAddress address, CancellationToken ct) =>
+        EnterAsync(_signIns, WaitingSignIns, address, ct);
 
     /// <summary>With a key or token of an agent or node.</summary>
     /// <returns>The caller's turn; disposing of it ends it.</returns>
@@ -47,7 +48,8 @@ internal sealed class UnverifiedCallers(TimeProvider time)
             ? new WeirException(ErrorCode.Unavailable,
                 $"{Total} requests of callers who are not signed in are open, the most that Weir takes at once.", "Try again in a moment.")
             : new WeirException(ErrorCode.RateLimited,
-                $"{PerSite} requests of callers who are not signed in are open from addresses like this one, the most that Weir takes at once.",
+                $"{PerSite} requests of callers who are not signed in are open from addresses like this one, the most that Weir takes at "
+                    + "once.",
                 "Try again in a moment."));
 
         IDisposable? turn = null;
@@ -65,7 +67,8 @@ internal sealed class UnverifiedCallers(TimeProvider time)
 
         return turn is null
             ? throw new WeirException(ErrorCode.RateLimited,
-                $"Weir checks {PerAddress} requests of one network address at once, and lets {waiting} wait, each for {MaxWait.TotalSeconds:0} s. "
+                $"Weir checks {PerAddress} requests of one network address at once, and lets {waiting} wait, each for "
+                    + $"{MaxWait.TotalSeconds:0} s. "
                     + "This request is one too many, or has waited that long.",
                 "Retry when some of them have ended.")
             : new Permit(permit, turn);

@@ -9,8 +9,8 @@ namespace Weir.Input;
 /// <summary>How large a JSON text from outside may become once it is parsed.</summary>
 /// <param name="Depth">Levels of nesting.</param>
 /// <param name="Values">Objects, arrays, names and values together: each costs more memory than its bytes.</param>
-/// <param name="ForPostgres">Whether PostgreSQL parses it again and refuses U+0000 and half pairs in values by codes that clients know. Names are
-/// read here, and must not hold half pairs.</param>
+/// <param name="ForPostgres">Whether PostgreSQL parses it again and refuses U+0000 and half pairs in values by codes that clients know.
+/// Names are read here, and must not hold half pairs.</param>
 /// <param name="AllowTwice">Whether a name may be there twice in one object; the last one counts.</param>
 internal sealed record JsonBounds(int Depth, int Values, bool ForPostgres = false, bool AllowTwice = false)
 {
@@ -30,7 +30,8 @@ internal static class JsonInput
     private const int MaxQuoted = 64;
 
     /// <summary>False for what is refused; <paramref name="problem"/> then completes "The body …".</summary>
-    public static bool TryParse(ReadOnlyMemory<byte> json, JsonBounds bounds, [NotNullWhen(true)] out JsonDocument? document, out string problem)
+    public static bool TryParse(
+        ReadOnlyMemory<byte> json, JsonBounds bounds, [NotNullWhen(true)] out JsonDocument? document, out string problem)
     {
         document = null;
         problem = Check(json.Span, bounds) ?? "";
@@ -41,7 +42,8 @@ internal static class JsonInput
 
         try
         {
-            document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = bounds.Depth, AllowDuplicateProperties = bounds.AllowTwice });
+            document =
+                JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = bounds.Depth, AllowDuplicateProperties = bounds.AllowTwice });
             return true;
         }
         catch (JsonException)
@@ -70,10 +72,12 @@ internal static class JsonInput
                 problem = value is null ? "is null." : "";
                 return value is not null;
             }
-            catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or NotSupportedException or OverflowException)
+            catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or NotSupportedException
+                or OverflowException)
             {
                 // The exception's text would quote types of this program; its path names the member.
-                problem = e is JsonException { Path: { Length: > 0 and <= 200 } path } ? $"has a wrong value at {path}." : "has a member of a wrong type.";
+                problem = e is JsonException { Path: { Length: > 0 and <= 200 } path }
+                    ? $"has a wrong value at {path}." : "has a member of a wrong type.";
                 return false;
             }
         }
@@ -103,7 +107,8 @@ internal static class JsonInput
                 var isText = isName || (reader.TokenType == JsonTokenType.String && !bounds.ForPostgres);
                 if (isText && !JsonText.IsWhole(in reader, allowNull: bounds.ForPostgres))
                 {
-                    return $"holds U+0000 or half of a surrogate pair in {(isName || member.IsEmpty ? "a name or value" : Quoted(member))}.";
+                    return "holds U+0000 or half of a surrogate pair in "
+                        + $"{(isName || member.IsEmpty ? "a name or value" : Quoted(member))}.";
                 }
 
                 member = isName && reader.CurrentDepth == 1 ? reader.ValueSpan : member;

@@ -2,11 +2,14 @@ using System.Text.Json;
 
 namespace Weir.Input;
 
-/// <summary>What a text in JSON may hold: everything but U+0000 and half of a surrogate pair, which neither .NET nor PostgreSQL can take as text.</summary>
+/// <summary>
+/// What a text in JSON may hold: everything but U+0000 and half of a surrogate pair, which neither .NET nor PostgreSQL can take as text.
+/// </summary>
 internal static class JsonText
 {
     /// <summary>
-    /// Whether the current token, a string or a name in valid UTF-8, has only such escapes. Raw control characters are refused by the reader.
+    /// Whether the current token, a string or a name in valid UTF-8, has only such escapes. Raw control characters are refused by the
+    /// reader.
     /// </summary>
     /// <param name="allowNull">Whether <c>\u0000</c> is let through, for a reader that refuses it where it must.</param>
     public static bool IsWhole(ref readonly Utf8JsonReader json, bool allowNull = false)
@@ -44,8 +47,8 @@ internal static class JsonText
     }
 
     /// <summary>
-    /// JSON in which each half of a surrogate pair has become U+FFFD, as every decoder shows it: what programs in JavaScript write when they cut a
-    /// text in the middle of a character. The same memory where there is none.
+    /// JSON in which each half of a surrogate pair has become U+FFFD, as every decoder shows it: what programs in JavaScript write when
+    /// they cut a text in the middle of a character. The same memory where there is none.
     /// </summary>
     public static ReadOnlyMemory<byte> WithoutHalfPairs(ReadOnlyMemory<byte> json)
     {

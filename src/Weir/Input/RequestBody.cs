@@ -4,18 +4,22 @@ using Microsoft.AspNetCore.Http;
 namespace Weir.Input;
 
 /// <summary>
-/// The only reader of a request's body. What is read is bounded; what a client sends beyond the bound is discarded by Kestrel after the answer
-/// and is held nowhere.
+/// The only reader of a request's body. What is read is bounded; what a client sends beyond the bound is discarded by Kestrel after the
+/// answer and is held nowhere.
 /// </summary>
 internal static class RequestBody
 {
-    /// <summary>The whole body, or null where it is larger than <paramref name="maxBytes"/>. Not counted: for callers of whom few are read at once.</summary>
+    /// <summary>
+    /// The whole body, or null where it is larger than <paramref name="maxBytes"/>. Not counted: for callers of whom few are read at once.
+    /// </summary>
     /// <exception cref="BadHttpRequestException">400: it broke off, or its framing is wrong. 408: it came too slowly.</exception>
-    public static ValueTask<ReadOnlyMemory<byte>?> ReadAsync(HttpRequest request, int maxBytes, CancellationToken ct) => ReadAsync(request, maxBytes, take: null, ct);
+    public static ValueTask<ReadOnlyMemory<byte>?> ReadAsync(HttpRequest request, int maxBytes, CancellationToken ct) =>
+        ReadAsync(request, maxBytes, take: null, ct);
 
     /// <summary>The same within a time, for a body that is read before its sender is known.</summary>
     /// <exception cref="BadHttpRequestException">As above; 408 also when <paramref name="within"/> has passed.</exception>
-    public static async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(HttpRequest request, int maxBytes, TimeSpan within, TimeProvider time, CancellationToken ct)
+    public static async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(
+        HttpRequest request, int maxBytes, TimeSpan within, TimeProvider time, CancellationToken ct)
     {
         using var limit = new CancellationTokenSource(within, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, limit.Token);
@@ -31,10 +35,11 @@ internal static class RequestBody
     }
 
     /// <summary>The same, counted.</summary>
-    /// <param name="take">Is told how many more bytes are to be held, before they are, and may throw. A body that came whole with its request's head is not
-    /// counted.</param>
+    /// <param name="take">Is told how many more bytes are to be held, before they are, and may throw. A body that came whole with its
+    /// request's head is not counted.</param>
     /// <exception cref="BadHttpRequestException">As above.</exception>
-    public static async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(HttpRequest request, int maxBytes, Action<long>? take, CancellationToken ct)
+    public static async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(
+        HttpRequest request, int maxBytes, Action<long>? take, CancellationToken ct)
     {
         if (request.ContentLength > maxBytes)
         {
@@ -52,7 +57,8 @@ internal static class RequestBody
     }
 
     /// <param name="announced">Where the body ends at the latest. Memory is taken as it comes, up to twice what has come.</param>
-    private static async ValueTask<ReadOnlyMemory<byte>?> ReadAllAsync(HttpRequest request, int announced, int maxBytes, Action<long>? take, CancellationToken ct)
+    private static async ValueTask<ReadOnlyMemory<byte>?> ReadAllAsync(
+        HttpRequest request, int announced, int maxBytes, Action<long>? take, CancellationToken ct)
     {
         var reader = request.BodyReader;
         byte[] body = [];
@@ -92,7 +98,9 @@ internal static class RequestBody
         }
     }
 
-    /// <summary>Where there is no room, what was read is let go, so that Kestrel can discard the rest and the client sees the answer.</summary>
+    /// <summary>
+    /// Where there is no room, what was read is let go, so that Kestrel can discard the rest and the client sees the answer.
+    /// </summary>
     private static void Take(PipeReader reader, SequencePosition end, Action<long>? take, long bytes)
     {
         try

@@ -4,7 +4,9 @@ using System.Text.Unicode;
 
 namespace Weir.Input;
 
-/// <summary>Texts from headers, query strings, tokens and paths, as values. Null, or false, is what is refused; nothing here throws.</summary>
+/// <summary>
+/// Texts from headers, query strings, tokens and paths, as values. Null, or false, is what is refused; nothing here throws.
+/// </summary>
 internal static class TextInput
 {
     /// <summary>Whether PostgreSQL can hold it as text: no U+0000, and no half of a surrogate pair.</summary>
@@ -36,7 +38,9 @@ internal static class TextInput
         return Convert.TryFromBase64Chars(text, bytes, out var written) ? bytes[..written] : null;
     }
 
-    /// <summary>The bytes behind base64url without padding, of at most <paramref name="maxLength"/> characters; null where it is none.</summary>
+    /// <summary>
+    /// The bytes behind base64url without padding, of at most <paramref name="maxLength"/> characters; null where it is none.
+    /// </summary>
     public static byte[]? FromBase64Url(ReadOnlySpan<char> text, int maxLength)
     {
         if (text.Length > maxLength || !Base64Url.IsValid(text, out var length))

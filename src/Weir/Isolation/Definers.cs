@@ -18,7 +18,8 @@ internal static partial class Definers
 
     public static IReadOnlyList<Definer> Parse(string page) =>
     [
-        .. Row().Matches(page).Select(row => new Definer(row.Groups["name"].Value, row.Groups["owner"].Value, row.Groups["executors"].Value.Split(", "))),
+        .. Row().Matches(page)
+            .Select(row => new Definer(row.Groups["name"].Value, row.Groups["owner"].Value, row.Groups["executors"].Value.Split(", "))),
     ];
 
     [GeneratedRegex(@"^\| `(?<name>[a-z0-9_.]+)` \| (?<owner>weir_[a-z]+|the owner) \| (?<executors>[^|]+?) \|",

@@ -18,12 +18,15 @@ internal static class IsolationInspection
     {
         if (await database.QueryAsync(IsThere, [], row => row.GetBoolean(0), cancellationToken) is not [true])
         {
-            throw new WeirException(ErrorCode.NotFound, "There is no Weir in this database.", "Name another one with --database, or run weir migrate.");
+            throw new WeirException(
+                ErrorCode.NotFound, "There is no Weir in this database.", "Name another one with --database, or run weir migrate.");
         }
 
         var broken = await database.QueryAsync(
-            Checks, [Sql.Jsonb(Definers.Json)], row => (Check: IsolationCheck.Embedded[row.GetInt32(0)], Row: row.GetString(1)), cancellationToken);
-        var reported = broken.Select(b => (b.Check.IsNote, Finding: b.Check.Report(JsonSerializer.Deserialize<Dictionary<string, string>>(b.Row)!))).ToArray();
+            Checks, [Sql.Jsonb(Definers.Json)], row => (Check: IsolationCheck.Embedded[row.GetInt32(0)], Row: row.GetString(1)),
+            cancellationToken);
+        var reported = broken.Select(
+            b => (b.Check.IsNote, Finding: b.Check.Report(JsonSerializer.Deserialize<Dictionary<string, string>>(b.Row)!))).ToArray();
         return new IsolationReport(
             IsolationCheck.Embedded.Count, null, [.. reported.Where(r => !r.IsNote).Select(r => r.Finding)],
             [.. reported.Where(r => r.IsNote).Select(r => r.Finding)]);

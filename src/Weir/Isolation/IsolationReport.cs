@@ -29,7 +29,8 @@ internal sealed record IsolationReport(int Checks, int? Attempts, IReadOnlyList<
         [
             .. Findings.Select(finding => Paragraph(finding, finding.Id)),
             .. Notes.Select(note => Paragraph(note, "note " + note.Id)),
-            $"{Count(Findings.Count, "finding")} in {Count(Checks, "check")}{(Attempts is { } attempts ? $" and {Count(attempts, "attempt")}" : "")}.",
+            $"{Count(Findings.Count, "finding")} in "
+                + $"{Count(Checks, "check")}{(Attempts is { } attempts ? $" and {Count(attempts, "attempt")}" : "")}.",
         ];
         return string.Join(Environment.NewLine + Environment.NewLine, paragraphs);
     }

@@ -4,7 +4,9 @@ using Weir.Limits;
 
 namespace Weir.Knowledge;
 
-/// <summary>How many requests about documents a person has open at this replica, and how many they begin in a minute: an embedding costs money.</summary>
+/// <summary>
+/// How many requests about documents a person has open at this replica, and how many they begin in a minute: an embedding costs money.
+/// </summary>
 internal sealed class DocumentLimits(KnowledgeConfig config, TimeProvider time)
 {
     private readonly UsageLimiter _requests = new("requests about documents", time);

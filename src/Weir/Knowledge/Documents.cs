@@ -6,7 +6,9 @@ using Weir.Knowledge.Text;
 
 namespace Weir.Knowledge;
 
-/// <summary>Takes documents in: read and cut here, written by the database as the person, in one transaction. Embedding comes after.</summary>
+/// <summary>
+/// Takes documents in: read and cut here, written by the database as the person, in one transaction. Embedding comes after.
+/// </summary>
 internal sealed class Documents(KnowledgeQueries queries, KnowledgeConfig config, Action wake)
 {
     private const int MaxTitle = 300;
@@ -35,8 +37,10 @@ internal sealed class Documents(KnowledgeQueries queries, KnowledgeConfig config
     private static string TitleOf(DocumentRequest request)
     {
         // A title that was given is taken as it is, or refused by the database.
-        var title = request.Title ?? (request.MediaType == DocumentText.Html ? HtmlText.Read(request.Content).Title : null) ?? request.Source
+        var title = request.Title ?? (request.MediaType == DocumentText.Html ? HtmlText.Read(request.Content).Title : null)
+            ?? request.Source
             ?? throw new WeirException(ErrorCode.InvalidArgument, "title is missing.");
-        return request.Title ?? (VisibleText.Line(VisibleText.Of(title)) is var line && line.Length <= MaxTitle ? line : line[..MaxTitle].TrimEnd());
+        return request.Title
+            ?? (VisibleText.Line(VisibleText.Of(title)) is var line && line.Length <= MaxTitle ? line : line[..MaxTitle].TrimEnd());
     }
 }

@@ -10,11 +10,13 @@ using Weir.Postgres;
 namespace Weir.Knowledge;
 
 /// <summary>
-/// Gives documents their embeddings, takes vectors out of foreign indexes, and deletes the documents of deleted datastores. Any replica does it, and
-/// several may at once: what is due is leased. No transaction is open while anybody outside is asked; a replica that dies leaves work that is due again.
+/// Gives documents their embeddings, takes vectors out of foreign indexes, and deletes the documents of deleted datastores. Any replica
+/// does it, and several may at once: what is due is leased. No transaction is open while anybody outside is asked; a replica that dies
+/// leaves work that is due again.
 /// </summary>
 internal sealed class EmbeddingWorker(
-    KnowledgeQueries queries, IEmbeddingGenerator<string, Embedding<float>>? embeddings, PineconeClient pinecone, KnowledgeConfig config, TimeProvider time,
+    KnowledgeQueries queries, IEmbeddingGenerator<string, Embedding<float>>? embeddings, PineconeClient pinecone, KnowledgeConfig config,
+    TimeProvider time,
     ILogger<EmbeddingWorker> logger) : BackgroundService
 {
     private const int PurgeBatch = 500;
@@ -108,7 +110,8 @@ internal sealed class EmbeddingWorker(
         }
         catch (WeirException e) when (DocumentsOf(claimed) is { Length: > 1 } documents)
         {
-            logger.LogWarning("A batch of {Documents} documents was not embedded, each is tried by itself: {Message}", documents.Length, e.Message);
+            logger.LogWarning(
+                "A batch of {Documents} documents was not embedded, each is tried by itself: {Message}", documents.Length, e.Message);
             foreach (var document in documents)
             {
                 await TryEmbedAsync([.. claimed.Where(c => c.DocumentId == document)], ct);
@@ -179,7 +182,8 @@ internal sealed class EmbeddingWorker(
             }
             catch (WeirException e)
             {
-                logger.LogWarning("{Count} vectors were not taken out of {Index}, it is tried again: {Message}", ids.Length, group.Key.Index, e.Message);
+                logger.LogWarning(
+                    "{Count} vectors were not taken out of {Index}, it is tried again: {Message}", ids.Length, group.Key.Index, e.Message);
             }
         }
 

@@ -13,11 +13,13 @@ namespace Weir.Knowledge;
 internal sealed record VectorBackends(IVectorSearch Exact, IVectorSearch PgVector, IVectorSearch Pinecone);
 
 /// <summary>
-/// Finds passages for a person through an agent: in the datastores that are linked to the agent, where the person may use it. The database decides
-/// that in each statement that reads. Words are always searched; where there is an embedding model, meaning is too, and the two lists are fused.
+/// Finds passages for a person through an agent: in the datastores that are linked to the agent, where the person may use it. The database
+/// decides that in each statement that reads. Words are always searched; where there is an embedding model, meaning is too, and the two
+/// lists are fused.
 /// </summary>
 internal sealed class KnowledgeSearch(
-    KnowledgeQueries queries, VectorBackends backends, IEmbeddingGenerator<string, Embedding<float>>? embeddings, KnowledgeConfig config, TimeProvider time)
+    KnowledgeQueries queries, VectorBackends backends, IEmbeddingGenerator<string, Embedding<float>>? embeddings, KnowledgeConfig config,
+    TimeProvider time)
 {
     private const int MaxLimit = 50;
     private const int MaxQuery = 1000;
@@ -135,7 +137,8 @@ internal sealed class KnowledgeSearch(
     }
 
     private async Task<IReadOnlyList<Passage>> FuseAsync(
-        Guid userId, Guid agentId, IReadOnlyList<(Guid ChunkId, Passage Passage)> byWords, IReadOnlyList<Hit> byMeaning, int limit, CancellationToken ct)
+        Guid userId, Guid agentId, IReadOnlyList<(Guid ChunkId, Passage Passage)> byWords, IReadOnlyList<Hit> byMeaning, int limit,
+        CancellationToken ct)
     {
         var fused = RankFusion.Fuse([.. byWords.Select(p => p.ChunkId)], [.. byMeaning.Select(h => h.ChunkId)]);
         var known = byWords.ToDictionary(p => p.ChunkId, p => p.Passage);

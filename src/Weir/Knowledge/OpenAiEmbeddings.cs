@@ -10,8 +10,9 @@ using Weir.Knowledge.Vectors;
 namespace Weir.Knowledge;
 
 /// <summary>
-/// Embeddings by an API that speaks OpenAI's <c>POST /v1/embeddings</c>. The URL is the operator's, so it may be a private one. Vectors come back
-/// of length 1, in the order of the texts; one that is missing, of another length or no direction is an error of the whole request.
+/// Embeddings by an API that speaks OpenAI's <c>POST /v1/embeddings</c>. The URL is the operator's, so it may be a private one. Vectors
+/// come back of length 1, in the order of the texts; one that is missing, of another length or no direction is an error of the whole
+/// request.
 /// </summary>
 internal sealed class OpenAiEmbeddings(EmbeddingsConfig config, EgressHttp egress, Func<string, string?> environment, TimeProvider time)
     : IEmbeddingGenerator<string, Embedding<float>>
@@ -85,7 +86,8 @@ internal sealed class OpenAiEmbeddings(EmbeddingsConfig config, EgressHttp egres
 
     private static float[] ReadVector(JsonElement item)
     {
-        if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("embedding", out var embedding) || embedding.ValueKind != JsonValueKind.Array
+        if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("embedding", out var embedding)
+            || embedding.ValueKind != JsonValueKind.Array
             || embedding.GetArrayLength() is 0 or > MostDimensions)
         {
             throw Broken("something that is no vector");
@@ -95,7 +97,8 @@ internal sealed class OpenAiEmbeddings(EmbeddingsConfig config, EgressHttp egres
         var i = 0;
         foreach (var number in embedding.EnumerateArray())
         {
-            vector[i++] = number.ValueKind == JsonValueKind.Number && number.TryGetSingle(out var value) ? value : throw Broken("something that is no vector");
+            vector[i++] = number.ValueKind == JsonValueKind.Number && number.TryGetSingle(out var value)
+                ? value : throw Broken("something that is no vector");
         }
 
         var length = TensorPrimitives.Norm<float>(vector);

@@ -3,8 +3,8 @@ using Weir.Knowledge.Store;
 namespace Weir.Knowledge;
 
 /// <summary>
-/// Reciprocal rank fusion: a place in a list counts 1 / (60 + place), whatever that list's scores mean. The sum is divided by that of a chunk
-/// that is first in all lists, so it is 0 to 1. Equal sums are ordered by id: the same lists give the same order.
+/// Reciprocal rank fusion: a place in a list counts 1 / (60 + place), whatever that list's scores mean. The sum is divided by that of a
+/// chunk that is first in all lists, so it is 0 to 1. Equal sums are ordered by id: the same lists give the same order.
 /// </summary>
 internal static class RankFusion
 {

@@ -2,9 +2,12 @@ using System.Net;
 
 namespace Weir.Limits;
 
-/// <summary>Places for callers who are not known, counted by who has them: so many of one network address, of one site, and of all.</summary>
+/// <summary>
+/// Places for callers who are not known, counted by who has them: so many of one network address, of one site, and of all.
+/// </summary>
 /// <param name="perAddress">An address of IPv4, a /64 of IPv6.</param>
-/// <param name="perSite">A /24 of IPv4, a /48 of IPv6; well below <paramref name="most"/>, so that no subscriber with many networks has all places.</param>
+/// <param name="perSite">A /24 of IPv4, a /48 of IPv6; well below <paramref name="most"/>, so that no subscriber with many networks has all
+/// places.</param>
 internal sealed class AddressLimiter(int perAddress, int perSite, int most)
 {
     private readonly Lock _lock = new();

@@ -5,8 +5,9 @@ using Weir.Input;
 namespace Weir.Limits;
 
 /// <summary>
-/// How many bytes of bodies and answers this replica holds at once, by caller who is known: from when they came until the request is over. A caller
-/// holds at most as much as is left for everybody else, so that whoever comes later finds as much as the one who holds the most has.
+/// How many bytes of bodies and answers this replica holds at once, by caller who is known: from when they came until the request is over.
+/// A caller holds at most as much as is left for everybody else, so that whoever comes later finds as much as the one who holds the most
+/// has.
 /// </summary>
 /// <param name="mostPerCaller">Of all bodies and answers of one caller.</param>
 /// <param name="most">Of all callers together.</param>
@@ -32,8 +33,8 @@ internal sealed class CallerBytes(long mostPerCaller, long most)
     public Account Open(string caller) => new(this, caller);
 
     /// <summary>
-    /// The whole body, or null where it is larger than <paramref name="maxBytes"/>. What has come counts as the caller's until the request is over, unless
-    /// it came whole with the request's head.
+    /// The whole body, or null where it is larger than <paramref name="maxBytes"/>. What has come counts as the caller's until the request
+    /// is over, unless it came whole with the request's head.
     /// </summary>
     /// <exception cref="BadHttpRequestException">It broke off, or came too slowly.</exception>
     /// <exception cref="WeirException">WR008: the caller, or all of them, would hold more than they may.</exception>
@@ -82,7 +83,8 @@ internal sealed class CallerBytes(long mostPerCaller, long most)
             if (!all.TryTake(caller, bytes))
             {
                 throw new WeirException(ErrorCode.RateLimited,
-                    "The bodies that you are sending, and the answers that you have not read yet, are as much as Weir may hold of you at once.",
+                    "The bodies that you are sending, and the answers that you have not read yet, are as much as Weir may hold of you at "
+                        + "once.",
                     "Retry when some of your requests have ended.");
             }
 

@@ -1,8 +1,8 @@
 namespace Weir.Limits;
 
 /// <summary>
-/// How much of a pool one caller has at once on this replica: some requests run, some more wait for one of the same caller's to end, and the
-/// rest is refused. A caller that floods waits only for its own requests.
+/// How much of a pool one caller has at once on this replica: some requests run, some more wait for one of the same caller's to end, and
+/// the rest is refused. A caller that floods waits only for its own requests.
 /// </summary>
 /// <param name="running">Requests of one caller that run at once.</param>
 /// <param name="waiting">Requests of one caller that wait for those.</param>

@@ -1,8 +1,9 @@
 namespace Weir.Limits;
 
 /// <summary>
-/// Turns at statements that may wait for a lock of their own caller's: one for each caller at once, so many for all, and callers that wait get theirs
-/// in a circle. So one that keeps its lock busy has one connection of a pool, whatever it starts. Who waits is bounded by whoever asks.
+/// Turns at statements that may wait for a lock of their own caller's: one for each caller at once, so many for all, and callers that wait
+/// get theirs in a circle. So one that keeps its lock busy has one connection of a pool, whatever it starts. Who waits is bounded by
+/// whoever asks.
 /// </summary>
 internal sealed class RoundRobinLimiter<TCaller>(int atOnce)
     where TCaller : notnull

@@ -39,7 +39,8 @@ internal sealed class UsageLimiter(string what, TimeProvider time)
             var count = Find(bound, id);
             if (bound.AtOnce > 0 && count.Open >= bound.AtOnce)
             {
-                throw TooMany($"The {bound.Whose} has {bound.AtOnce} {what} open here, which is as many as it may.", TimeSpan.FromSeconds(1));
+                throw TooMany(
+                    $"The {bound.Whose} has {bound.AtOnce} {what} open here, which is as many as it may.", TimeSpan.FromSeconds(1));
             }
 
             if (bound.PerMinute > 0)
@@ -63,7 +64,8 @@ internal sealed class UsageLimiter(string what, TimeProvider time)
         if (_counts.Count >= _sweepAt)
         {
             // Whoever has nothing open and has begun nothing for a minute is as one who was never here.
-            foreach (var (key, _) in _counts.Where(c => c.Value.Open == 0 && time.GetElapsedTime(c.Value.At) > TimeSpan.FromMinutes(1)).ToArray())
+            foreach (var (key, _) in _counts.Where(c => c.Value.Open == 0 && time.GetElapsedTime(c.Value.At) > TimeSpan.FromMinutes(1))
+                .ToArray())
             {
                 _counts.Remove(key);
             }

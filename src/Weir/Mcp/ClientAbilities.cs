@@ -23,7 +23,9 @@ internal static class ClientAbilities
     private const string AppsExtension = "io.modelcontextprotocol/ui";
 
     /// <summary>What servers ask for most comes first.</summary>
-    public static readonly IReadOnlyList<string> All = [ElicitationForm, Sampling, Roots, Apps, ElicitationUrl, SamplingTools, SamplingContext];
+    public static readonly IReadOnlyList<string> All = [
+        ElicitationForm, Sampling, Roots, Apps, ElicitationUrl, SamplingTools, SamplingContext,
+    ];
 
     /// <summary>The capabilities of a client that offers these.</summary>
     public static ClientCapabilities Capabilities(IEnumerable<string> abilities)
@@ -36,7 +38,8 @@ internal static class ClientAbilities
             json[parts[0]] ??= new JsonObject();
             if (parts.Length > 1)
             {
-                json[parts[0]]![parts[1]] = ability == Apps ? new JsonObject { ["mimeTypes"] = new JsonArray("text/html;profile=mcp-app") } : new JsonObject();
+                json[parts[0]]![parts[1]] =
+                    ability == Apps ? new JsonObject { ["mimeTypes"] = new JsonArray("text/html;profile=mcp-app") } : new JsonObject();
             }
         }
 
@@ -67,7 +70,8 @@ internal static class ClientAbilities
         }
 
         Add(json.TryGetProperty("roots", out _), Roots);
-        Add(json.TryGetProperty("extensions", out var extensions) && extensions.ValueKind == JsonValueKind.Object && extensions.TryGetProperty(AppsExtension, out _), Apps);
+        Add(json.TryGetProperty("extensions", out var extensions) && extensions.ValueKind == JsonValueKind.Object
+            && extensions.TryGetProperty(AppsExtension, out _), Apps);
         return abilities;
 
         void Add(bool isOffered, string ability)

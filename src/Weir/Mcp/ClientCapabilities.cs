@@ -56,7 +56,8 @@ internal sealed record ClientCapabilities(string Json)
             Methods.ListRoots => "roots",
             _ => null,
         };
-        return capability is not null && !AreNone && JsonElement.Parse(Utf8, new JsonDocumentOptions { MaxDepth = JsonDepth.Message }).TryGetProperty(capability, out _);
+        return capability is not null && !AreNone
+            && JsonElement.Parse(Utf8, new JsonDocumentOptions { MaxDepth = JsonDepth.Message }).TryGetProperty(capability, out _);
     }
 
     private static void WriteSorted(Utf8JsonWriter writer, JsonElement value, bool isTop)

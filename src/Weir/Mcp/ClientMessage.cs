@@ -62,7 +62,9 @@ internal readonly record struct ClientMessage
     /// <summary><c>params.inputResponses</c>: what the client's person or model answered since.</summary>
     public ByteRange InputResponses { get; init; }
 
-    /// <summary>From which level on the client wants log messages: of <c>_meta</c> in a modern request, of <c>params</c> in <c>logging/setLevel</c>.</summary>
+    /// <summary>
+    /// From which level on the client wants log messages: of <c>_meta</c> in a modern request, of <c>params</c> in <c>logging/setLevel</c>.
+    /// </summary>
     public string? LogLevel { get; init; }
 }
 

@@ -108,7 +108,8 @@ internal static class ClientMessageReader
                 _reader.Read();
                 var acceptable = _reader.Token == JsonTokenType.String || _reader.IsInteger();
                 var id = _reader.SkipValue();
-                _reader.Id = acceptable && id.Length <= 512 ? id : throw _reader.Refuse("The id is neither a string of at most 510 bytes nor an integer.");
+                _reader.Id = acceptable && id.Length <= 512
+                    ? id : throw _reader.Refuse("The id is neither a string of at most 510 bytes nor an integer.");
             }
             else if (_reader.Is("method"u8))
             {
@@ -206,7 +207,8 @@ internal static class ClientMessageReader
             _reader.Read();
             var isObject = _reader.Token == JsonTokenType.StartObject;
             var value = _reader.SkipValue();
-            return isObject ? value : throw new ClientMessageException(RpcCodes.InvalidParams, "params.inputResponses is not an object.", Id);
+            return isObject
+                ? value : throw new ClientMessageException(RpcCodes.InvalidParams, "params.inputResponses is not an object.", Id);
         }
 
         private ByteRange ReadMeta()
@@ -234,7 +236,8 @@ internal static class ClientMessageReader
                     _reader.Read();
                     var isToken = _reader.Token is JsonTokenType.String or JsonTokenType.Number;
                     var value = _reader.SkipValue();
-                    _progressToken = isToken && value.Length <= 512 ? value : throw _reader.Refuse("The progress token is neither a string nor a number.");
+                    _progressToken = isToken && value.Length <= 512
+                        ? value : throw _reader.Refuse("The progress token is neither a string nor a number.");
                 }
                 else
                 {

@@ -9,7 +9,9 @@ namespace Weir.Mcp;
 /// </summary>
 internal sealed class KeyGuard
 {
-    /// <summary>Up to here the keys of an object are compared one by one; beyond, by a set (an attacker's object may hold 100,000).</summary>
+    /// <summary>
+    /// Up to here the keys of an object are compared one by one; beyond, by a set (an attacker's object may hold 100,000).
+    /// </summary>
     private const int LinearKeys = 12;
 
     private readonly List<Frame> _frames = [];

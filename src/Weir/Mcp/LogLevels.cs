@@ -7,7 +7,9 @@ internal static class LogLevels
 
     public static bool IsKnown(string? level) => Array.IndexOf(All, level) >= 0;
 
-    /// <summary>Whether who wants messages from <paramref name="wanted"/> on gets one of <paramref name="level"/>. Who named no level gets none.</summary>
+    /// <summary>
+    /// Whether who wants messages from <paramref name="wanted"/> on gets one of <paramref name="level"/>. Who named no level gets none.
+    /// </summary>
     public static bool Reaches(string? level, string? wanted) =>
         wanted is not null && Array.IndexOf(All, level) >= Array.IndexOf(All, wanted) && IsKnown(wanted);
 

@@ -19,7 +19,8 @@ internal static class NumberBounds
     {
         var e = number.IndexOfAny((byte)'e', (byte)'E');
         return number.Length <= MaxLength
-            && (e < 0 || (Utf8Parser.TryParse(number[(e + 1)..], out int exponent, out _) && exponent is >= -MaxExponent and <= MaxExponent));
+            && (e < 0
+                || (Utf8Parser.TryParse(number[(e + 1)..], out int exponent, out _) && exponent is >= -MaxExponent and <= MaxExponent));
     }
 
     /// <summary>Whether all numbers are within the bounds.</summary>

@@ -10,7 +10,9 @@ namespace Weir.Mcp;
 /// <param name="Name">The header: <c>Mcp-Param-{x-mcp-header}</c>.</param>
 internal sealed record ParamHeader(string[] Path, string Name);
 
-/// <summary>The arguments of a tool that its schema marks with <c>x-mcp-header</c>: servers route by them without reading the body.</summary>
+/// <summary>
+/// The arguments of a tool that its schema marks with <c>x-mcp-header</c>: servers route by them without reading the body.
+/// </summary>
 internal static class ParamHeaders
 {
     private const string Annotation = "x-mcp-header";
@@ -31,7 +33,8 @@ internal static class ParamHeaders
     public static IReadOnlyList<ParamHeader>? Read(JsonElement inputSchema)
     {
         var found = new List<ParamHeader>();
-        return TryCollect(inputSchema, [], found) && found.DistinctBy(h => h.Name, StringComparer.OrdinalIgnoreCase).Count() == found.Count ? found : null;
+        return TryCollect(inputSchema, [], found) && found.DistinctBy(h => h.Name, StringComparer.OrdinalIgnoreCase).Count() == found.Count
+            ? found : null;
     }
 
     /// <summary>The headers of a request with these arguments: only those that are there have one.</summary>
@@ -61,7 +64,8 @@ internal static class ParamHeaders
             return null;
         }
 
-        using var document = JsonDocument.Parse(arguments.IsEmpty ? "{}"u8.ToArray() : arguments, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        using var document =
+            JsonDocument.Parse(arguments.IsEmpty ? "{}"u8.ToArray() : arguments, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         return headers.FirstOrDefault(h => !Agrees(ValueOf(document.RootElement, h), given(h.Name)))?.Name;
     }
 
@@ -96,7 +100,8 @@ internal static class ParamHeaders
             JsonValueKind.String => value.GetString(),
             JsonValueKind.True => "true",
             JsonValueKind.False => "false",
-            JsonValueKind.Number => value.TryGetInt64(out var integer) ? integer.ToString(CultureInfo.InvariantCulture) : value.GetRawText(),
+            JsonValueKind.Number =>
+                value.TryGetInt64(out var integer) ? integer.ToString(CultureInfo.InvariantCulture) : value.GetRawText(),
             _ => null,
         };
     }
@@ -125,5 +130,6 @@ internal static class ParamHeaders
     }
 
     private static bool IsPlain(JsonElement schema) =>
-        schema.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.GetString() is ("string" or "integer" or "boolean");
+        schema.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String
+            && type.GetString() is ("string" or "integer" or "boolean");
 }

@@ -11,7 +11,9 @@ internal static class Protocol
     /// <summary>The newest revision with <c>initialize</c> and sessions.</summary>
     public const string LatestLegacy = "2025-11-25";
 
-    /// <summary>Spoken only toward servers, over either transport. Weir uses nothing that this revision lacks without the server's word for it.</summary>
+    /// <summary>
+    /// Spoken only toward servers, over either transport. Weir uses nothing that this revision lacks without the server's word for it.
+    /// </summary>
     public const string OldestLegacy = "2024-11-05";
 
     /// <summary>What a legacy request without the version header means.</summary>

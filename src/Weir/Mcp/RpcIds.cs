@@ -52,7 +52,9 @@ internal static class RpcIds
                 CultureInfo.InvariantCulture, out value);
     }
 
-    /// <summary>The value of an id or progress token that Weir gave, all of which are numbers. Some servers send a number back as a string.</summary>
+    /// <summary>
+    /// The value of an id or progress token that Weir gave, all of which are numbers. Some servers send a number back as a string.
+    /// </summary>
     public static bool TryReadToken(ReadOnlySpan<byte> token, out long value) =>
         TryReadInteger(token is [(byte)'"', .. var inner, (byte)'"'] ? inner : token, out value);
 

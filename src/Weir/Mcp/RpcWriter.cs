@@ -11,7 +11,8 @@ internal static class RpcWriter
     private static ReadOnlySpan<byte> NullId => "null"u8;
 
     /// <summary><c>{"jsonrpc":"2.0","id":…,"error":{"code","message","data"?}}</c></summary>
-    public static void WriteError(IBufferWriter<byte> output, ReadOnlySpan<byte> id, int code, string message, Action<Utf8JsonWriter>? data = null)
+    public static void WriteError(
+        IBufferWriter<byte> output, ReadOnlySpan<byte> id, int code, string message, Action<Utf8JsonWriter>? data = null)
     {
         using var json = new Utf8JsonWriter(output, PlainJson.Writing);
         json.WriteStartObject();

@@ -67,7 +67,8 @@ internal ref struct StrictReader
         CheckText();
         if (!_guard.TryAdd(ref _json, _message))
         {
-            throw Refuse("An object holds two keys that are equal, or differ only by case or Unicode normalization, or a key longer than 4 KiB.");
+            throw Refuse(
+                "An object holds two keys that are equal, or differ only by case or Unicode normalization, or a key longer than 4 KiB.");
         }
 
         return true;
@@ -118,7 +119,9 @@ internal ref struct StrictReader
                     CheckText();
                     if (!_guard.TryAdd(ref _json, _message))
                     {
-                        throw Refuse("An object holds two keys that are equal, or differ only by case or Unicode normalization, or a key longer than 4 KiB.");
+                        throw Refuse(
+                            "An object holds two keys that are equal, or differ only by case or Unicode normalization, or a key longer "
+                                + "than 4 KiB.");
                     }
 
                     break;

@@ -76,8 +76,10 @@ internal sealed class BoundedStream(Stream inner, long maxBytes) : Stream
     private int Count(int read)
     {
         _read += read;
-        return _read <= maxBytes ? read : throw new ModelException(ModelFailure.Failed, $"The provider's answer is larger than {maxBytes} bytes.");
+        return _read <= maxBytes
+            ? read : throw new ModelException(ModelFailure.Failed, $"The provider's answer is larger than {maxBytes} bytes.");
     }
 
-    private static ModelException Broken(IOException e) => new(ModelFailure.Unavailable, "The connection to the provider broke.", mayRepeat: true, inner: e);
+    private static ModelException Broken(IOException e) =>
+        new(ModelFailure.Unavailable, "The connection to the provider broke.", mayRepeat: true, inner: e);
 }

@@ -5,8 +5,8 @@ using Microsoft.Extensions.AI;
 namespace Weir.Models;
 
 /// <summary>
-/// The calls of one answer, put together from their pieces. Providers differ in what they leave out of a piece: the index, the id, the name,
-/// or all but the arguments; some repeat the name in each, some give every call the index 0.
+/// The calls of one answer, put together from their pieces. Providers differ in what they leave out of a piece: the index, the id, the
+/// name, or all but the arguments; some repeat the name in each, some give every call the index 0.
 /// </summary>
 internal sealed class CallParts
 {
@@ -55,9 +55,13 @@ internal sealed class CallParts
     private Call Find(long? index, string id, string name, JsonElement arguments)
     {
         var known = index is { } number ? _byIndex.GetValueOrDefault(number)
-            : id.Length > 0 ? _calls.Find(c => c.Id == id) ?? (_calls is [.., var last] && (last.Id.Length == 0 || name.Length == 0) && !Begins(last, index, id, name, arguments) ? last : null)
+            : id.Length > 0
+                ? _calls.Find(c => c.Id == id)
+                    ?? (_calls is [.., var last] && (last.Id.Length == 0 || name.Length == 0) && !Begins(last, index, id, name, arguments)
+                        ? last : null)
             : _calls.LastOrDefault();
-        if (known is null && index is { } at && _calls.Find(c => id.Length > 0 && c.Id == id && (name.Length == 0 || name == c.Name) && !IsWhole(c)) is { } same)
+        if (known is null && index is { } at
+            && _calls.Find(c => id.Length > 0 && c.Id == id && (name.Length == 0 || name == c.Name) && !IsWhole(c)) is { } same)
         {
             // The rest of a call, under another number.
             return _byIndex[at] = same;

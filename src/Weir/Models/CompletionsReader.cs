@@ -50,7 +50,8 @@ internal sealed class CompletionsReader : AnswerReader
         foreach (var (place, call) in said.Member("tool_calls").Items().Index())
         {
             var function = call.Member("function");
-            Parts.Add(call.Count("index") ?? (isWhole ? place : null), call.Text("id"), function.Text("name"), function.Member("arguments"));
+            Parts.Add(
+                call.Count("index") ?? (isWhole ? place : null), call.Text("id"), function.Text("name"), function.Member("arguments"));
         }
 
         // As calls were written before there could be several.
@@ -60,7 +61,8 @@ internal sealed class CompletionsReader : AnswerReader
         }
 
         Finished ??= Reason(choice.Text("finish_reason"));
-        _hasEmptyReason = choice.Member("finish_reason") is { ValueKind: JsonValueKind.String } || (_hasEmptyReason && choice.ValueKind != JsonValueKind.Object);
+        _hasEmptyReason = choice.Member("finish_reason") is { ValueKind: JsonValueKind.String }
+            || (_hasEmptyReason && choice.ValueKind != JsonValueKind.Object);
         return contents;
     }
 
@@ -73,7 +75,8 @@ internal sealed class CompletionsReader : AnswerReader
             yield return new TextContent(text);
         }
 
-        foreach (var refusal in said.Member("content").Items().Select(p => p.Text("refusal")).Append(said.Text("refusal")).Where(r => r.Length > 0))
+        foreach (var refusal in said.Member("content").Items().Select(p => p.Text("refusal")).Append(said.Text("refusal"))
+            .Where(r => r.Length > 0))
         {
             yield return Refusal(refusal);
         }

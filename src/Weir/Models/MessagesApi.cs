@@ -15,7 +15,9 @@ internal sealed partial class MessagesApi : ModelApi
 
     public override AnswerReader Reader() => new MessagesReader();
 
-    /// <summary>The system's words stand apart; what one side says in a row is one message, so that a round's results are together.</summary>
+    /// <summary>
+    /// The system's words stand apart; what one side says in a row is one message, so that a round's results are together.
+    /// </summary>
     protected override void WriteMessages(Utf8JsonWriter json, IReadOnlyList<ChatMessage> messages)
     {
         var system = string.Join("\n\n", messages.Where(m => m.Role == ChatRole.System).Select(m => m.Text));
@@ -50,7 +52,8 @@ internal sealed partial class MessagesApi : ModelApi
 
     protected override void WriteOptions(Utf8JsonWriter json, ChatOptions options, bool isStreamed)
     {
-        json.WriteNumber("max_tokens"u8, options.MaxOutputTokens ?? throw new InvalidOperationException("The API wants a limit of tokens."));
+        json.WriteNumber(
+            "max_tokens"u8, options.MaxOutputTokens ?? throw new InvalidOperationException("The API wants a limit of tokens."));
         if (isStreamed)
         {
             json.WriteBoolean("stream"u8, true);

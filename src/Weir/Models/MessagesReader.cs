@@ -57,7 +57,8 @@ internal sealed class MessagesReader : AnswerReader
 
         Count(answer);
         Finished = Reason(answer.Text("stop_reason")) ?? ChatFinishReason.Stop;
-        return content.ValueKind == JsonValueKind.String ? Words(content.Text()) : [.. content.EnumerateArray().SelectMany((b, i) => Block(i, b))];
+        return content.ValueKind == JsonValueKind.String
+            ? Words(content.Text()) : [.. content.EnumerateArray().SelectMany((b, i) => Block(i, b))];
     }
 
     private IList<AIContent> Block(long index, JsonElement block)
@@ -97,7 +98,8 @@ internal sealed class MessagesReader : AnswerReader
     {
         var usage = message.Member("usage");
         var input = usage.Count("input_tokens");
-        Count(input + (usage.Count("cache_creation_input_tokens") ?? 0) + (usage.Count("cache_read_input_tokens") ?? 0), usage.Count("output_tokens"));
+        Count(input + (usage.Count("cache_creation_input_tokens") ?? 0) + (usage.Count("cache_read_input_tokens") ?? 0),
+            usage.Count("output_tokens"));
     }
 
     private static ChatFinishReason? Reason(string reason) => reason switch

@@ -15,7 +15,9 @@ internal static class ModelArguments
 
     private static readonly JsonDocumentOptions Strict = new() { MaxDepth = JsonDepth.Message, AllowDuplicateProperties = false };
 
-    /// <summary>A call with its arguments; or with the reason why it is refused, and none. Nothing at all, and <c>null</c>, are <c>{}</c>.</summary>
+    /// <summary>
+    /// A call with its arguments; or with the reason why it is refused, and none. Nothing at all, and <c>null</c>, are <c>{}</c>.
+    /// </summary>
     public static FunctionCallContent Read(string id, string name, string text)
     {
         try
@@ -50,7 +52,8 @@ internal static class ModelArguments
         catch (JsonException e)
         {
             throw Refused(
-                e.Message.Contains("maximum configured depth", StringComparison.Ordinal) ? $"are nested deeper than {JsonDepth.Message} levels"
+                e.Message.Contains("maximum configured depth", StringComparison.Ordinal)
+                    ? $"are nested deeper than {JsonDepth.Message} levels"
                 : e.Message.Contains("uplicate", StringComparison.Ordinal) ? "hold the same key twice"
                 : "are not a JSON object",
                 e);

@@ -9,7 +9,8 @@ namespace Weir.Models;
 /// <summary>The clients of the operator's models, each made once.</summary>
 /// <param name="offline">The model that needs nobody.</param>
 /// <param name="keys">The environment.</param>
-internal sealed class ModelClients(ModelsConfig config, EgressHttp egress, IChatClient offline, Func<string, string?> keys, TimeProvider time)
+internal sealed class ModelClients(
+    ModelsConfig config, EgressHttp egress, IChatClient offline, Func<string, string?> keys, TimeProvider time)
 {
     private readonly ConcurrentDictionary<ModelChoice, IChatClient> _clients = new();
     private readonly ConcurrentDictionary<string, HttpClient> _http = new(StringComparer.Ordinal);

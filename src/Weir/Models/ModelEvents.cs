@@ -12,7 +12,9 @@ internal readonly record struct ModelEvent(string Type, JsonElement Data)
     public bool IsDone => Data.ValueKind == JsonValueKind.Undefined;
 }
 
-/// <summary>Reads server-sent events. What is no object, such as a ping's text, says nothing. The last event needs no empty line behind it.</summary>
+/// <summary>
+/// Reads server-sent events. What is no object, such as a ping's text, says nothing. The last event needs no empty line behind it.
+/// </summary>
 internal static class ModelEvents
 {
     private const string Done = "[DONE]";

@@ -28,7 +28,8 @@ internal enum ModelFailure
 /// <summary>A request to a model that has failed. The message is Weir's own: what a provider says may hold a part of a key.</summary>
 /// <param name="mayRepeat">The same request, sent again, may succeed.</param>
 /// <param name="retryAfter">How long the provider wants to be left alone.</param>
-internal sealed class ModelException(ModelFailure failure, string message, bool mayRepeat = false, TimeSpan? retryAfter = null, Exception? inner = null)
+internal sealed class ModelException(
+    ModelFailure failure, string message, bool mayRepeat = false, TimeSpan? retryAfter = null, Exception? inner = null)
     : Exception(message, inner)
 {
     public ModelFailure Failure => failure;

@@ -16,7 +16,8 @@ internal static class ModelJson
     public static JsonElement Member(this JsonElement json, string name) =>
         json.ValueKind == JsonValueKind.Object && json.TryGetProperty(name, out var value) ? value : default;
 
-    public static IEnumerable<JsonElement> Items(this JsonElement json) => json.ValueKind == JsonValueKind.Array ? json.EnumerateArray() : [];
+    public static IEnumerable<JsonElement> Items(this JsonElement json) => json.ValueKind == JsonValueKind.Array
+        ? json.EnumerateArray() : [];
 
     /// <summary>The text of a string; empty for anything else.</summary>
     public static string Text(this JsonElement json) => json.ValueKind == JsonValueKind.String ? Decode(json) : "";

@@ -10,7 +10,8 @@ internal sealed record ModelChoice(string Provider, string Model)
     public bool IsOffline => Provider == ModelsConfig.Offline;
 
     /// <summary><c>offline</c>, or <c>provider/model</c>.</summary>
-    public static ModelChoice Parse(string name) => name.Split('/', 2) is [var provider, var model] ? new ModelChoice(provider, model) : Offline;
+    public static ModelChoice Parse(string name) => name.Split('/', 2) is [var provider, var model]
+        ? new ModelChoice(provider, model) : Offline;
 
     public override string ToString() => IsOffline ? Provider : $"{Provider}/{Model}";
 }

@@ -7,7 +7,8 @@ namespace Weir.Models;
 internal sealed class ModelQueries(Databases databases)
 {
     private const string Settings =
-        "select provider, model, fallback_provider, fallback_model, temperature, max_tokens, timeout_ms, retries from weir.model_settings_for($1, $2)";
+        "select provider, model, fallback_provider, fallback_model, temperature, max_tokens, timeout_ms, retries from "
+            + "weir.model_settings_for($1, $2)";
 
     private const string RecordUsage = "select weir.record_model_usage($1, $2)";
 
@@ -22,7 +23,8 @@ internal sealed class ModelQueries(Databases databases)
         ct)).Single();
 
     /// <summary>Adds what a turn has used to its hour.</summary>
-    public Task RecordUsageAsync(Guid agentId, IReadOnlyList<ModelUsage> usage, string currency, CancellationToken ct) => databases.Engine.ExecuteAsync(
+    public Task RecordUsageAsync(
+        Guid agentId, IReadOnlyList<ModelUsage> usage, string currency, CancellationToken ct) => databases.Engine.ExecuteAsync(
         RecordUsage,
         [
             Sql.Uuid(agentId),
@@ -40,5 +42,6 @@ internal sealed class ModelQueries(Databases databases)
         ],
         ct);
 
-    private static ModelChoice? Choice(string? provider, string? model) => provider is null || model is null ? null : new ModelChoice(provider, model);
+    private static ModelChoice? Choice(string? provider, string? model) => provider is null || model is null
+        ? null : new ModelChoice(provider, model);
 }

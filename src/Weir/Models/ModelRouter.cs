@@ -5,7 +5,8 @@ using Weir.Errors;
 namespace Weir.Models;
 
 /// <summary>Which model answers whom, and what that costs.</summary>
-internal sealed class ModelRouter(ModelQueries queries, ModelClients clients, ModelsConfig config, TimeProvider time, ILogger<ModelRouter> logger)
+internal sealed class ModelRouter(
+    ModelQueries queries, ModelClients clients, ModelsConfig config, TimeProvider time, ILogger<ModelRouter> logger)
 {
     /// <summary>The currency of <see cref="ModelUsage.CostMicros"/>.</summary>
     public string Currency => config.Currency;
@@ -17,7 +18,8 @@ internal sealed class ModelRouter(ModelQueries queries, ModelClients clients, Mo
     /// <exception cref="WeirException">WR004: the agent is not there, or not theirs to use.</exception>
     public async Task<TurnModel> OpenAsync(
         Guid userId, Guid agentId, Func<TimeSpan> left, Func<GivenUp, ValueTask> giveUp, LeaveOut leaveOut, CancellationToken ct) => new(
-        clients, ModelPlan.Of(await queries.SettingsAsync(userId, agentId, ct), config), new ModelTally(config), left, giveUp, time, logger, leaveOut);
+        clients, ModelPlan.Of(await queries.SettingsAsync(userId, agentId, ct), config), new ModelTally(config), left, giveUp, time, logger,
+        leaveOut);
 
     /// <summary>Adds the turn to its hour. A turn is not lost because its cost could not be counted.</summary>
     public async Task RecordAsync(Guid agentId, TurnModel model)

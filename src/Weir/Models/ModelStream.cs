@@ -28,7 +28,8 @@ internal sealed class ModelStream(
     /// <summary>There is no other attempt: it ended as an answer, or has at least said something.</summary>
     public bool IsAnswer => HasSaid || (_hasEnded && Failure is null or { Failure: ModelFailure.Refused });
 
-    public UsageDetails? Usage => _usage.Count == 0 ? null : new[] { new ChatResponseUpdate(ChatRole.Assistant, _usage) }.ToChatResponse().Usage;
+    public UsageDetails? Usage => _usage.Count == 0
+        ? null : new[] { new ChatResponseUpdate(ChatRole.Assistant, _usage) }.ToChatResponse().Usage;
 
     /// <summary>Null at the end, whichever it is.</summary>
     public async ValueTask<ChatResponseUpdate?> NextAsync()

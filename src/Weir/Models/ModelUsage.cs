@@ -28,7 +28,8 @@ internal sealed class ModelTally(ModelsConfig config)
 
     public void AddAnswer(ModelChoice choice, UsageDetails? used) => Change(choice, used, u => u with { Requests = u.Requests + 1 });
 
-    public void AddFailure(ModelChoice choice, UsageDetails? used = null) => Change(choice, used, u => u with { Failures = u.Failures + 1 });
+    public void AddFailure(ModelChoice choice, UsageDetails? used = null) =>
+        Change(choice, used, u => u with { Failures = u.Failures + 1 });
 
     private void Change(ModelChoice choice, UsageDetails? used, Func<ModelUsage, ModelUsage> change)
     {

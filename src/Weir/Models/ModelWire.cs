@@ -11,7 +11,8 @@ namespace Weir.Models;
 /// Stands before the checked connections, so that three things are the same for each provider: the key, which is put into the request last;
 /// what a status means; and how much is read.
 /// </summary>
-internal sealed class ModelWire(ModelProviderConfig provider, Func<string, string?> keys, int maxBytes, TimeProvider time) : DelegatingHandler
+internal sealed class ModelWire(ModelProviderConfig provider, Func<string, string?> keys, int maxBytes, TimeProvider time)
+    : DelegatingHandler
 {
     /// <summary>What is read of an error's body, to find its code.</summary>
     private const int MaxErrorBytes = 64 * 1024;
@@ -87,7 +88,8 @@ internal sealed class ModelWire(ModelProviderConfig provider, Func<string, strin
             HttpStatusCode.TooManyRequests =>
                 new ModelException(ModelFailure.RateLimited, "The provider limits requests (429).",
                     code is not "insufficient_quota", RetryAfter(response)),
-            HttpStatusCode.RequestTimeout => new ModelException(ModelFailure.Unavailable, "The provider gave up (408).", mayRepeat: true, RetryAfter(response)),
+            HttpStatusCode.RequestTimeout =>
+                new ModelException(ModelFailure.Unavailable, "The provider gave up (408).", mayRepeat: true, RetryAfter(response)),
             >= HttpStatusCode.InternalServerError =>
                 new ModelException(ModelFailure.Unavailable, $"The provider has an error ({status}).",
                     mayRepeat: true, RetryAfter(response)),

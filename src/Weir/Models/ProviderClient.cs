@@ -6,7 +6,9 @@ using Microsoft.Extensions.AI;
 
 namespace Weir.Models;
 
-/// <summary>One model of one provider. Timeouts, attempts, keys and failures of HTTP are other types' matter; see <see cref="ModelWire"/>.</summary>
+/// <summary>
+/// One model of one provider. Timeouts, attempts, keys and failures of HTTP are other types' matter; see <see cref="ModelWire"/>.
+/// </summary>
 internal sealed class ProviderClient(HttpClient http, Uri url, string model, ModelApi api) : IChatClient
 {
     private readonly Uri _url = new UriBuilder(url) { Path = url.AbsolutePath.TrimEnd('/') + api.Path }.Uri;
@@ -19,7 +21,8 @@ internal sealed class ProviderClient(HttpClient http, Uri url, string model, Mod
     }
 
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         using var response = await SendAsync(messages, options, isStreamed: true, cancellationToken);
         if (response.Content.Headers.ContentType?.MediaType == "application/json")
@@ -34,7 +37,8 @@ internal sealed class ProviderClient(HttpClient http, Uri url, string model, Mod
         }
 
         var reader = api.Reader();
-        await foreach (var happened in ModelEvents.ReadAsync(await response.Content.ReadAsStreamAsync(cancellationToken), cancellationToken))
+        await foreach (var happened in ModelEvents.ReadAsync(
+            await response.Content.ReadAsStreamAsync(cancellationToken), cancellationToken))
         {
             yield return new ChatResponseUpdate(ChatRole.Assistant, reader.Take(happened));
         }
@@ -49,14 +53,16 @@ internal sealed class ProviderClient(HttpClient http, Uri url, string model, Mod
         yield return new ChatResponseUpdate(ChatRole.Assistant, last) { FinishReason = reader.Finished };
     }
 
-    public object? GetService(Type serviceType, object? serviceKey = null) => serviceKey is null && serviceType.IsInstanceOfType(this) ? this : null;
+    public object? GetService(Type serviceType, object? serviceKey = null) => serviceKey is null && serviceType.IsInstanceOfType(this)
+        ? this : null;
 
     public void Dispose()
     {
         // The connections are every model's.
     }
 
-    private async Task<HttpResponseMessage> SendAsync(IEnumerable<ChatMessage> messages, ChatOptions? options, bool isStreamed, CancellationToken ct)
+    private async Task<HttpResponseMessage> SendAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options, bool isStreamed, CancellationToken ct)
     {
         var body = new ArrayBufferWriter<byte>(4096);
         using (var json = new Utf8JsonWriter(body))

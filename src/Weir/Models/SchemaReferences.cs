@@ -75,9 +75,11 @@ internal sealed partial class SchemaReferences(JsonElement root)
         var target = root;
         foreach (var part in reference.Split('/').Skip(1))
         {
-            var member = Uri.UnescapeDataString(part).Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
+            var member = Uri.UnescapeDataString(part).Replace("~1", "/", StringComparison.Ordinal)
+                .Replace("~0", "~", StringComparison.Ordinal);
             target = target.ValueKind == JsonValueKind.Array
-                ? int.TryParse(member, NumberStyles.None, CultureInfo.InvariantCulture, out var at) ? target.Items().ElementAtOrDefault(at) : default
+                ? int.TryParse(member, NumberStyles.None, CultureInfo.InvariantCulture, out var at)
+                    ? target.Items().ElementAtOrDefault(at) : default
                 : target.Member(member);
         }
 

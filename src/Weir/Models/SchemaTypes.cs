@@ -16,7 +16,8 @@ internal static class SchemaTypes
     }
 
     /// <summary>Whether a value is of one of the types; any is, where there is none.</summary>
-    public static bool Allow(this IReadOnlyList<string> types, JsonElement value) => types.Count == 0 || types.Any(t => value.ValueKind switch
+    public static bool Allow(
+        this IReadOnlyList<string> types, JsonElement value) => types.Count == 0 || types.Any(t => value.ValueKind switch
     {
         JsonValueKind.Object => t == "object",
         JsonValueKind.Array => t == "array",

@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace Weir.Models;
 
-/// <summary>Writes the keywords of a schema that hold values and limits: those that a provider takes, within what it takes of them.</summary>
+/// <summary>
+/// Writes the keywords of a schema that hold values and limits: those that a provider takes, within what it takes of them.
+/// </summary>
 internal sealed class SchemaValues(Utf8JsonWriter json, ToolRules rules)
 {
     private const int MaxValueDepth = 8;
@@ -12,7 +14,9 @@ internal sealed class SchemaValues(Utf8JsonWriter json, ToolRules rules)
     /// <summary>Most values of an enumeration that its description names.</summary>
     private const int MaxTold = 50;
 
-    private static readonly (string Least, string Most)[] Counts = [("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties", "maxProperties")];
+    private static readonly (string Least, string Most)[] Counts = [
+        ("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties", "maxProperties"),
+    ];
     private static readonly string[] Bounds = ["minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"];
 
     private int _properties;
@@ -64,12 +68,14 @@ internal sealed class SchemaValues(Utf8JsonWriter json, ToolRules rules)
     }
 
     /// <summary>
-    /// What it is; and where the API does not take the enumeration (of numbers, for example), its values in words, which the model reads as well.
+    /// What it is; and where the API does not take the enumeration (of numbers, for example), its values in words, which the model reads as
+    /// well.
     /// </summary>
     public void WriteDescription(JsonElement schema, IReadOnlyList<string> types)
     {
         JsonElement[] values = rules.IsWhole ? [] : [.. schema.Member("enum").Items().Where(types.Allow)];
-        if (values.Length is 0 or > MaxTold || values.All(v => v.ValueKind == JsonValueKind.String) || !values.All(v => IsScalar(v) && IsPlain(v, 0)))
+        if (values.Length is 0 or > MaxTold || values.All(v => v.ValueKind == JsonValueKind.String)
+            || !values.All(v => IsScalar(v) && IsPlain(v, 0)))
         {
             WriteText(schema, "description");
             return;
@@ -157,7 +163,9 @@ internal sealed class SchemaValues(Utf8JsonWriter json, ToolRules rules)
         }
     }
 
-    /// <summary>Whole or not at all: without one of its values it would forbid what the server takes. Those of another type nobody could use.</summary>
+    /// <summary>
+    /// Whole or not at all: without one of its values it would forbid what the server takes. Those of another type nobody could use.
+    /// </summary>
     private void WriteEnum(JsonElement values, IReadOnlyList<string> types)
     {
         JsonElement[] given = [.. values.Items()];
@@ -165,7 +173,8 @@ internal sealed class SchemaValues(Utf8JsonWriter json, ToolRules rules)
             ? [.. given.Where(types.Allow).DistinctBy(v => v.ValueKind == JsonValueKind.Number ? (object)v.GetDouble() : v.GetRawText())]
             : [];
         var characters = taken.Sum(v => v.GetRawText().Length);
-        if (taken.Length == 0 || (!rules.IsWhole && !taken.All(v => v.ValueKind == JsonValueKind.String)) || _enumValues + taken.Length > ToolRules.MaxEnumValues
+        if (taken.Length == 0 || (!rules.IsWhole && !taken.All(v => v.ValueKind == JsonValueKind.String))
+            || _enumValues + taken.Length > ToolRules.MaxEnumValues
             || (taken.Length > ToolRules.LongEnum && characters > ToolRules.MaxLongEnumCharacters) || !TryTake(characters))
         {
             return;
@@ -225,7 +234,8 @@ internal sealed class SchemaValues(Utf8JsonWriter json, ToolRules rules)
         JsonValueKind.Number => double.IsFinite(value.GetDouble()),
         JsonValueKind.String => IsText(value.Text()),
         JsonValueKind.Array => depth < MaxValueDepth && IsShort(value) && value.EnumerateArray().All(v => IsPlain(v, depth + 1)),
-        JsonValueKind.Object => depth < MaxValueDepth && IsShort(value) && value.EnumerateObject().All(m => IsText(m.Name) && IsPlain(m.Value, depth + 1)),
+        JsonValueKind.Object =>
+            depth < MaxValueDepth && IsShort(value) && value.EnumerateObject().All(m => IsText(m.Name) && IsPlain(m.Value, depth + 1)),
         _ => true,
     };
 

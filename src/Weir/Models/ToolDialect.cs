@@ -13,7 +13,8 @@ internal delegate ValueTask LeaveOut(AIFunctionDeclaration tool, string why);
 
 /// <summary>
 /// One turn's tools in the words of one provider, there and back: names that it takes, schemas that it takes, results as text. Knows
-/// nothing of what a tool does. A tool that cannot be put into them is left out alone. Not to be disposed: the client within is every turn's.
+/// nothing of what a tool does. A tool that cannot be put into them is left out alone. Not to be disposed: the client within is every
+/// turn's.
 /// </summary>
 /// <param name="leaveOut">Hears of a tool that was left out, once.</param>
 internal sealed partial class ToolDialect(IChatClient inner, ToolRules rules, LeaveOut? leaveOut = null) : DelegatingChatClient(inner)
@@ -36,9 +37,11 @@ internal sealed partial class ToolDialect(IChatClient inner, ToolRules rules, Le
     }
 
     public override async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        await foreach (var update in base.GetStreamingResponseAsync(messages.Select(Outward), await OutwardAsync(options), cancellationToken))
+        await foreach (var update in base.GetStreamingResponseAsync(
+            messages.Select(Outward), await OutwardAsync(options), cancellationToken))
         {
             update.Contents = Inward(update.Contents);
             yield return update;
@@ -124,14 +127,16 @@ internal sealed partial class ToolDialect(IChatClient inner, ToolRules rules, Le
 
     private static AIContent Outward(AIContent content) => content switch
     {
-        FunctionCallContent call when WireName(call.Name) is var name && name != call.Name => new FunctionCallContent(call.CallId, name, call.Arguments),
+        FunctionCallContent call when WireName(call.Name) is var name && name != call.Name =>
+            new FunctionCallContent(call.CallId, name, call.Arguments),
         // As JSON, whatever text is in it cannot end it.
         FunctionResultContent { Result: not (null or string) } result =>
             new FunctionResultContent(result.CallId, JsonSerializer.Serialize(result.Result, ModelJson.Writing)),
         _ => content,
     };
 
-    private IList<AIContent> Inward(IList<AIContent> contents) => contents.Any(c => c is FunctionCallContent call && Ours(call.Name) != call.Name)
+    private IList<AIContent> Inward(IList<AIContent> contents) =>
+        contents.Any(c => c is FunctionCallContent call && Ours(call.Name) != call.Name)
         ? [.. contents.Select(c => c is FunctionCallContent call
             ? new FunctionCallContent(call.CallId, Ours(call.Name), call.Arguments) { Exception = call.Exception }
             : c)]

@@ -47,11 +47,15 @@ internal sealed partial class ToolSchema
         return JsonElement.Parse(writer._output.WrittenSpan, ModelJson.Reading);
     }
 
-    /// <summary>What alternatives at the top describe is put together: the model sees all arguments, and the server says which belong together.</summary>
+    /// <summary>
+    /// What alternatives at the top describe is put together: the model sees all arguments, and the server says which belong together.
+    /// </summary>
     private void WriteTop(JsonElement schema)
     {
         var root = _references.Follow(schema);
-        JsonElement[] parts = [root, .. Alternatives.SelectMany(k => root.Member(k).Items()).Take(MaxAlternatives).Select(_references.Follow)];
+        JsonElement[] parts = [
+            root, .. Alternatives.SelectMany(k => root.Member(k).Items()).Take(MaxAlternatives).Select(_references.Follow),
+        ];
         _json.WriteStartObject();
         _json.WriteString("type"u8, "object"u8);
         _values.WriteText(root, "title");
@@ -131,7 +135,8 @@ internal sealed partial class ToolSchema
     {
         var reference = _references.NameOf(schema);
         var alternatives = AlternativesOf(schema);
-        var hasSiblings = schema.EnumerateObject().Any(k => k.Name is not ("$ref" or "$defs" or "definitions" or "$schema" or "$id" or "$comment"));
+        var hasSiblings = schema.EnumerateObject()
+            .Any(k => k.Name is not ("$ref" or "$defs" or "definitions" or "$schema" or "$id" or "$comment"));
         if (reference is not null && (!hasSiblings || alternatives.Length > 0))
         {
             WriteReference(reference);
@@ -176,7 +181,8 @@ internal sealed partial class ToolSchema
 
     /// <summary>Without a type: by its values or by what is within.</summary>
     private static bool SaysWhatItIs(JsonElement schema) =>
-        (schema.Member("enum").Items().ToArray() is [_, ..] values && values.All(v => v.ValueKind == JsonValueKind.String)) || schema.Member("const").ValueKind != JsonValueKind.Undefined || HoldsValues(schema);
+        (schema.Member("enum").Items().ToArray() is [_, ..] values && values.All(v => v.ValueKind == JsonValueKind.String))
+            || schema.Member("const").ValueKind != JsonValueKind.Undefined || HoldsValues(schema);
 
     private void WriteReference(string name) => _json.WriteString("$ref"u8, "#/$defs/" + name);
 
@@ -186,7 +192,8 @@ internal sealed partial class ToolSchema
         .. Alternatives
             .Select(k => (
                 Keyword: k == "oneOf" && !_rules.IsWhole ? "anyOf" : k,
-                Schemas: schema.Member(k).Items().Where(s => s.ValueKind is JsonValueKind.Object or JsonValueKind.True).Take(MaxAlternatives).ToArray()))
+                Schemas: schema.Member(k).Items().Where(s => s.ValueKind is JsonValueKind.Object or JsonValueKind.True)
+                    .Take(MaxAlternatives).ToArray()))
             .Where(a => a.Schemas.Length > 0)
             .DistinctBy(a => a.Keyword, StringComparer.Ordinal),
     ];
@@ -208,7 +215,8 @@ internal sealed partial class ToolSchema
         _json.WriteStartObject("properties"u8);
         foreach (var (name, schema) in properties)
         {
-            if (schema.ValueKind != JsonValueKind.False && PropertyName().IsMatch(name) && !written.Contains(name) && _values.TryTakeProperty(name))
+            if (schema.ValueKind != JsonValueKind.False && PropertyName().IsMatch(name) && !written.Contains(name)
+                && _values.TryTakeProperty(name))
             {
                 written.Add(name);
                 _json.WritePropertyName(name);
@@ -264,11 +272,16 @@ internal sealed partial class ToolSchema
         _json.WriteEndObject();
     }
 
-    /// <summary>A list always says of what it is; a list of one schema for each place, in whichever form, is one of any of them where the provider has no form for it.</summary>
+    /// <summary>
+    /// A list always says of what it is; a list of one schema for each place, in whichever form, is one of any of them where the provider
+    /// has no form for it.
+    /// </summary>
     private void WriteItems(JsonElement schema, IReadOnlyList<string> types, int depth, int nesting)
     {
         var items = schema.Member("items");
-        JsonElement[] places = [.. (items.ValueKind == JsonValueKind.Array ? items : schema.Member("prefixItems")).Items().Take(MaxAlternatives)];
+        JsonElement[] places = [
+            .. (items.ValueKind == JsonValueKind.Array ? items : schema.Member("prefixItems")).Items().Take(MaxAlternatives),
+        ];
         if (places.Length > 0 && !_rules.IsWhole)
         {
             _json.WriteStartObject("items"u8);

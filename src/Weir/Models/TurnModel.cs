@@ -67,7 +67,8 @@ internal sealed class TurnModel(
     /// <summary>As <see cref="GetResponseAsync"/>, piece by piece. When a piece has come there is no other attempt.</summary>
     /// <exception cref="ModelException">None of the models has answered, or the one that did broke off.</exception>
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ChatMessage[] asked = [.. messages];
         for (var attempt = 0; ;)
@@ -91,7 +92,8 @@ internal sealed class TurnModel(
         }
     }
 
-    public object? GetService(Type serviceType, object? serviceKey = null) => serviceKey is null && serviceType.IsInstanceOfType(this) ? this : null;
+    public object? GetService(Type serviceType, object? serviceKey = null) => serviceKey is null && serviceType.IsInstanceOfType(this)
+        ? this : null;
 
     public void Dispose()
     {

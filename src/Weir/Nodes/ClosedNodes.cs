@@ -6,10 +6,11 @@ using Weir.Errors;
 namespace Weir.Nodes;
 
 /// <summary>
-/// A call did not reach a node: this replica looks whether the node's port is closed, and says so. The database decides whether to believe it
-/// (<c>weir.report_closed_node</c>). A node that does not answer in time is not closed; its silence is found by its heartbeats.
+/// A call did not reach a node: this replica looks whether the node's port is closed, and says so. The database decides whether to believe
+/// it (<c>weir.report_closed_node</c>). A node that does not answer in time is not closed; its silence is found by its heartbeats.
 /// </summary>
-internal sealed class ClosedNodes(NodesQueries queries, NodeClient client, NodeDirectory directory, TimeProvider time, ILogger<ClosedNodes> logger)
+internal sealed class ClosedNodes(
+    NodesQueries queries, NodeClient client, NodeDirectory directory, TimeProvider time, ILogger<ClosedNodes> logger)
 {
     /// <summary>A node is looked at once within this, however many calls do not reach it.</summary>
     public static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
@@ -70,7 +71,8 @@ internal sealed class ClosedNodes(NodesQueries queries, NodeClient client, NodeD
     {
         if (await queries.ReportClosedAsync(node, ago, Quiet))
         {
-            logger.LogWarning("Nobody listens at {Url}, where node {Node} was. Its instances are lost until it is heard of again.", node.ApiUrl, node.Name);
+            logger.LogWarning("Nobody listens at {Url}, where node {Node} was. Its instances are lost until it is heard of again.",
+                node.ApiUrl, node.Name);
             directory.Wake();
         }
     }

@@ -31,7 +31,8 @@ internal sealed class NodeClient(HttpMessageInvoker http, TimeProvider time)
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
     /// <summary>Takes back what the node has acknowledged, and so has on disk.</summary>
-    public Task<ServerStatus> PutAsync(NodeConnection node, Guid instanceId, ServerSpec spec, Guid operationId, CancellationToken ct) => SendAsync(
+    public Task<ServerStatus> PutAsync(
+        NodeConnection node, Guid instanceId, ServerSpec spec, Guid operationId, CancellationToken ct) => SendAsync(
         node, HttpMethod.Put, $"v1/servers/{instanceId}", JsonContent.Create(spec, NodeJson.Default.ServerSpec),
         operationId, NodeJson.Default.ServerStatus, ct);
 
@@ -53,14 +54,16 @@ internal sealed class NodeClient(HttpMessageInvoker http, TimeProvider time)
     public Task<LogLines> LogsAsync(NodeConnection node, Guid instanceId, int tail, DateTimeOffset? since, CancellationToken ct)
     {
         var from = since is { } s ? $"&since={Uri.EscapeDataString(s.ToString("O"))}" : "";
-        return SendAsync(node, HttpMethod.Get, $"v1/servers/{instanceId}/logs?tail={tail}{from}", null, null, NodeJson.Default.LogLines, ct);
+        return SendAsync(
+            node, HttpMethod.Get, $"v1/servers/{instanceId}/logs?tail={tail}{from}", null, null, NodeJson.Default.LogLines, ct);
     }
 
     public Task<NodeStatus> StatusAsync(NodeConnection node, CancellationToken ct) =>
         SendAsync(node, HttpMethod.Get, "v1/status", null, null, NodeJson.Default.NodeStatus, ct);
 
     private async Task<T> SendAsync<T>(
-        NodeConnection node, HttpMethod method, string path, HttpContent? content, Guid? operationId, JsonTypeInfo<T> type, CancellationToken ct)
+        NodeConnection node, HttpMethod method, string path, HttpContent? content, Guid? operationId, JsonTypeInfo<T> type,
+        CancellationToken ct)
         where T : class
     {
         using var response = await SendAsync(node, method, path, content, operationId, ct);
@@ -90,7 +93,8 @@ internal sealed class NodeClient(HttpMessageInvoker http, TimeProvider time)
             // The deadline is for the body too, and nobody streams here.
             await response.Content.LoadIntoBufferAsync(MaxAnswerBytes, either.Token);
         }
-        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception e) when (e is HttpRequestException or IOException
+            || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
             throw new NodeCallException(NodeCallException.NodeUnreachable, $"Node {node.Name} does not answer.", isRetryable: true, e);
         }
@@ -109,7 +113,8 @@ internal sealed class NodeClient(HttpMessageInvoker http, TimeProvider time)
     private static async Task<NodeCallException> RefusalAsync(NodeConnection node, HttpResponseMessage response, CancellationToken ct)
     {
         var status = (int)response.StatusCode;
-        if (JsonInput.TryRead(await response.Content.ReadAsByteArrayAsync(ct), JsonBounds.Small, NodeJson.Default.NodeErrorBody, out var body, out _)
+        if (JsonInput.TryRead(
+            await response.Content.ReadAsByteArrayAsync(ct), JsonBounds.Small, NodeJson.Default.NodeErrorBody, out var body, out _)
             && body.Error is { Code: { } code, Message: { } message })
         {
             return new NodeCallException(code, message, isRetryable: status >= 500 && code != NodeErrors.NotSupported);

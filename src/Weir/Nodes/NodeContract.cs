@@ -12,8 +12,8 @@ internal static class NodeContract
     /// Rises with every change that the other side can notice; never falls.
     /// 1: 2026-11-22: desired state by PUT, process runtime, share instance and session, heartbeat.
     /// 2: 2026-11-30: removal_incomplete.
-    /// 3: 2026-11-30: maxSessions and callsAtOnce of a server, Retry-After with session_limit, and the answer to a heartbeat names what is not
-    /// placed on the node.
+    /// 3: 2026-11-30: maxSessions and callsAtOnce of a server, Retry-After with session_limit, and the answer to a heartbeat names what is
+    /// not placed on the node.
     /// 4: 2026-11-30: the phase of a server that starts, and one code for each cause: handshake_failed is no longer sent.
     /// </summary>
     public const int CapabilityVersion = 4;
@@ -84,7 +84,8 @@ internal sealed record LogLines(LogLine[] Lines);
 /// <param name="Isolation"><c>user</c>: one user per organization; <c>none</c>: the node is not root and serves one organization.</param>
 /// <param name="Problem">What keeps the node from serving, in one line that says what to do; or null.</param>
 internal sealed record NodeStatus(
-    int CapabilityVersion, string Version, string Isolation, string[] Runtimes, int Servers, int Children, long UptimeSeconds, string? Problem);
+    int CapabilityVersion, string Version, string Isolation, string[] Runtimes, int Servers, int Children, long UptimeSeconds,
+    string? Problem);
 
 /// <param name="Token">Empty where it is the bearer of the request, which is better: Weir then reads no body of who has none.</param>
 internal sealed record RegisterRequest(
@@ -101,7 +102,8 @@ internal sealed record HeartbeatRequest(string ApiUrl, NodeStatus Status, Server
     public const int MostBytes = 2 * 1024 * 1024;
 }
 
-/// <param name="NotPlaced">What the node has and should not run: it ends them and keeps their files. Null from a Weir before version 3.</param>
+/// <param name="NotPlaced">What the node has and should not run: it ends them and keeps their files. Null from a Weir before version
+/// 3.</param>
 internal sealed record HeartbeatResponse(int Applied, ServerGeneration[]? NotPlaced = null);
 
 /// <summary>An instance in the generation that was reported: nothing is said of a later one.</summary>

@@ -15,12 +15,15 @@ internal sealed record NodeConnection(Guid Id, string Name, Uri ApiUrl, string A
 /// The registered nodes as one immutable snapshot, looked up by every call to a server that a node runs, and renewed every two seconds.
 /// The same round finds the nodes that have fallen silent.
 /// </summary>
-internal sealed class NodeDirectory(NodesQueries queries, Keyring keyring, TimeProvider time, ILogger<NodeDirectory> logger) : BackgroundService
+internal sealed class NodeDirectory(NodesQueries queries, Keyring keyring, TimeProvider time, ILogger<NodeDirectory> logger)
+    : BackgroundService
 {
     /// <summary>Time between two rounds.</summary>
     public static readonly TimeSpan Every = TimeSpan.FromSeconds(2);
 
-    /// <summary>Three heartbeats of a node, and some. With the time between two rounds it is 20 s, in which a lost node is found (docs/nodes.md).</summary>
+    /// <summary>
+    /// Three heartbeats of a node, and some. With the time between two rounds it is 20 s, in which a lost node is found (docs/nodes.md).
+    /// </summary>
     public static readonly TimeSpan Stale = TimeSpan.FromSeconds(18);
 
     /// <summary>By node, of the connections that are known: a node that registers again has another one.</summary>
@@ -97,7 +100,8 @@ internal sealed class NodeDirectory(NodesQueries queries, Keyring keyring, TimeP
             return null;
         }
 
-        if (Uri.TryCreate(stored.ApiUrl, UriKind.Absolute, out var url) && NodeKeys.Open(keyring, stored.Id, stored.SealedApiKey) is { } key)
+        if (Uri.TryCreate(stored.ApiUrl, UriKind.Absolute, out var url)
+            && NodeKeys.Open(keyring, stored.Id, stored.SealedApiKey) is { } key)
         {
             _sealedKeys[stored.Id] = stored.SealedApiKey;
             return new NodeConnection(stored.Id, stored.Name, url, key, stored.IsOnline);

@@ -10,11 +10,14 @@ namespace Weir.Nodes;
 /// <summary>Asks each registered node at the address that it gave, as Weir does for each call. Changes nothing.</summary>
 internal static class NodeDoctor
 {
-    private const string Fix = "Check from this host that the address can be reached (advertise of weir-node, a firewall, the certificate), and that the node runs there.";
+    private const string Fix =
+        "Check from this host that the address can be reached (advertise of weir-node, a firewall, the certificate), and that the node "
+            + "runs there.";
 
     /// <param name="keyring">That the nodes' keys were sealed with; null: there is none here, and nobody is asked.</param>
     /// <returns>Nothing where the database does not answer, which <see cref="DatabaseDoctor"/> says.</returns>
-    public static async Task<IReadOnlyList<Diagnosis>> ExamineAsync(DatabaseConfig config, Keyring? keyring, HttpMessageInvoker http, CancellationToken ct)
+    public static async Task<IReadOnlyList<Diagnosis>> ExamineAsync(
+        DatabaseConfig config, Keyring? keyring, HttpMessageInvoker http, CancellationToken ct)
     {
         if (config.EngineUrl is not { } engine || keyring is null)
         {
@@ -40,13 +43,15 @@ internal static class NodeDoctor
         var check = $"node {node.Name}";
         if (node.ApiUrl is not { } apiUrl)
         {
-            return new Diagnosis(check, "has not spoken to this Weir since the restore, so nothing is asked of it", "Start it, with this Weir as its weir-url.");
+            return new Diagnosis(check, "has not spoken to this Weir since the restore, so nothing is asked of it",
+                "Start it, with this Weir as its weir-url.");
         }
 
         var where = node.IsOnline ? apiUrl : $"{apiUrl} (offline: Weir hears nothing of it)";
         if (NodeKeys.Open(keyring, node.Id, node.SealedApiKey) is not { } key)
         {
-            return new Diagnosis(check, $"{where}: its key does not open with this keyring", "Use the keyring that the node was registered with, or register the node anew.");
+            return new Diagnosis(check, $"{where}: its key does not open with this keyring",
+                "Use the keyring that the node was registered with, or register the node anew.");
         }
 
         try
@@ -54,7 +59,8 @@ internal static class NodeDoctor
             var status = await client.StatusAsync(new NodeConnection(node.Id, node.Name, new Uri(apiUrl), key, node.IsOnline), ct);
             return status.Problem is { } problem
                 ? new Diagnosis(check, $"{where}: {problem}", "Mend what the node says, and start it again.")
-                : new Diagnosis(check, $"{where}: answers, version {status.Version}, isolation {status.Isolation}, {status.Servers} servers");
+                : new Diagnosis(
+                    check, $"{where}: answers, version {status.Version}, isolation {status.Isolation}, {status.Servers} servers");
         }
         catch (NodeCallException e)
         {

@@ -32,5 +32,6 @@ internal static class NodeKeys
 
     /// <summary>Null where the keyring cannot open it.</summary>
     public static string? Open(Keyring keyring, Guid nodeId, byte[] sealedApiKey) =>
-        keyring.TryOpen(Purpose, sealedApiKey, nodeId.ToByteArray(bigEndian: true), out var apiKey) ? Encoding.UTF8.GetString(apiKey) : null;
+        keyring.TryOpen(Purpose, sealedApiKey, nodeId.ToByteArray(bigEndian: true), out var apiKey)
+            ? Encoding.UTF8.GetString(apiKey) : null;
 }

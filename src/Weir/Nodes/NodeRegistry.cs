@@ -20,29 +20,37 @@ internal sealed class NodeRegistry(
     public Task<string> IssueTokenAsync(string name, string? region, TimeSpan validFor, CancellationToken ct) =>
         new NodeTokens(queries, time).IssueAsync(name, region, validFor, ct);
 
-    /// <exception cref="WeirException">WR002: the token is not valid. WR001: the node says nonsense of itself. WR010: it is too old.</exception>
+    /// <exception cref="WeirException">WR002: the token is not valid. WR001: the node says nonsense of itself. WR010: it is too
+    /// old.</exception>
     public async Task<RegisterResponse> RegisterAsync(RegisterRequest request, IPAddress address, CancellationToken ct)
     {
         RequireCapability(request.CapabilityVersion);
-        if (request.ApiKey is not { Length: >= ShortestKey and <= 512 } || !IsApiUrl(request.ApiUrl) || request.Isolation is not ("user" or "none")
-            || request.Runtimes is not { Length: <= MostRuntimes } || !Array.TrueForAll(request.Runtimes, r => r is { Length: > 0 and <= 50 }))
+        if (request.ApiKey is not { Length: >= ShortestKey and <= 512 } || !IsApiUrl(request.ApiUrl)
+            || request.Isolation is not ("user" or "none")
+            || request.Runtimes is not { Length: <= MostRuntimes }
+            || !Array.TrueForAll(request.Runtimes, r => r is { Length: > 0 and <= 50 }))
         {
             throw new WeirException(ErrorCode.InvalidArgument,
-                "A node says its API's URL (scheme, host and port only), a key of at least 32 characters, its isolation, and its runtimes.");
+                "A node says its API's URL (scheme, host and port only), a key of at least 32 characters, its isolation, and its "
+                    + "runtimes.");
         }
 
         var (nodeId, tokenHash) = RequireTokenForm(request.Token);
 
         var nodeKey = NodeKeys.NewSecret();
         using var turn = await callers.EnterKeyAsync(address, ct);
-        var registered = await queries.RegisterAsync(tokenHash, NodeKeys.Hash(nodeKey), request, NodeKeys.Seal(keyring, nodeId, request.ApiKey));
+        var registered =
+            await queries.RegisterAsync(tokenHash, NodeKeys.Hash(nodeKey), request, NodeKeys.Seal(keyring, nodeId, request.ApiKey));
         directory.Wake();
-        // A token whose first half was changed has sealed its key to nobody: that node can be issued another token, and this one not be reached.
-        return registered == nodeId ? new RegisterResponse(nodeId, nodeKey) : throw new WeirException(ErrorCode.Unauthenticated, "the token is not valid");
+        // A token whose first half was changed has sealed its key to nobody: that node can be issued another token, and this one not be
+        // reached.
+        return registered == nodeId
+            ? new RegisterResponse(nodeId, nodeKey) : throw new WeirException(ErrorCode.Unauthenticated, "the token is not valid");
     }
 
     /// <exception cref="WeirException">WR002: it is no token, by its form.</exception>
-    public static (Guid NodeId, byte[] TokenHash) RequireTokenForm(string? token) => NodeKeys.TryReadToken(token, out var nodeId, out var tokenHash)
+    public static (Guid NodeId, byte[] TokenHash) RequireTokenForm(string? token) =>
+        NodeKeys.TryReadToken(token, out var nodeId, out var tokenHash)
         ? (nodeId, tokenHash)
         : throw new WeirException(ErrorCode.Unauthenticated, "the token is not valid");
 
@@ -78,7 +86,8 @@ internal sealed class NodeRegistry(
         }
 
         if (request.Status is not { Isolation: not null, Runtimes: not null, Version: not null } || !IsApiUrl(request.ApiUrl)
-            || request.Servers is not { Length: <= HeartbeatRequest.MostServers } || !Array.TrueForAll(request.Servers, s => s is { State: not null }))
+            || request.Servers is not { Length: <= HeartbeatRequest.MostServers }
+            || !Array.TrueForAll(request.Servers, s => s is { State: not null }))
         {
             throw new WeirException(ErrorCode.InvalidArgument,
                 $"A heartbeat has apiUrl, status, and at most {HeartbeatRequest.MostServers} servers, each with its state.");
@@ -99,6 +108,7 @@ internal sealed class NodeRegistry(
     }
 
     private static bool IsApiUrl(string? url) =>
-        Uri.TryCreate(url, UriKind.Absolute, out var parsed) && parsed.Scheme is "http" or "https" && parsed.GetLeftPart(UriPartial.Authority) == url
+        Uri.TryCreate(url, UriKind.Absolute, out var parsed) && parsed.Scheme is "http" or "https"
+            && parsed.GetLeftPart(UriPartial.Authority) == url
         && parsed.UserInfo.Length == 0;
 }

@@ -23,18 +23,21 @@ internal sealed class NodesQueries(Databases databases)
         from weir.claim_operations($1, $2, $3, $4, $5, $6)
         """;
 
-    private const string LogSource = "select organization_id, node_id, env, configuration, configuration_schema from weir.server_log_source($1)";
+    private const string LogSource =
+        "select organization_id, node_id, env, configuration, configuration_schema from weir.server_log_source($1)";
     private const string Record = "select weir.record_operation($1, $2, $3, $4, $5, $6)";
 
     public Task<Guid> IssueTokenAsync(string name, string? region, byte[] tokenHash, DateTimeOffset expiresAt, CancellationToken ct) =>
-        databases.Engine.ScalarAsync<Guid>(IssueToken, [Sql.Text(name), Sql.Text(region), Sql.Bytea(tokenHash), Sql.Timestamp(expiresAt)], ct);
+        databases.Engine.ScalarAsync<Guid>(
+            IssueToken, [Sql.Text(name), Sql.Text(region), Sql.Bytea(tokenHash), Sql.Timestamp(expiresAt)], ct);
 
     /// <summary>Null: the token is not good.</summary>
     public Task<Guid?> RegisterAsync(byte[] tokenHash, byte[] nodeKeyHash, RegisterRequest request, byte[] sealedApiKey) =>
         databases.Unverified.ScalarAsync<Guid?>(
             Register,
             [
-                Sql.Bytea(tokenHash), Sql.Bytea(nodeKeyHash), Sql.Text(request.ApiUrl), Sql.Bytea(sealedApiKey), Sql.Integer(request.CapabilityVersion),
+                Sql.Bytea(tokenHash), Sql.Bytea(nodeKeyHash), Sql.Text(request.ApiUrl), Sql.Bytea(sealedApiKey),
+                Sql.Integer(request.CapabilityVersion),
                 Sql.Text(request.Isolation), Sql.Array(NpgsqlTypes.NpgsqlDbType.Text, request.Runtimes),
             ],
             // Not ended when the caller goes away, who is not known: a statement that is cancelled is lines in PostgreSQL's log.
@@ -46,7 +49,8 @@ internal sealed class NodesQueries(Databases databases)
         (isKnown ? databases.Engine : databases.Unverified).ScalarAsync<Guid?>(Find, [Sql.Bytea(nodeKeyHash)], CancellationToken.None);
 
     /// <summary>Null: the key is no node's.</summary>
-    public async Task<HeartbeatResponse?> HeartbeatAsync(byte[] nodeKeyHash, HeartbeatRequest request, CancellationToken ct) => (await databases.Engine.QueryAsync(
+    public async Task<HeartbeatResponse?> HeartbeatAsync(
+        byte[] nodeKeyHash, HeartbeatRequest request, CancellationToken ct) => (await databases.Engine.QueryAsync(
         Heartbeat,
         [
             Sql.Bytea(nodeKeyHash), Sql.Text(request.ApiUrl),
@@ -77,7 +81,8 @@ internal sealed class NodesQueries(Databases databases)
         ct);
 
     /// <summary>How many nodes were found to be lost.</summary>
-    public Task<int> SweepAsync(TimeSpan stale, CancellationToken ct) => databases.Engine.ScalarAsync<int>(Sweep, [Sql.Interval(stale)], ct);
+    public Task<int> SweepAsync(TimeSpan stale, CancellationToken ct) =>
+        databases.Engine.ScalarAsync<int>(Sweep, [Sql.Interval(stale)], ct);
 
     /// <summary>Whether the database believes it.</summary>
     /// <param name="ago">When the node's port was found closed.</param>
@@ -132,7 +137,8 @@ internal sealed class NodesQueries(Databases databases)
 
     /// <summary>False when another replica holds the operation by now, or it has ended.</summary>
     public Task<bool> RecordAsync(
-        Guid operationId, Guid replicaId, string outcome, string? errorCode, string? error, DateTimeOffset? retryAt, CancellationToken ct) =>
+        Guid operationId, Guid replicaId, string outcome, string? errorCode, string? error, DateTimeOffset? retryAt,
+        CancellationToken ct) =>
         databases.Engine.ScalarAsync<bool>(
             Record,
             [Sql.Uuid(operationId), Sql.Uuid(replicaId), Sql.Text(outcome), Sql.Text(errorCode), Sql.Text(error), Sql.Timestamp(retryAt)],

@@ -39,7 +39,9 @@ internal sealed class OperationsWorker(
     /// <summary>So many of one organization at one node, or at its remote servers: what hangs there delays nobody else.</summary>
     private const int Share = 8;
 
-    /// <summary>So many are recorded at once, of one organization one: this waits for the organization's lock, on a connection that others need.</summary>
+    /// <summary>
+    /// So many are recorded at once, of one organization one: this waits for the organization's lock, on a connection that others need.
+    /// </summary>
     private const int MaxRecording = 2;
     private const int Attempts = 6;
     private static readonly TimeSpan Every = TimeSpan.FromMilliseconds(500);
@@ -129,8 +131,8 @@ internal sealed class OperationsWorker(
     }
 
     /// <summary>
-    /// The node has seen a later generation than this database has: it was restored. What is wanted is said anew, above what the node knows,
-    /// and this operation is superseded by that one.
+    /// The node has seen a later generation than this database has: it was restored. What is wanted is said anew, above what the node
+    /// knows, and this operation is superseded by that one.
     /// </summary>
     private async Task OvertakeAsync(Guid nodeId, ClaimedOperation operation, NodeCallException refusal, CancellationToken ct)
     {
@@ -152,7 +154,8 @@ internal sealed class OperationsWorker(
     }
 
     private NodeConnection Connection(Guid nodeId, ClaimedOperation operation) =>
-        operation.NodeApiUrl is { } url && operation.NodeSealedApiKey is { } sealedKey && NodeKeys.Open(keyring, nodeId, sealedKey) is { } key
+        operation.NodeApiUrl is { } url && operation.NodeSealedApiKey is { } sealedKey
+            && NodeKeys.Open(keyring, nodeId, sealedKey) is { } key
             ? new NodeConnection(nodeId, nodeId.ToString(), new Uri(url), key, IsOnline: true)
             : throw new NodeCallException(NodeCallException.NodeKeyLost,
                 "The node's key cannot be opened with this keyring, or was lost with it: register the node again.", isRetryable: true);
@@ -210,7 +213,8 @@ internal sealed class OperationsWorker(
     {
         if (operation.Action is "stop" or "delete")
         {
-            return operation.Action == "stop" ? new ServerStatus(operation.InstanceId, operation.Generation, ServerStates.Stopped, null, null) : null;
+            return operation.Action == "stop"
+                ? new ServerStatus(operation.InstanceId, operation.Generation, ServerStates.Stopped, null, null) : null;
         }
 
         if (!Uri.TryCreate(operation.EndpointUrl, UriKind.Absolute, out var endpoint))
@@ -279,7 +283,10 @@ internal sealed class OperationsWorker(
 
     private static TimeSpan Longer(TimeSpan wait, TimeSpan? asked) => asked > wait ? asked.Value : wait;
 
-    /// <summary>Doubles from attempt to attempt; up to half of it is left to chance, so that what failed together does not return together.</summary>
+    /// <summary>
+    /// Doubles from attempt to attempt; up to half of it is left to chance, so that what failed together does not return together.
+    /// </summary>
     private TimeSpan Wait(int attempt) =>
-        TimeSpan.FromMilliseconds(Math.Min(FirstWait.TotalMilliseconds * Math.Pow(2, attempt - 1), LongestWait.TotalMilliseconds) * (0.5 + (chance() / 2)));
+        TimeSpan.FromMilliseconds(
+            Math.Min(FirstWait.TotalMilliseconds * Math.Pow(2, attempt - 1), LongestWait.TotalMilliseconds) * (0.5 + (chance() / 2)));
 }

@@ -8,8 +8,8 @@ internal sealed class TemplateException(string message) : Exception(message);
 
 /// <summary>
 /// Fills an instance's configuration into the args and env of its catalog server. Only <c>${config.name}</c> is known here, and
-/// <c>${instanceDir}</c> is left for the node. Values are put in once and never read again as templates, and none of them becomes an option:
-/// a text that begins an argument must not begin with a dash.
+/// <c>${instanceDir}</c> is left for the node. Values are put in once and never read again as templates, and none of them becomes an
+/// option: a text that begins an argument must not begin with a dash.
 /// </summary>
 internal static partial class ServerTemplates
 {
@@ -121,7 +121,8 @@ internal static partial class ServerTemplates
         var name = match.Groups["config"];
         if (match.Value != NodeContract.InstanceDirPlaceholder && !name.Success)
         {
-            throw new TemplateException($"{match.Value} is not a placeholder: known are ${{config.…}} and {NodeContract.InstanceDirPlaceholder}.");
+            throw new TemplateException(
+                $"{match.Value} is not a placeholder: known are ${{config.…}} and {NodeContract.InstanceDirPlaceholder}.");
         }
 
         return name.Success && configuration.ValueKind == JsonValueKind.Object && configuration.TryGetProperty(name.Value, out value)
@@ -141,7 +142,8 @@ internal static partial class ServerTemplates
         ? throw new TemplateException($"The value of {placeholder} holds \"${{\" or NUL.")
         : text;
 
-    private static string NoOption(string text, JsonElement value, string placeholder) => value.ValueKind == JsonValueKind.String && text.StartsWith('-')
+    private static string NoOption(
+        string text, JsonElement value, string placeholder) => value.ValueKind == JsonValueKind.String && text.StartsWith('-')
         ? throw new TemplateException($"The value of {placeholder} begins with a dash; the server would take it for an option.")
         : text;
 

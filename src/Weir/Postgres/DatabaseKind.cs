@@ -15,11 +15,14 @@ internal static class DatabaseKind
             """, [], cancellationToken);
     }
 
-    /// <summary>Whether one of those users has this id. Asked only where <see cref="HasForeignUsersAsync"/> says that they are there.</summary>
+    /// <summary>
+    /// Whether one of those users has this id. Asked only where <see cref="HasForeignUsersAsync"/> says that they are there.
+    /// </summary>
     public static async Task<bool> HasUserAsync(string ownerUrl, Guid userId, CancellationToken cancellationToken)
     {
         await using var source = Source(ownerUrl);
-        return await source.ScalarAsync<bool>("select exists (select from auth.users where id = $1)", [Sql.Uuid(userId)], cancellationToken);
+        return await source.ScalarAsync<bool>(
+            "select exists (select from auth.users where id = $1)", [Sql.Uuid(userId)], cancellationToken);
     }
 
     private static NpgsqlDataSource Source(string ownerUrl)

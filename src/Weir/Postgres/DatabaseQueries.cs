@@ -11,7 +11,8 @@ namespace Weir.Postgres;
 internal static class DatabaseQueries
 {
     public static Task<IReadOnlyList<T>> QueryAsync<T>(
-        this NpgsqlDataSource source, string sql, NpgsqlParameter[] parameters, Func<NpgsqlDataReader, T> map, CancellationToken cancellationToken) =>
+        this NpgsqlDataSource source, string sql, NpgsqlParameter[] parameters, Func<NpgsqlDataReader, T> map,
+        CancellationToken cancellationToken) =>
         DatabaseErrors.GuardAsync<IReadOnlyList<T>>(async () =>
         {
             await using var connection = await source.OpenLiveAsync(cancellationToken);
@@ -28,7 +29,8 @@ internal static class DatabaseQueries
         });
 
     /// <summary>The first column of the first row; default where it is null or there is no row.</summary>
-    public static Task<T?> ScalarAsync<T>(this NpgsqlDataSource source, string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken) =>
+    public static Task<T?> ScalarAsync<T>(
+        this NpgsqlDataSource source, string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken) =>
         DatabaseErrors.GuardAsync(async () =>
         {
             await using var connection = await source.OpenLiveAsync(cancellationToken);
@@ -37,7 +39,8 @@ internal static class DatabaseQueries
             return await command.ExecuteScalarAsync(cancellationToken) is T value ? value : default;
         });
 
-    public static Task ExecuteAsync(this NpgsqlDataSource source, string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken) =>
+    public static Task ExecuteAsync(
+        this NpgsqlDataSource source, string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken) =>
         DatabaseErrors.GuardAsync(async () =>
         {
             await using var connection = await source.OpenLiveAsync(cancellationToken);
@@ -48,10 +51,12 @@ internal static class DatabaseQueries
 
     /// <summary>A column of type json or jsonb; an undefined element where it is null.</summary>
     public static JsonElement GetJson(this NpgsqlDataReader reader, int ordinal) =>
-        reader.IsDBNull(ordinal) ? default : JsonElement.Parse(reader.GetFieldValue<byte[]>(ordinal), new JsonDocumentOptions { MaxDepth = JsonDepth.Wrapped });
+        reader.IsDBNull(ordinal)
+            ? default : JsonElement.Parse(reader.GetFieldValue<byte[]>(ordinal), new JsonDocumentOptions { MaxDepth = JsonDepth.Wrapped });
 
     public static T? GetNullable<T>(this NpgsqlDataReader reader, int ordinal)
         where T : struct => reader.IsDBNull(ordinal) ? null : reader.GetFieldValue<T>(ordinal);
 
-    public static string? GetNullableString(this NpgsqlDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? null : reader.GetString(ordinal);
+    public static string? GetNullableString(this NpgsqlDataReader reader, int ordinal) => reader.IsDBNull(ordinal)
+        ? null : reader.GetString(ordinal);
 }

@@ -15,10 +15,14 @@ internal sealed class Databases : IAsyncDisposable
     /// </summary>
     private const int UnverifiedPoolSize = 8;
 
-    /// <summary>Connections of <see cref="KeyReads"/>. More than one organization's keys may use at once (<c>rest.maxConcurrent</c>).</summary>
+    /// <summary>
+    /// Connections of <see cref="KeyReads"/>. More than one organization's keys may use at once (<c>rest.maxConcurrent</c>).
+    /// </summary>
     private const int KeyReadsPoolSize = 8;
 
-    private Databases(NpgsqlDataSource gateway, NpgsqlDataSource engine, NpgsqlDataSource unverified, NpgsqlDataSource keyReads, NpgsqlDataSource admission,
+    private Databases(
+        NpgsqlDataSource gateway, NpgsqlDataSource engine, NpgsqlDataSource unverified, NpgsqlDataSource keyReads,
+        NpgsqlDataSource admission,
         NpgsqlDataSource aloneAdmission, NpgsqlDataSource completion, NpgsqlDataSource switches, NpgsqlDataSource newSessions) =>
         (Gateway, Engine, Unverified, KeyReads, Admission, AloneAdmission, Completion, Switches, NewSessions) =
         (gateway, engine, unverified, keyReads, admission, aloneAdmission, completion, switches, newSessions);
@@ -35,22 +39,31 @@ internal sealed class Databases : IAsyncDisposable
     /// </summary>
     public NpgsqlDataSource Unverified { get; }
 
-    /// <summary>The login <c>weir_engine</c> for what good keys of organizations read: it may take seconds, and takes no connection of <see cref="Engine"/>.</summary>
+    /// <summary>
+    /// The login <c>weir_engine</c> for what good keys of organizations read: it may take seconds, and takes no connection of
+    /// <see cref="Engine"/>.
+    /// </summary>
     public NpgsqlDataSource KeyReads { get; }
 
     /// <summary>The login <c>weir_engine</c> once more: a pool that nothing but admission can use up.</summary>
     public NpgsqlDataSource Admission { get; }
 
-    /// <summary>Admission of one organization whose calls made a batch fail: it takes no connection of the others, and has more time.</summary>
+    /// <summary>
+    /// Admission of one organization whose calls made a batch fail: it takes no connection of the others, and has more time.
+    /// </summary>
     public NpgsqlDataSource AloneAdmission { get; }
 
-    /// <summary>The login <c>weir_engine</c> with <c>synchronous_commit=off</c>: outcomes, whose loss a crash may cost but nothing else.</summary>
+    /// <summary>
+    /// The login <c>weir_engine</c> with <c>synchronous_commit=off</c>: outcomes, whose loss a crash may cost but nothing else.
+    /// </summary>
     public NpgsqlDataSource Completion { get; }
 
     /// <summary>The login <c>weir_engine</c>: asks what is switched off, on a connection that no flood of other work can use up.</summary>
     public NpgsqlDataSource Switches { get; }
 
-    /// <summary>The login <c>weir_engine</c>, a new session for each statement: what a pool's old sessions have may be gone for new ones.</summary>
+    /// <summary>
+    /// The login <c>weir_engine</c>, a new session for each statement: what a pool's old sessions have may be gone for new ones.
+    /// </summary>
     public NpgsqlDataSource NewSessions { get; }
 
     /// <exception cref="ConfigException">One of the two URLs is missing.</exception>
@@ -77,7 +90,8 @@ internal sealed class Databases : IAsyncDisposable
             Build("weir-engine", config.EngineUrl!, config, config.PoolSize, EngineOptions),
             Build("weir-unverified", config.EngineUrl!, config, UnverifiedPoolSize, EngineOptions),
             Build("weir-key-reads", config.EngineUrl!, config, KeyReadsPoolSize, EngineOptions),
-            // A full batch takes less than a tenth of this at the most that rules may cost. One that takes longer is decided again in parts.
+            // A full batch takes less than a tenth of this at the most that rules may cost. One that takes longer is decided again in
+            // parts.
             Build("weir-admission", config.EngineUrl!, config, 2, EngineOptions + " -c statement_timeout=1s", prepared: 10),
             Build("weir-admission-alone", config.EngineUrl!, config, 1, EngineOptions + " -c statement_timeout=2s", prepared: 10),
             Build("weir-completion", config.EngineUrl!, config, 1, EngineOptions + " -c synchronous_commit=off", prepared: 10),

@@ -5,13 +5,15 @@ using Npgsql;
 namespace Weir.Postgres;
 
 /// <summary>
-/// Hands out no dead connection of a pool. After PostgreSQL restarted, or a proxy closed what was idle, a pool's connections are dead and it does not
-/// know: whoever sends the next statement finds out, and cannot tell whether it was carried out. So a connection that was idle is asked
-/// first, before anything of the request is sent, and a dead one is replaced. Nothing is ever sent twice.
+/// Hands out no dead connection of a pool. After PostgreSQL restarted, or a proxy closed what was idle, a pool's connections are dead and
+/// it does not know: whoever sends the next statement finds out, and cannot tell whether it was carried out. So a connection that was idle
+/// is asked first, before anything of the request is sent, and a dead one is replaced. Nothing is ever sent twice.
 /// </summary>
 internal static class LiveConnections
 {
-    /// <summary>A connection that was used so lately is not asked: PostgreSQL takes longer to stop and start. Under load this costs nothing.</summary>
+    /// <summary>
+    /// A connection that was used so lately is not asked: PostgreSQL takes longer to stop and start. Under load this costs nothing.
+    /// </summary>
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Sessions whose last use is remembered for one pool; one that is not remembered is asked.</summary>
@@ -19,7 +21,9 @@ internal static class LiveConnections
 
     private const string Question = "select 1";
 
-    /// <summary>Whoever does not answer it in this time is behind a firewall that forgot the connection, or too busy to take another statement.</summary>
+    /// <summary>
+    /// Whoever does not answer it in this time is behind a firewall that forgot the connection, or too busy to take another statement.
+    /// </summary>
     private const int AnswerSeconds = 2;
 
     private static readonly ConditionalWeakTable<NpgsqlDataSource, ConcurrentDictionary<int, long>> Pools = [];

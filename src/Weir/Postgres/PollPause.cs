@@ -9,7 +9,8 @@ namespace Weir.Postgres;
 internal sealed class PollPause(TimeSpan length, TimeProvider time)
 {
     // Not a semaphore: one whose wait was given up may still hand the next hint to that wait, and so lose it.
-    private readonly Channel<bool> _hint = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _hint =
+        Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
     /// <summary>There may be something to see: look now.</summary>
     public void End() => _hint.Writer.TryWrite(true);

@@ -32,7 +32,8 @@ internal sealed class Rehearsal : IAsyncDisposable
     private readonly NpgsqlConnection _connection;
     private readonly NpgsqlTransaction _transaction;
 
-    private Rehearsal(NpgsqlConnection connection, NpgsqlTransaction transaction) => (_connection, _transaction) = (connection, transaction);
+    private Rehearsal(NpgsqlConnection connection, NpgsqlTransaction transaction) =>
+        (_connection, _transaction) = (connection, transaction);
 
     /// <exception cref="Errors.WeirException">Unavailable: the database does not answer.</exception>
     public static Task<Rehearsal> BeginAsync(string ownerUrl, CancellationToken cancellationToken) => DatabaseErrors.GuardAsync(async () =>
@@ -63,7 +64,8 @@ internal sealed class Rehearsal : IAsyncDisposable
         await _connection.DisposeAsync();
     }
 
-    public Task<IReadOnlyList<T>> QueryAsync<T>(string sql, NpgsqlParameter[] parameters, Func<NpgsqlDataReader, T> map, CancellationToken cancellationToken) =>
+    public Task<IReadOnlyList<T>> QueryAsync<T>(
+        string sql, NpgsqlParameter[] parameters, Func<NpgsqlDataReader, T> map, CancellationToken cancellationToken) =>
         DatabaseErrors.GuardAsync<IReadOnlyList<T>>(async () =>
         {
             await using var command = new NpgsqlCommand(sql, _connection, _transaction);
@@ -87,7 +89,8 @@ internal sealed class Rehearsal : IAsyncDisposable
 
     /// <summary>One statement as somebody. Its effects stay until the end of the rehearsal.</summary>
     /// <exception cref="Errors.WeirException">It failed; then the rehearsal is over.</exception>
-    public Task<IReadOnlyList<string>> ActAsync(Actor actor, string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken) =>
+    public Task<IReadOnlyList<string>> ActAsync(
+        Actor actor, string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken) =>
         DatabaseErrors.GuardAsync(async () =>
         {
             var rows = await RunAsync(actor, [], sql, parameters, cancellationToken);
@@ -98,7 +101,8 @@ internal sealed class Rehearsal : IAsyncDisposable
     /// <summary>One statement as somebody, undone at once, whatever came of it.</summary>
     /// <param name="afterwards">Is run before it is undone, where it succeeded.</param>
     /// <exception cref="Errors.WeirException">Unavailable: it took too long, or waited for somebody else.</exception>
-    public Task<Attempt> TryAsync(Actor actor, string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken, Func<Task>? afterwards = null) =>
+    public Task<Attempt> TryAsync(
+        Actor actor, string sql, NpgsqlParameter[] parameters, CancellationToken cancellationToken, Func<Task>? afterwards = null) =>
         DatabaseErrors.GuardAsync(async () =>
         {
             Attempt attempt;
@@ -108,7 +112,9 @@ internal sealed class Rehearsal : IAsyncDisposable
             }
             catch (PostgresException e) when (!DatabaseErrors.MeansUnavailable(e.SqlState))
             {
-                attempt = new Attempt(e.SqlState, string.Join(' ', new[] { e.MessageText, e.Detail, e.Hint }.Where(text => text is not null)), []);
+                attempt =
+                    new Attempt(
+                        e.SqlState, string.Join(' ', new[] { e.MessageText, e.Detail, e.Hint }.Where(text => text is not null)), []);
             }
 
             if (attempt.Sqlstate is null && afterwards is not null)

@@ -1,12 +1,13 @@
 namespace Weir.Postgres;
 
 /// <summary>How much may be claimed, and what counts as running meanwhile.</summary>
-/// <param name="Nodes">The node of each piece, in the order of <paramref name="Organizations"/>; null for what is asked of a remote server.</param>
+/// <param name="Nodes">The node of each piece, in the order of <paramref name="Organizations"/>; null for what is asked of a remote
+/// server.</param>
 internal sealed record ClaimableWork(int Limit, int Share, Guid[] Organizations, Guid?[] Nodes);
 
 /// <summary>
-/// Work that a worker has claimed for organizations and not ended yet. Each claim names it, so that the database hands out no more than a share
-/// to one organization at one node: servers and nodes that hang delay only their own.
+/// Work that a worker has claimed for organizations and not ended yet. Each claim names it, so that the database hands out no more than a
+/// share to one organization at one node: servers and nodes that hang delay only their own.
 /// </summary>
 /// <param name="changed">Called when a piece of work ends, because more may be claimed then.</param>
 internal sealed class RunningWork(Action changed)
@@ -39,7 +40,9 @@ internal sealed class RunningWork(Action changed)
             if (free <= most / 2)
             {
                 // As if their shares ran already.
-                running = running.Concat(_pieces.Select(p => p.OrganizationId).Distinct().SelectMany(o => Enumerable.Repeat((o, default(Guid?)), share)));
+                running =
+                    running.Concat(
+                        _pieces.Select(p => p.OrganizationId).Distinct().SelectMany(o => Enumerable.Repeat((o, default(Guid?)), share)));
             }
             else
             {

@@ -39,7 +39,9 @@ internal static class Sql
         return Array(type, values);
     }
 
-    /// <summary>A literal whose type follows from where it stands, as one in quotes would: what it is compared with says how it is read.</summary>
+    /// <summary>
+    /// A literal whose type follows from where it stands, as one in quotes would: what it is compared with says how it is read.
+    /// </summary>
     public static NpgsqlParameter Literal(string value) => Of(NpgsqlDbType.Unknown, value);
 
     /// <summary>The text of a JSON document, in the form in which it came.</summary>

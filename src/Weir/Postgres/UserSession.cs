@@ -63,15 +63,18 @@ internal sealed class UserSession(NpgsqlDataSource gateway, CallerErrors? errors
             && answer.TryGetProperty("error", out var error)
             && error.ValueKind == JsonValueKind.String
             && ErrorCodes.TryParse(error.GetString(), out var code)
-                ? throw new WeirException(code, Member(answer, "message") ?? "Refused.", Member(answer, "hint")) { RetryAfter = RetryAfter(answer) }
+                ? throw new WeirException(
+                    code, Member(answer, "message") ?? "Refused.", Member(answer, "hint")) { RetryAfter = RetryAfter(answer) }
                 : answer;
     }
 
     /// <summary>Of a refusal that says how long it lasts. Seconds.</summary>
     private static TimeSpan? RetryAfter(JsonElement answer) =>
-        answer.TryGetProperty("retry_after", out var seconds) && seconds.ValueKind == JsonValueKind.Number ? TimeSpan.FromSeconds(seconds.GetDouble()) : null;
+        answer.TryGetProperty("retry_after", out var seconds) && seconds.ValueKind == JsonValueKind.Number
+            ? TimeSpan.FromSeconds(seconds.GetDouble()) : null;
 
-    private Task<T> BoundAsync<T>(Guid? userId, Func<Task<T>> work) => errors is null ? work() : errors.RunAsync(userId is { } id ? $"user {id}" : null, work);
+    private Task<T> BoundAsync<T>(Guid? userId, Func<Task<T>> work) => errors is null
+        ? work() : errors.RunAsync(userId is { } id ? $"user {id}" : null, work);
 
     private static NpgsqlBatchCommand Bind(Guid? userId, StatementBounds? bounds, SignIn? signIn = null)
     {

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Hosting;
 namespace Weir.Replicas;
 
 /// <summary>
-/// How long a replica that was asked to stop waits for the calls that run: less than its host does, so that those which do not end can still be
-/// answered and recorded.
+/// How long a replica that was asked to stop waits for the calls that run: less than its host does, so that those which do not end can
+/// still be answered and recorded.
 /// </summary>
 internal sealed class LastCalls : IDisposable
 {

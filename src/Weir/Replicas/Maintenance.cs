@@ -10,7 +10,8 @@ namespace Weir.Replicas;
 /// What a database needs now and then, in small statements that any replica may run and several may at once: counted denials move to the
 /// record, usage is rolled up, the log's next months are made, and what is old is deleted.
 /// </summary>
-internal sealed class Maintenance(Databases databases, WeirConfig config, TimeProvider time, ILogger<Maintenance> logger) : BackgroundService
+internal sealed class Maintenance(Databases databases, WeirConfig config, TimeProvider time, ILogger<Maintenance> logger)
+    : BackgroundService
 {
     private const string CloseDenialCounts = "select weir.close_denial_counts($1)";
     private const string RollUpUsage = "select weir.roll_up_usage($1)";
@@ -39,7 +40,8 @@ internal sealed class Maintenance(Databases databases, WeirConfig config, TimePr
         await databases.Engine.ExecuteAsync(EnsureLogPartitions, [], ct);
         var kept = config.Maintenance;
         await RepeatAsync(async () => await databases.Engine.ScalarAsync<int>(
-            Purge, [Days(kept.IdempotencyKeyDays), Days(kept.ChatTurnDays), Days(kept.SecurityEventDays), Sql.Integer(Batch)], ct) >= Batch);
+            Purge, [Days(kept.IdempotencyKeyDays), Days(kept.ChatTurnDays), Days(kept.SecurityEventDays), Sql.Integer(Batch)], ct)
+            >= Batch);
         await RepeatAsync(async () => await databases.Engine.ScalarAsync<int>(PurgeDeleted, [Sql.Integer(Batch)], ct) >= Batch);
     }
 

@@ -6,7 +6,9 @@ using Weir.Postgres;
 
 namespace Weir.Replicas;
 
-/// <summary>This process among its kind: says every few seconds that it lives, and refuses to start with another keyring than the others'.</summary>
+/// <summary>
+/// This process among its kind: says every few seconds that it lives, and refuses to start with another keyring than the others'.
+/// </summary>
 /// <param name="internalUrl">Where the others reach this one: known for sure only once it listens.</param>
 internal sealed class Replica(
     Guid id, Func<string> internalUrl, Databases databases, Keyring keyring, IHostApplicationLifetime lifetime,

@@ -19,7 +19,8 @@ internal sealed class ReplicaDirectory(Databases databases, TimeProvider time)
     /// <param name="after">An address that did not answer: looked up anew.</param>
     /// <exception cref="Errors.WeirException">WR009: the database does not answer.</exception>
     public async Task<ReplicaAddress?> FindAsync(Guid id, ReplicaAddress? after, CancellationToken ct) =>
-        (after is null ? (await LiveAsync(ct)).FirstOrDefault(r => r.Id == id) : null) ?? (await LoadAsync(ct)).FirstOrDefault(r => r.Id == id && r != after);
+        (after is null ? (await LiveAsync(ct)).FirstOrDefault(r => r.Id == id) : null)
+            ?? (await LoadAsync(ct)).FirstOrDefault(r => r.Id == id && r != after);
 
     /// <exception cref="Errors.WeirException">WR009: the database does not answer.</exception>
     public async Task<IReadOnlyList<ReplicaAddress>> LiveAsync(CancellationToken ct)

@@ -9,7 +9,9 @@ using Weir.Mcp;
 
 namespace Weir.Rest;
 
-/// <summary>Named arguments of a function: their names, and the JSON object that PostgreSQL takes them from, by the declared types.</summary>
+/// <summary>
+/// Named arguments of a function: their names, and the JSON object that PostgreSQL takes them from, by the declared types.
+/// </summary>
 internal sealed partial record CallArguments(IReadOnlyList<string> Names, string Json)
 {
     /// <summary>Of a person: PostgreSQL refuses U+0000 and half pairs by codes that clients know.</summary>
@@ -52,7 +54,8 @@ internal sealed partial record CallArguments(IReadOnlyList<string> Names, string
     public static (CallArguments Arguments, IReadOnlyList<KeyValuePair<string, string>> Filters) Parse(
         IReadOnlyList<PublishedFunction> candidates, IReadOnlyList<KeyValuePair<string, string>> query, bool isKnown)
     {
-        var known = candidates.SelectMany(f => f.Arguments).DistinctBy(a => a.Name, StringComparer.Ordinal).ToDictionary(a => a.Name, StringComparer.Ordinal);
+        var known = candidates.SelectMany(f => f.Arguments).DistinctBy(a => a.Name, StringComparer.Ordinal)
+            .ToDictionary(a => a.Name, StringComparer.Ordinal);
         var given = query.Where(p => known.ContainsKey(p.Key)).ToArray();
         if (given.GroupBy(p => p.Key, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
         {

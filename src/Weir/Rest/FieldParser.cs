@@ -6,14 +6,15 @@ namespace Weir.Rest;
 internal static partial class FieldParser
 {
     /// <summary>
-    /// The types that <c>::</c> may name, and what the statement says. Never jsonb: a text of 64 KiB that somebody wrote can be gigabytes as the
-    /// text of a jsonb, which prints 1e131000 in full. As json it stays what it is.
+    /// The types that <c>::</c> may name, and what the statement says. Never jsonb: a text of 64 KiB that somebody wrote can be gigabytes
+    /// as the text of a jsonb, which prints 1e131000 in full. As json it stays what it is.
     /// </summary>
     private static readonly Dictionary<string, string> Casts = new(StringComparer.Ordinal)
     {
         ["text"] = "text", ["varchar"] = "text", ["uuid"] = "uuid", ["bool"] = "boolean", ["boolean"] = "boolean",
         ["int"] = "integer", ["int4"] = "integer", ["integer"] = "integer", ["int8"] = "bigint", ["bigint"] = "bigint",
-        ["numeric"] = "numeric", ["float8"] = "double precision", ["date"] = "date", ["timestamptz"] = "timestamptz", ["json"] = "json", ["jsonb"] = "json",
+        ["numeric"] = "numeric", ["float8"] = "double precision", ["date"] = "date", ["timestamptz"] = "timestamptz", ["json"] = "json",
+        ["jsonb"] = "json",
     };
 
     public static Field Parse(PublishedRelation relation, string text)
@@ -21,11 +22,13 @@ internal static partial class FieldParser
         var form = FieldForm().Match(text);
         if (!form.Success)
         {
-            throw RestErrors.Parse("column", text, "A column, perhaps in double quotes, or a path into a JSON column such as data->name or data->>name, was expected.");
+            throw RestErrors.Parse("column", text,
+                "A column, perhaps in double quotes, or a path into a JSON column such as data->name or data->>name, was expected.");
         }
 
         var column = relation.Column(form.Groups["column"].Value);
-        var path = form.Groups["arrow"].Captures.Zip(form.Groups["key"].Captures, (arrow, key) => new PathStep(Unquoted(key.Value), arrow.Length == 3)).ToArray();
+        var path = form.Groups["arrow"].Captures.Zip(
+            form.Groups["key"].Captures, (arrow, key) => new PathStep(Unquoted(key.Value), arrow.Length == 3)).ToArray();
         return path.Length == 0 || column.IsJson ? new Field(column, path)
             : throw RestErrors.Parse("column", text, $"{column.Name} is not a JSON column.");
     }
@@ -66,7 +69,9 @@ internal static partial class FieldParser
         return [.. items];
     }
 
-    /// <summary>Whether one stands outside of double quotes. Each character is looked at once, or twice behind a quote that is not closed.</summary>
+    /// <summary>
+    /// Whether one stands outside of double quotes. Each character is looked at once, or twice behind a quote that is not closed.
+    /// </summary>
     private static bool HasParenthesis(string text)
     {
         var cursor = new TextCursor(text);
@@ -117,7 +122,8 @@ internal static partial class FieldParser
                         Parse(relation, form.Groups["field"].Value),
                         form.Groups["direction"].Value == "desc",
                         form.Groups["nulls"] is { Success: true, Value: var nulls } ? nulls == "nullsfirst" : null)
-                    : throw RestErrors.Parse("order", item, "column, then perhaps .asc or .desc, then perhaps .nullsfirst or .nullslast, was expected.");
+                    : throw RestErrors.Parse(
+                        "order", item, "column, then perhaps .asc or .desc, then perhaps .nullsfirst or .nullslast, was expected.");
             }).ToArray();
     }
 
@@ -131,23 +137,27 @@ internal static partial class FieldParser
 
         var field = Parse(relation, form.Groups["field"].Value);
         var cast = form.Groups["cast"] is { Success: true, Value: var type }
-            ? Casts.GetValueOrDefault(type) ?? throw RestErrors.Parse("select parameter", text, $"A type of {string.Join(", ", Casts.Keys)} was expected.")
+            ? Casts.GetValueOrDefault(type)
+                ?? throw RestErrors.Parse("select parameter", text, $"A type of {string.Join(", ", Casts.Keys)} was expected.")
             : null;
         // Of a path the last key that is a name, as PostgREST does it.
         var name = form.Groups["alias"] is { Success: true, Value: var alias } ? Unquoted(alias.Trim(' '))
             : field.Path.LastOrDefault(step => !int.TryParse(step.Key, out _))?.Key ?? field.Column.Name;
         return AliasForm().IsMatch(name) ? new Selected(field, name, cast)
-            : throw RestErrors.Parse("select parameter", text, "An alias is of at most 63 letters, digits, spaces and _ $ -, and begins with a letter or an underscore.");
+            : throw RestErrors.Parse("select parameter", text,
+                "An alias is of at most 63 letters, digits, spaces and _ $ -, and begins with a letter or an underscore.");
     }
 
     [GeneratedRegex(@"^ *(""(?<column>[A-Za-z_][A-Za-z0-9_]{0,62})""|(?<column>[A-Za-z_][A-Za-z0-9_]{0,62}))"
         + @"((?<arrow>->>?)(?<key>""([^""\\]|\\.){1,100}""|([^->.,():""]|-(?!>)){1,100})){0,8} *\z", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex FieldForm();
 
-    [GeneratedRegex(@"^((?<alias>[^:()]{1,100}):(?!:))?(?<field>(""([^""\\]|\\.)*""|[^:()""]){1,1000})(::(?<cast>\w{1,20}))?\z", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^((?<alias>[^:()]{1,100}):(?!:))?(?<field>(""([^""\\]|\\.)*""|[^:()""]){1,1000})(::(?<cast>\w{1,20}))?\z",
+        RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex SelectForm();
 
-    [GeneratedRegex(@"^(?<field>[^.()]{1,1000})(\.(?<direction>asc|desc))?(\.(?<nulls>nullsfirst|nullslast))?\z", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(
+        @"^(?<field>[^.()]{1,1000})(\.(?<direction>asc|desc))?(\.(?<nulls>nullsfirst|nullslast))?\z", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex OrderForm();
 
     [GeneratedRegex(@"^[A-Za-z_][A-Za-z0-9_$ -]{0,62}\z", RegexOptions.ExplicitCapture, 1000)]

@@ -16,7 +16,8 @@ internal sealed class FilterParser(PublishedRelation relation)
     {
         "and" or "or" => Tree(value, isOr: key == "or", negated: false),
         "not.and" or "not.or" => Tree(value, isOr: key == "not.or", negated: true),
-        _ when !key.Contains('"') && key.IndexOf('.', StringComparison.Ordinal) is var dot and > 0 => throw RestErrors.NotEmbedded(key[..dot]),
+        _ when !key.Contains('"') && key.IndexOf('.', StringComparison.Ordinal) is var dot and > 0 =>
+            throw RestErrors.NotEmbedded(key[..dot]),
         _ => Comparison(FieldParser.Parse(relation, key), new TextCursor(value), inTree: false),
     };
 
@@ -52,7 +53,13 @@ internal sealed class FilterParser(PublishedRelation relation)
 
     private Condition Part(TextCursor cursor, int depth)
     {
-        foreach (var (word, isOr, negated) in new[] { ("and(", false, false), ("or(", true, false), ("not.and(", false, true), ("not.or(", true, true) })
+        foreach (var (word, isOr, negated) in new[]
+        {
+            ("and(", false, false),
+            ("or(", true, false),
+            ("not.and(", false, true),
+            ("not.or(", true, true),
+        })
         {
             if (cursor.StartsWith(word))
             {
@@ -127,7 +134,8 @@ internal sealed class FilterParser(PublishedRelation relation)
         {
             OperatorKind.Is when !IsValues.Contains(value, StringComparer.Ordinal) =>
                 throw RestErrors.Parse("filter", "is." + value, $"One of {string.Join(", ", IsValues)} was expected."),
-            OperatorKind.Pattern when value.Length > RestLimits.Pattern => throw RestErrors.TooMuch($"A pattern can have {RestLimits.Pattern} characters."),
+            OperatorKind.Pattern when value.Length > RestLimits.Pattern =>
+                throw RestErrors.TooMuch($"A pattern can have {RestLimits.Pattern} characters."),
             _ when @operator.IsLike => value.Replace('*', '%'),
             _ => value,
         };

@@ -1,6 +1,8 @@
 namespace Weir.Rest;
 
-/// <summary>What a key of an organization may call. What it reads is decided in SQL (<c>weir.read_with_key</c>); these are the names and arguments.</summary>
+/// <summary>
+/// What a key of an organization may call. What it reads is decided in SQL (<c>weir.read_with_key</c>); these are the names and arguments.
+/// </summary>
 internal static class KeyFunctions
 {
     private static readonly PublishedColumn Organization = new("organization_id", "uuid");

@@ -27,7 +27,8 @@ internal sealed record Operator(string Name, string Sql, OperatorKind Kind)
     private static readonly Operator[] All =
     [
         new("eq", "=", OperatorKind.Value), new("neq", "<>", OperatorKind.Single),
-        new("gt", ">", OperatorKind.Value), new("gte", ">=", OperatorKind.Value), new("lt", "<", OperatorKind.Value), new("lte", "<=", OperatorKind.Value),
+        new("gt", ">", OperatorKind.Value), new("gte", ">=", OperatorKind.Value), new("lt", "<", OperatorKind.Value),
+        new("lte", "<=", OperatorKind.Value),
         new("like", "~~", OperatorKind.Pattern), new("ilike", "~~*", OperatorKind.Pattern),
         new("in", "= any", OperatorKind.List), new("is", "is", OperatorKind.Is), new("isdistinct", "is distinct from", OperatorKind.Single),
         new("cs", "@>", OperatorKind.Single), new("cd", "<@", OperatorKind.Single), new("ov", "&&", OperatorKind.Single),

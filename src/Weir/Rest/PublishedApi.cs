@@ -21,7 +21,8 @@ internal sealed record PublishedRelation(string Name, IReadOnlyList<PublishedCol
 /// <param name="Rows">The columns of a table function; null where it answers with a value.</param>
 /// <param name="ForAnon">Whether PostgreSQL lets <c>anon</c> execute it.</param>
 internal sealed record PublishedFunction(
-    string Name, IReadOnlyList<PublishedColumn> Arguments, int Required, bool ReturnsSet, string ResultType, PublishedRelation? Rows, bool ForAnon = false)
+    string Name, IReadOnlyList<PublishedColumn> Arguments, int Required, bool ReturnsSet, string ResultType, PublishedRelation? Rows,
+    bool ForAnon = false)
 {
     public bool Takes(IReadOnlyCollection<string> names) =>
         names.All(name => Arguments.Any(a => a.Name == name)) && Arguments.Take(Required).All(a => names.Contains(a.Name));
@@ -33,7 +34,8 @@ internal sealed record PublishedFunction(
 /// </summary>
 internal sealed class PublishedApi(IEnumerable<PublishedRelation> relations, IEnumerable<PublishedFunction> functions)
 {
-    private readonly FrozenDictionary<string, PublishedRelation> _relations = relations.ToFrozenDictionary(r => r.Name, StringComparer.Ordinal);
+    private readonly FrozenDictionary<string, PublishedRelation> _relations =
+        relations.ToFrozenDictionary(r => r.Name, StringComparer.Ordinal);
     private readonly FrozenDictionary<string, PublishedFunction[]> _functions =
         functions.GroupBy(f => f.Name, StringComparer.Ordinal).ToFrozenDictionary(g => g.Key, g => g.ToArray(), StringComparer.Ordinal);
 

@@ -1,6 +1,8 @@
 namespace Weir.Rest;
 
-/// <summary>Keeps the published names. Read when first needed and when a name is not found that may be new, at most every few seconds.</summary>
+/// <summary>
+/// Keeps the published names. Read when first needed and when a name is not found that may be new, at most every few seconds.
+/// </summary>
 internal sealed class PublishedApis(RestQueries queries, TimeProvider time)
 {
     private static readonly TimeSpan MinimumAge = TimeSpan.FromSeconds(5);
@@ -11,7 +13,9 @@ internal sealed class PublishedApis(RestQueries queries, TimeProvider time)
 
     public Task<PublishedApi> GetAsync(CancellationToken ct) => ReadAsync(notOlderThan: TimeSpan.MaxValue, ct);
 
-    /// <summary>The names as they are now, or were a few seconds ago: whoever asks for nonsense must not make us read all the time.</summary>
+    /// <summary>
+    /// The names as they are now, or were a few seconds ago: whoever asks for nonsense must not make us read all the time.
+    /// </summary>
     public Task<PublishedApi> ReadAgainAsync(CancellationToken ct) => ReadAsync(MinimumAge, ct);
 
     /// <summary>The database may be another one than it was: after a migration, or a lost connection.</summary>
@@ -23,7 +27,9 @@ internal sealed class PublishedApis(RestQueries queries, TimeProvider time)
         }
     }
 
-    /// <summary>One reads for all who wait, and goes on when they leave: a statement that is cancelled is lines in PostgreSQL's log.</summary>
+    /// <summary>
+    /// One reads for all who wait, and goes on when they leave: a statement that is cancelled is lines in PostgreSQL's log.
+    /// </summary>
     private Task<PublishedApi> ReadAsync(TimeSpan notOlderThan, CancellationToken ct)
     {
         lock (_lock)

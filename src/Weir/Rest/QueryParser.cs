@@ -13,7 +13,8 @@ internal static partial class QueryParser
 
     /// <param name="query">Decoded, in the order in which they came; a filter may be there several times.</param>
     /// <param name="range">The <c>Range</c> header; one that is not understood is none, as RFC 9110 says.</param>
-    public static ReadRequest Parse(PublishedRelation relation, IReadOnlyList<KeyValuePair<string, string>> query, string? range, long maxRows)
+    public static ReadRequest Parse(
+        PublishedRelation relation, IReadOnlyList<KeyValuePair<string, string>> query, string? range, long maxRows)
     {
         var settings = new Dictionary<string, string>(StringComparer.Ordinal);
         var conditions = new List<Condition>();
@@ -74,9 +75,11 @@ internal static partial class QueryParser
         }
 
         return number >= 0 ? number
-            : throw RestErrors.Range(key == "limit" ? "Limit should be greater than or equal to zero." : "Offset should be greater than or equal to zero.");
+            : throw RestErrors.Range(
+                key == "limit" ? "Limit should be greater than or equal to zero." : "Offset should be greater than or equal to zero.");
     }
 
-    [GeneratedRegex(@"^(items=)?(?<first>\d{1,15})-(?<last>\d{0,15})\z", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(
+        @"^(items=)?(?<first>\d{1,15})-(?<last>\d{0,15})\z", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex RangeForm();
 }

@@ -23,7 +23,8 @@ internal sealed record Comparison(bool Negated, Field Field, Operator Operator, 
 {
     /// <summary>Whether the value, or each of its list, can be of the column's type.</summary>
     public bool Fits() => Field.Path.Any(step => step.AsText) || Operator.Kind == OperatorKind.Pattern
-        || (Operator.Kind == OperatorKind.List || Quantifier is not null ? Items().All(item => ValueForms.Fits(Type, item)) : ValueForms.Fits(Type, Value));
+        || (Operator.Kind == OperatorKind.List || Quantifier is not null
+            ? Items().All(item => ValueForms.Fits(Type, item)) : ValueForms.Fits(Type, Value));
 
     private string Type => Field.Path.Count > 0 ? "jsonb" : Field.Column.Type;
 
@@ -48,14 +49,16 @@ internal sealed record Comparison(bool Negated, Field Field, Operator Operator, 
 internal sealed record RowRange(long Offset, long Limit)
 {
     /// <summary><c>Content-Range</c>, as PostgREST writes it.</summary>
-    public string Header(long rows, long? total) => $"{(rows > 0 && total != 0 ? $"{Offset}-{Offset + rows - 1}" : "*")}/{(total is { } all ? $"{all}" : "*")}";
+    public string Header(long rows, long? total) =>
+        $"{(rows > 0 && total != 0 ? $"{Offset}-{Offset + rows - 1}" : "*")}/{(total is { } all ? $"{all}" : "*")}";
 
     /// <summary>206 where there is more than this, which only a count can tell.</summary>
     public static int Status(long rows, long? total) => total is { } all && rows < all ? 206 : 200;
 }
 
 /// <summary>What a query string asks of a relation.</summary>
-internal sealed record ReadRequest(IReadOnlyList<Selected> Select, IReadOnlyList<Condition> Conditions, IReadOnlyList<Ordering> Order, RowRange Range)
+internal sealed record ReadRequest(
+    IReadOnlyList<Selected> Select, IReadOnlyList<Condition> Conditions, IReadOnlyList<Ordering> Order, RowRange Range)
 {
     /// <summary>
     /// Which filters have a value that cannot be of their column's type, once PostgreSQL has refused one of them without saying which; all
@@ -65,8 +68,11 @@ internal sealed record ReadRequest(IReadOnlyList<Selected> Select, IReadOnlyList
     {
         var all = Conditions.SelectMany(Comparisons).Where(c => c.Operator.Kind != OperatorKind.Is).ToArray();
         var odd = all.Where(c => !c.Fits()).ToArray();
-        var named = (odd.Length > 0 ? odd : Select.Any(s => s.Cast is not null) ? [] : all).Select(c => $"{c.Field.Column.Name} ({c.Field.Column.Type})").Distinct(StringComparer.Ordinal).ToArray();
-        return named.Length == 0 ? null : $"It is about {(odd.Length > 0 || named.Length == 1 ? "" : "one of ")}{string.Join(", ", named)}.";
+        var named =
+            (odd.Length > 0 ? odd : Select.Any(s => s.Cast is not null) ? [] : all).Select(
+                c => $"{c.Field.Column.Name} ({c.Field.Column.Type})").Distinct(StringComparer.Ordinal).ToArray();
+        return named.Length == 0
+            ? null : $"It is about {(odd.Length > 0 || named.Length == 1 ? "" : "one of ")}{string.Join(", ", named)}.";
     }
 
     private static IEnumerable<Comparison> Comparisons(Condition condition) => condition switch

@@ -13,7 +13,8 @@ namespace Weir.Rest;
 /// <param name="Query">Decoded, in order.</param>
 /// <param name="Count">Whether the rows are to be counted.</param>
 /// <param name="ReadOnly">Nothing may be written on the way: GET and HEAD.</param>
-/// <param name="Key">A key of an organization, not verified yet: the database does that before it reads anything, and in the statement that reads.</param>
+/// <param name="Key">A key of an organization, not verified yet: the database does that before it reads anything, and in the statement that
+/// reads.</param>
 /// <param name="Address">Where it comes from, which is who asks where nobody is known.</param>
 /// <param name="SignIn">When the person signed in; null if their token does not say it.</param>
 internal sealed record RestCall(
@@ -49,7 +50,8 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, PerCaller
             throw RestErrors.KeyMisplaced();
         }
 
-        var relation = (await apis.GetAsync(ct)).Relation(table) ?? (await AgainAsync(call, ct))?.Relation(table) ?? throw RestErrors.Table(table);
+        var relation = (await apis.GetAsync(ct)).Relation(table) ?? (await AgainAsync(call, ct))?.Relation(table)
+            ?? throw RestErrors.Table(table);
         RefuseAnon(call, relation.ForAnon);
         var request = QueryParser.Parse(relation, call.Query, call.Range, config.MaxRows);
         var rows = await RunAsync(call, RestStatement.Read(relation, request, call.Format, call.Count), ct, request.Misfits);
@@ -65,9 +67,11 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, PerCaller
             return await CallWithKeyAsync(name, body, call, key, ct);
         }
 
-        var candidates = (await apis.GetAsync(ct)).Functions(name) is { Count: > 0 } known ? known : (await AgainAsync(call, ct))?.Functions(name) ?? [];
+        var candidates = (await apis.GetAsync(ct)).Functions(name) is { Count: > 0 } known
+            ? known : (await AgainAsync(call, ct))?.Functions(name) ?? [];
         var isKnown = call.UserId is not null;
-        var (arguments, query) = body is { } json ? (CallArguments.Parse(json, isKnown), call.Query) : CallArguments.Parse(candidates, call.Query, isKnown);
+        var (arguments, query) =
+            body is { } json ? (CallArguments.Parse(json, isKnown), call.Query) : CallArguments.Parse(candidates, call.Query, isKnown);
         var function = Choose(name, candidates, arguments.Names);
         RefuseAnon(call, function.ForAnon);
         var request = QueryParser.Parse(function.Rows ?? new PublishedRelation(name, []), query, call.Range, config.MaxRows);
@@ -105,7 +109,8 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, PerCaller
         }
     }
 
-    private async Task<RestAnswer> CallWithKeyAsync(string name, ReadOnlyMemory<byte>? body, RestCall call, OrganizationKey key, CancellationToken ct)
+    private async Task<RestAnswer> CallWithKeyAsync(
+        string name, ReadOnlyMemory<byte>? body, RestCall call, OrganizationKey key, CancellationToken ct)
     {
         var function = KeyFunctions.Find(name) ?? throw RestErrors.KeyMisplaced();
         var (arguments, query) = body is { } json
@@ -115,12 +120,15 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, PerCaller
         var organization = queries.IsSeen(key) ? null : await ProveAsync(key, call.Caller, ct);
         using var ofKey = await EnterAsync($"key {key.Id}", ct);
         organization ??= await queries.OrganizationOfAsync(key, isSeen: true) ?? throw Refused();
-        var rows = await RunAsync(call, $"organization {organization}", () => queries.ReadWithKeyAsync(key, call.ReadOnly, name, arguments.Json, ct), ct);
+        var rows = await RunAsync(
+            call, $"organization {organization}", () => queries.ReadWithKeyAsync(key, call.ReadOnly, name, arguments.Json, ct), ct);
         ThrowRefusal(function, rows.Body);
         return new RestAnswer(200, request.Range.Header(rows.Rows, total: null), rows.Body);
     }
 
-    /// <summary>A key that was not seen good here lately counts by its network address while it is looked up, because key ids can be made up.</summary>
+    /// <summary>
+    /// A key that was not seen good here lately counts by its network address while it is looked up, because key ids can be made up.
+    /// </summary>
     private async Task<Guid?> ProveAsync(OrganizationKey key, string caller, CancellationToken ct)
     {
         using var turn = await EnterAsync(caller, ct);
@@ -132,12 +140,15 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, PerCaller
     private async Task<IDisposable> EnterAsync(string caller, CancellationToken ct) =>
         await share.EnterAsync(caller, ct) ?? throw RestErrors.TooManyAtOnce(config.MaxConcurrent);
 
-    /// <summary>The names as they are now. Who is not signed in is answered from those that are kept: what is not there is not theirs either.</summary>
-    private async Task<PublishedApi?> AgainAsync(RestCall call, CancellationToken ct) => call.UserId is null ? null : await apis.ReadAgainAsync(ct);
+    /// <summary>
+    /// The names as they are now. Who is not signed in is answered from those that are kept: what is not there is not theirs either.
+    /// </summary>
+    private async Task<PublishedApi?> AgainAsync(RestCall call, CancellationToken ct) => call.UserId is null
+        ? null : await apis.ReadAgainAsync(ct);
 
     /// <summary>
-    /// Nobody is signed in, and PostgreSQL has granted <c>anon</c> nothing of it. The statement would be refused alike; but each refused one
-    /// is lines in PostgreSQL's log, and anybody can send it.
+    /// Nobody is signed in, and PostgreSQL has granted <c>anon</c> nothing of it. The statement would be refused alike; but each refused
+    /// one is lines in PostgreSQL's log, and anybody can send it.
     /// </summary>
     private static void RefuseAnon(RestCall call, bool forAnon)
     {
@@ -159,7 +170,8 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, PerCaller
         RunAsync(call, call.Caller, () => queries.RunAsync(call.UserId, call.SignIn, call.ReadOnly, statement, ct), ct, misfits);
 
     /// <param name="misfits">What of the arguments a value that PostgreSQL cannot use is about, where that can be told.</param>
-    private async Task<RestRows> RunAsync(RestCall call, string caller, Func<Task<RestRows>> work, CancellationToken ct, Func<string?>? misfits = null)
+    private async Task<RestRows> RunAsync(
+        RestCall call, string caller, Func<Task<RestRows>> work, CancellationToken ct, Func<string?>? misfits = null)
     {
         using var turn = await EnterAsync(caller, ct);
         try
@@ -212,7 +224,8 @@ internal sealed class RestApi(PublishedApis apis, RestQueries queries, PerCaller
         }
 
         var answer = JsonElement.Parse(text.Span, new JsonDocumentOptions { MaxDepth = JsonDepth.Wrapped });
-        if (answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("error", out var error) && error.ValueKind == JsonValueKind.String
+        if (answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("error", out var error)
+            && error.ValueKind == JsonValueKind.String
             && ErrorCodes.TryParse(error.GetString(), out var code))
         {
             throw RestErrors.Refusal(code, Text(answer, "message") ?? "Refused.", Text(answer, "hint"));

@@ -31,12 +31,14 @@ internal static class RestErrors
     public static RestException Body(string message) => new(400, "PGRST102", message);
 
     public static RestException Number(string argument) =>
-        new(400, "PGRST102", $"The argument {Clip(argument)} has a number that is out of range.", NumberBounds.Description, page: Page("limits"));
+        new(400, "PGRST102", $"The argument {Clip(argument)} has a number that is out of range.", NumberBounds.Description,
+            page: Page("limits"));
 
     public static RestException Range(string details) => new(416, "PGRST103", "Requested range not satisfiable", details);
 
     public static RestException Profile(string name) =>
-        new(406, "PGRST106", $"Invalid schema: {Clip(name)}", hint: "Only the following schemas are exposed: public.", page: Page("refused"));
+        new(406, "PGRST106", $"Invalid schema: {Clip(name)}", hint: "Only the following schemas are exposed: public.",
+            page: Page("refused"));
 
     public static RestException MediaType(string accept) =>
         new(406, "PGRST107", $"None of these media types are available: {Clip(accept)}", page: Page("refused"));
@@ -96,7 +98,8 @@ internal static class RestErrors
     }
 
     public static RestException Ambiguous(string name) =>
-        new(300, "PGRST203", $"Could not choose the best candidate function between those that are called public.{name}", hint: "Name all parameters.");
+        new(300, "PGRST203", $"Could not choose the best candidate function between those that are called public.{name}",
+            hint: "Name all parameters.");
 
     /// <summary>The token cannot be read, or is not signed by who signs them here.</summary>
     public static RestException InvalidToken() => new(401, "PGRST301", "The token is not valid here.", hint: "Sign in again.");
@@ -124,7 +127,10 @@ internal static class RestErrors
     public static RestException Refusal(ErrorCode code, string message, string? hint, string? page = null) =>
         new(code.HttpStatus(), code.Sqlstate(), message, hint: hint, page: page);
 
-    /// <summary>What the database raised. Null: an internal error, which only the log may tell, or the database's own trouble, which the log tells too.</summary>
+    /// <summary>
+    /// What the database raised. Null: an internal error, which only the log may tell, or the database's own trouble, which the log tells
+    /// too.
+    /// </summary>
     public static RestException? From(WeirException error, bool isAnon, bool readOnly) => DatabaseErrors.SqlstateOf(error) switch
     {
         _ when DatabaseErrors.IsLibraryTrouble(error) => null,

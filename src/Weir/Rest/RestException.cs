@@ -3,7 +3,8 @@ using Weir.Errors;
 namespace Weir.Rest;
 
 /// <summary>A refusal in PostgREST's form. Its texts are ours and hold nothing of any row.</summary>
-internal sealed class RestException(int status, string code, string message, string? details = null, string? hint = null, string? page = null) : Exception(message)
+internal sealed class RestException(
+    int status, string code, string message, string? details = null, string? hint = null, string? page = null) : Exception(message)
 {
     /// <summary>HTTP.</summary>
     public int Status => status;

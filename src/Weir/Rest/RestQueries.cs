@@ -6,7 +6,8 @@ using Weir.Postgres;
 namespace Weir.Rest;
 
 /// <summary>What <c>/rest/v1</c> asks of the database: the published names, as the engine; everything else as the caller.</summary>
-internal sealed class RestQueries(Databases databases, UserSession users, RestConfig config, CallerErrors? errors = null, SeenKeys? seenKeys = null)
+internal sealed class RestQueries(
+    Databases databases, UserSession users, RestConfig config, CallerErrors? errors = null, SeenKeys? seenKeys = null)
 {
     private const string Columns = "select relation_name, column_name, column_type, for_anon from weir.published_columns()";
     private const string Authenticate = "select organization_id from weir.authenticate_organization_key($1, $2)";
@@ -21,7 +22,8 @@ internal sealed class RestQueries(Databases databases, UserSession users, RestCo
     public async Task<PublishedApi> PublishedAsync(CancellationToken ct)
     {
         var columns = await databases.Engine.QueryAsync(
-            Columns, [], r => (Relation: r.GetString(0), Column: new PublishedColumn(r.GetString(1), r.GetString(2)), ForAnon: r.GetBoolean(3)), ct);
+            Columns, [],
+            r => (Relation: r.GetString(0), Column: new PublishedColumn(r.GetString(1), r.GetString(2)), ForAnon: r.GetBoolean(3)), ct);
         var functions = await databases.Engine.QueryAsync(Functions, [], Function, ct);
         return new PublishedApi(columns.GroupBy(c => c.Relation, StringComparer.Ordinal)
             .Select(g => new PublishedRelation(g.Key, [.. g.Select(c => c.Column)], g.Any(c => c.ForAnon))), functions);
@@ -29,19 +31,21 @@ internal sealed class RestQueries(Databases databases, UserSession users, RestCo
 
     /// <summary>Identity, bounds and statement: one round trip, one transaction.</summary>
     /// <exception cref="RestException">The rows are larger than <c>rest.maxBytes</c>.</exception>
-    public Task<RestRows> RunAsync(Guid? userId, SignIn? signIn, bool readOnly, RestStatement statement, CancellationToken ct) => users.ReadAsync(
+    public Task<RestRows> RunAsync(
+        Guid? userId, SignIn? signIn, bool readOnly, RestStatement statement, CancellationToken ct) => users.ReadAsync(
         userId, Bounds(readOnly), statement.Text, statement.Parameters,
         (reader, token) => RestRows.ReadAsync(reader, statement.Shape, config.MaxBytes, token), ct, signIn);
 
     /// <summary>
-    /// What a key of an organization reads, on connections that nothing else needs; whether it may is decided in that same statement, though the key was
-    /// proved before.
+    /// What a key of an organization reads, on connections that nothing else needs; whether it may is decided in that same statement,
+    /// though the key was proved before.
     /// </summary>
     public Task<RestRows> ReadWithKeyAsync(
         OrganizationKey key, bool readOnly, string function, string arguments, CancellationToken ct)
     {
         Task<RestRows> Work() => databases.KeyReads.ReadAsync(
-            Bounds(readOnly), ReadWithKey, [Sql.Text(key.Id), Sql.Bytea(key.SecretHash), Sql.Text(function), Sql.Jsonb(arguments), Sql.Integer(config.MaxBytes)],
+            Bounds(readOnly), ReadWithKey,
+            [Sql.Text(key.Id), Sql.Bytea(key.SecretHash), Sql.Text(function), Sql.Jsonb(arguments), Sql.Integer(config.MaxBytes)],
             (reader, token) => RestRows.ReadAsync(reader, RestShape.Object, config.MaxBytes, token), ct);
 
         return errors is null ? Work() : errors.RunAsync($"key {key.Id}", Work);
@@ -51,8 +55,8 @@ internal sealed class RestQueries(Databases databases, UserSession users, RestCo
     public bool IsSeen(OrganizationKey key) => seenKeys?.Contains(key.Id, key.SecretHash) == true;
 
     /// <summary>
-    /// The organization of a key that is good; null of any other. It neither fails nor ends when the caller goes away, because either is lines in
-    /// PostgreSQL's log.
+    /// The organization of a key that is good; null of any other. It neither fails nor ends when the caller goes away, because either is
+    /// lines in PostgreSQL's log.
     /// </summary>
     public async Task<Guid?> OrganizationOfAsync(OrganizationKey key, bool isSeen)
     {
@@ -80,5 +84,8 @@ internal sealed class RestQueries(Databases databases, UserSession users, RestCo
     }
 
     private static PublishedColumn[] Named(NpgsqlDataReader r, int ordinal) =>
-        [.. r.GetFieldValue<string[]>(ordinal).Zip(r.GetFieldValue<string[]>(ordinal + 1), (name, type) => new PublishedColumn(name, type))];
+        [
+            .. r.GetFieldValue<string[]>(ordinal)
+                .Zip(r.GetFieldValue<string[]>(ordinal + 1), (name, type) => new PublishedColumn(name, type)),
+        ];
 }

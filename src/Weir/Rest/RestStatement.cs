@@ -17,8 +17,8 @@ internal sealed record RestFormat(RestShape Shape, bool StripNulls);
 
 /// <summary>
 /// A statement and its values. Every identifier in the text is quoted and comes from the catalog (an alias, from a closed alphabet), every
-/// operator and type from a closed list, every value is bound. It answers row by row, so that neither PostgreSQL nor this process ever holds
-/// the whole: how many rows fit (null: not asked), whether this one is too large to be said, and its JSON (null: there is no row).
+/// operator and type from a closed list, every value is bound. It answers row by row, so that neither PostgreSQL nor this process ever
+/// holds the whole: how many rows fit (null: not asked), whether this one is too large to be said, and its JSON (null: there is no row).
 /// </summary>
 internal sealed class RestStatement
 {
@@ -49,7 +49,8 @@ internal sealed class RestStatement
     }
 
     /// <summary>Rows of a table function, which is called once.</summary>
-    public static RestStatement CallRows(PublishedFunction function, CallArguments arguments, ReadRequest request, RestFormat format, bool count)
+    public static RestStatement CallRows(
+        PublishedFunction function, CallArguments arguments, ReadRequest request, RestFormat format, bool count)
     {
         var statement = new RestStatement(format.Shape);
         statement._text.Append("with \"the call\" as materialized (select r.* from ");
@@ -65,20 +66,25 @@ internal sealed class RestStatement
     /// <param name="setting">
     /// A setting that is switched on in the transaction before the function is called. The function must have an argument. Null: none.
     /// </param>
-    public static RestStatement CallValue(PublishedFunction function, CallArguments arguments, long maxRows, long maxBytes, string? setting = null)
+    public static RestStatement CallValue(
+        PublishedFunction function, CallArguments arguments, long maxRows, long maxBytes, string? setting = null)
     {
         var statement = new RestStatement(function.ReturnsSet ? RestShape.Array : RestShape.Object);
         var value = function.ResultType == "void" ? "null" : "coalesce(to_json(r.value)::text, 'null')";
         statement._text.Append("with ");
         if (setting is not null)
         {
-            statement._text.Append(CultureInfo.InvariantCulture, $"{Setting} as materialized (select set_config({statement.Bind(Sql.Text(setting))}, 'on', true) as value), ");
+            statement._text.Append(CultureInfo.InvariantCulture,
+                $"{Setting} as materialized (select set_config({statement.Bind(Sql.Text(setting))}, 'on', true) as value), ");
         }
 
         statement._text.Append(CultureInfo.InvariantCulture, $"\"the call\" as materialized (select {value} as value from ");
         statement.Call(function, arguments, "r(value)", afterSetting: setting is not null);
         statement._text.Append(CultureInfo.InvariantCulture, $" limit {statement.Bind(Sql.Bigint(maxRows))}), ")
-            .Append(CultureInfo.InvariantCulture, $"\"the size\" as (select value, coalesce(octet_length(value) > {statement.Bind(Sql.Bigint(maxBytes))}, false) as is_too_large from \"the call\") ")
+            .Append(
+            CultureInfo.InvariantCulture,
+            $"\"the size\" as (select value, coalesce(octet_length(value) > {statement.Bind(Sql.Bigint(maxBytes))}, false) as is_too_large "
+                + $"from \"the call\") ")
             .Append("select null::bigint, is_too_large, case when not is_too_large then value end from \"the size\"");
         return statement;
     }
@@ -90,7 +96,9 @@ internal sealed class RestStatement
         {
             var types = function.Arguments.ToDictionary(a => a.Name, a => a.Type, StringComparer.Ordinal);
             var json = Bind(Sql.Json(arguments.Json));
-            _text.Append(afterSetting ? $"{Setting} s, json_to_record(case when s.value is not null then {json} end) as a(" : $"json_to_record({json}) as a(");
+            _text.Append(
+                afterSetting ? $"{Setting} s, json_to_record(case when s.value is not null then {json} end) as a("
+                    : $"json_to_record({json}) as a(");
             _text.AppendJoin(", ", arguments.Names.Select(n => $"{Quote(n)} {types[n]}")).Append("), ");
         }
 
@@ -104,16 +112,21 @@ internal sealed class RestStatement
     /// </summary>
     private void Rows(string source, ReadRequest request, RestFormat format, bool count)
     {
-        var columns = string.Concat(request.Select.Select(s => s.Field.Column.Name).Distinct(StringComparer.Ordinal).Select(name => $"t.{Quote(name)}, "));
+        var columns = string.Concat(
+            request.Select.Select(s => s.Field.Column.Name).Distinct(StringComparer.Ordinal).Select(name => $"t.{Quote(name)}, "));
         var where = request.Conditions.Count == 0 ? "" : " where " + string.Join(" and ", request.Conditions.Select(Write));
         var order = request.Order.Count == 0 ? "" : " order by " + string.Join(", ", request.Order.Select(Write));
-        var items = string.Join(", ", request.Select.Select(s => $"{Write(s.Field)}{(s.Cast is null ? "" : "::" + s.Cast)} as {Quote(s.Alias)}"));
+        var items =
+            string.Join(", ", request.Select.Select(s => $"{Write(s.Field)}{(s.Cast is null ? "" : "::" + s.Cast)} as {Quote(s.Alias)}"));
         var row = format.StripNulls ? "json_strip_nulls(row_to_json(r))" : "row_to_json(r)";
         _text.Append(CultureInfo.InvariantCulture, $"{Page} as (select {columns}true as {IsThere} from {source} t{where}{order} ")
-            .Append(CultureInfo.InvariantCulture, $"limit {Bind(Sql.Bigint(request.Range.Limit))} offset {Bind(Sql.Bigint(request.Range.Offset))}) ")
-            .Append(CultureInfo.InvariantCulture, $"select n.total, false, case when t.{IsThere} then (select {row} from (select {items}) r)::text end ")
             .Append(CultureInfo.InvariantCulture,
-                $"from (select {(count ? $"(select count(*) from {source} t{where})" : "null::bigint")} as total) n left join {Page} t on true");
+            $"limit {Bind(Sql.Bigint(request.Range.Limit))} offset {Bind(Sql.Bigint(request.Range.Offset))}) ")
+            .Append(CultureInfo.InvariantCulture,
+            $"select n.total, false, case when t.{IsThere} then (select {row} from (select {items}) r)::text end ")
+            .Append(CultureInfo.InvariantCulture,
+                $"from (select {(count ? $"(select count(*) from {source} t{where})" : "null::bigint")} as total) n left join {Page} t on "
+                    + $"true");
     }
 
     private string Write(Condition condition) => (condition.Negated ? "not " : "") + condition switch

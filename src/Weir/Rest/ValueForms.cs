@@ -9,7 +9,9 @@ namespace Weir.Rest;
 /// </summary>
 internal static class ValueForms
 {
-    private static readonly string[] Booleans = ["t", "tr", "tru", "true", "f", "fa", "fal", "fals", "false", "y", "ye", "yes", "n", "no", "on", "of", "off", "1", "0"];
+    private static readonly string[] Booleans = [
+        "t", "tr", "tru", "true", "f", "fa", "fal", "fals", "false", "y", "ye", "yes", "n", "no", "on", "of", "off", "1", "0",
+    ];
     private static readonly string[] Times = ["now", "today", "tomorrow", "yesterday", "epoch", "infinity", "-infinity"];
     private static readonly string[] Numbers = ["nan", "infinity", "-infinity", "inf", "-inf"];
 

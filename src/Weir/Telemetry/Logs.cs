@@ -20,7 +20,8 @@ internal static class Logs
         // What writes is the console; what callers could repeat goes through RepeatedLines first.
         logging.Services.RemoveAll<ILoggerProvider>();
         logging.Services.AddSingleton<ConsoleLoggerProvider>();
-        logging.Services.AddSingleton<ILoggerProvider>(s => new RepeatedLines(s.GetRequiredService<ConsoleLoggerProvider>(), TimeProvider.System));
+        logging.Services.AddSingleton<ILoggerProvider>(
+            s => new RepeatedLines(s.GetRequiredService<ConsoleLoggerProvider>(), TimeProvider.System));
         logging.Services.Configure<ConsoleLoggerOptions>(options => options.LogToStandardErrorThreshold = LogLevel.Trace);
         logging.SetMinimumLevel(LogLevel.Information);
         logging.AddFilter("Microsoft", LogLevel.Warning);

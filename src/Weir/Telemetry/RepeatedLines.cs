@@ -31,7 +31,8 @@ internal sealed class RepeatedLines : ILoggerProvider, ISupportExternalScope
 
     public ILogger CreateLogger(string categoryName) => new Logger(this, categoryName, _inner.CreateLogger(categoryName));
 
-    public void SetScopeProvider(IExternalScopeProvider scopeProvider) => (_inner as ISupportExternalScope)?.SetScopeProvider(scopeProvider);
+    public void SetScopeProvider(IExternalScopeProvider scopeProvider) =>
+        (_inner as ISupportExternalScope)?.SetScopeProvider(scopeProvider);
 
     public void Dispose()
     {
@@ -80,7 +81,8 @@ internal sealed class RepeatedLines : ILoggerProvider, ISupportExternalScope
 
         foreach (var (kind, count) in ended.Where(e => e.Value.Left > 0))
         {
-            count.Logger.Log(kind.Level, "{Count} more lines like this within {Seconds} s: {Line}", count.Left, Window.TotalSeconds, count.Sample);
+            count.Logger.Log(
+                kind.Level, "{Count} more lines like this within {Seconds} s: {Line}", count.Left, Window.TotalSeconds, count.Sample);
         }
     }
 
@@ -102,7 +104,8 @@ internal sealed class RepeatedLines : ILoggerProvider, ISupportExternalScope
 
         public bool IsEnabled(LogLevel logLevel) => inner.IsEnabled(logLevel);
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             if (!IsEnabled(logLevel))
             {
@@ -111,7 +114,8 @@ internal sealed class RepeatedLines : ILoggerProvider, ISupportExternalScope
 
             var text = formatter(state, exception);
             // The template is the last of a message's values, where it has any.
-            var template = state is IReadOnlyList<KeyValuePair<string, object?>> { Count: > 0 } values && values[^1].Value is string format ? format : text;
+            var template = state is IReadOnlyList<KeyValuePair<string, object?>> { Count: > 0 } values && values[^1].Value is string format
+                ? format : text;
             if (lines.Admit(inner, category, logLevel, template, exception is null ? text : $"{text} {exception}"))
             {
                 inner.Log(logLevel, eventId, state, exception, formatter);

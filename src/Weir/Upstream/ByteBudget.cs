@@ -1,8 +1,8 @@
 namespace Weir.Upstream;
 
 /// <summary>
-/// How many bytes of messages this replica holds at once, by organization. Whatever waits in the gateway counts here; docs/security.md lists
-/// all of it. A message is counted once; the memory behind it is up to three times as much, because it is read, rewritten and sent.
+/// How many bytes of messages this replica holds at once, by organization. Whatever waits in the gateway counts here; docs/security.md
+/// lists all of it. A message is counted once; the memory behind it is up to three times as much, because it is read, rewritten and sent.
 /// </summary>
 /// <param name="mostPerCall">Of what one server may make one call, stream or queue hold.</param>
 /// <param name="mostPerOrganization">Of all that one organization holds.</param>
@@ -114,7 +114,8 @@ internal sealed class ByteAccount(ByteBudget budget, Guid organization, long mos
 
     public static UpstreamException Full() => new(
         UpstreamFailure.OverBudget, "What the server sends is more than the call (twice mcp.maxResponseBytes) or its organization "
-            + "(limits.heldMegabytesPerOrganization) may hold at this replica at once, or all organizations together (limits.heldMegabytes).");
+            + "(limits.heldMegabytesPerOrganization) may hold at this replica at once, or all organizations together "
+            + "(limits.heldMegabytes).");
 
     /// <summary>Gives everything back. Disposing of what was taken before gives nothing back again.</summary>
     public void Clear()

@@ -14,7 +14,8 @@ internal static class ConnectionFailures
             Cause = cause,
             NothingSent = e is HttpRequestException
             {
-                HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,
+                HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError
+                    or HttpRequestError.SecureConnectionError,
             },
         };
     }

@@ -146,7 +146,9 @@ internal static class FailureCauses
         429 => (FailureCause.RateLimited, "The server answered 429: it received too many requests."),
         503 => (FailureCause.ServerUnavailable, "The server answered 503: it is temporarily unavailable."),
         >= 500 => (FailureCause.ServerError, $"The server answered {status}: an internal error."),
-        >= 300 and < 400 => (FailureCause.Redirected, $"The server answered {status}: a redirect, which Weir does not follow. Set the address that it leads to."),
+        >= 300 and < 400 =>
+            (FailureCause.Redirected,
+            $"The server answered {status}: a redirect, which Weir does not follow. Set the address that it leads to."),
         _ => (FailureCause.HttpError, $"The server answered {status}."),
     };
 }

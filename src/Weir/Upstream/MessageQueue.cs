@@ -3,13 +3,17 @@ using System.Threading.Channels;
 
 namespace Weir.Upstream;
 
-/// <summary>Messages that wait for one reader, bounded in bytes by an account. The connection that they come from carries other calls too, so it is not held up.</summary>
+/// <summary>
+/// Messages that wait for one reader, bounded in bytes by an account. The connection that they come from carries other calls too, so it is
+/// not held up.
+/// </summary>
 internal sealed class MessageQueue(ByteAccount account)
 {
     /// <summary>What a message that waits costs beside its bytes.</summary>
     private const int Overhead = 256;
 
-    private readonly Channel<(ReadOnlyMemory<byte> Message, ByteHold Hold)> _waiting = Channel.CreateUnbounded<(ReadOnlyMemory<byte>, ByteHold)>();
+    private readonly Channel<(ReadOnlyMemory<byte> Message, ByteHold Hold)> _waiting =
+        Channel.CreateUnbounded<(ReadOnlyMemory<byte>, ByteHold)>();
 
     /// <summary>False where there is no room: the message is dropped.</summary>
     public bool TryAdd(ReadOnlyMemory<byte> message)
@@ -46,7 +50,9 @@ internal sealed class MessageQueue(ByteAccount account)
     /// <summary>Nothing more comes. The reader gets what waits, and then <paramref name="failure"/>.</summary>
     public void Complete(UpstreamException? failure = null) => _waiting.Writer.TryComplete(failure);
 
-    /// <summary>Each message counts until the next one is asked for; the one that the reader stops at counts until the account is closed.</summary>
+    /// <summary>
+    /// Each message counts until the next one is asked for; the one that the reader stops at counts until the account is closed.
+    /// </summary>
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAllAsync([EnumeratorCancellation] CancellationToken ct)
     {
         await foreach (var (message, hold) in _waiting.Reader.ReadAllAsync(ct))

@@ -20,7 +20,8 @@ internal static class RetryAfterHeader
         if (text.Length > 0 && text.All(char.IsAsciiDigit))
         {
             // More digits than a number has are a long time too.
-            return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) ? Clamp(TimeSpan.FromSeconds(seconds)) : Longest;
+            return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)
+                ? Clamp(TimeSpan.FromSeconds(seconds)) : Longest;
         }
 
         return response.Headers.RetryAfter?.Date is { } date ? Clamp(date - now) : null;

@@ -29,8 +29,8 @@ internal static class RpcBatch
     }
 
     /// <summary>
-    /// Whether an event that should carry a message carries a sign of life instead, such as <c>ping</c> or <c>{"type":"heartbeat"}</c>: short,
-    /// and nothing of JSON-RPC. A message that is broken is none.
+    /// Whether an event that should carry a message carries a sign of life instead, such as <c>ping</c> or <c>{"type":"heartbeat"}</c>:
+    /// short, and nothing of JSON-RPC. A message that is broken is none.
     /// </summary>
     public static bool IsHeartbeat(ReadOnlySpan<byte> data)
     {

@@ -26,7 +26,9 @@ internal static class RpcBody
         return buffer.WrittenMemory;
     }
 
-    /// <summary>What a modern request carries in <c>_meta</c>; the client's capabilities where it relays a modern client's request.</summary>
+    /// <summary>
+    /// What a modern request carries in <c>_meta</c>; the client's capabilities where it relays a modern client's request.
+    /// </summary>
     public static void WriteModernMeta(Utf8JsonWriter json, ReadOnlySpan<byte> clientCapabilities = default)
     {
         json.WriteStartObject("_meta"u8);

@@ -56,7 +56,8 @@ internal static class SessionLoss
 
         try
         {
-            return ServerMessage.Read((await exchange.ReadBodyAsync(ct)).Span) is { Kind: MessageKind.Response, ErrorCode: SessionNotFound };
+            return ServerMessage.Read((await exchange.ReadBodyAsync(ct)).Span) is { Kind: MessageKind.Response,
+                ErrorCode: SessionNotFound };
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

@@ -6,8 +6,8 @@ using Weir.Mcp;
 namespace Weir.Upstream;
 
 /// <summary>
-/// The transport of 2024-11-05: one GET stream for all that the server says, which names in its first event where to post. Answers find their
-/// calls by id; what belongs to no call known by id goes to the newest one, or to whoever listens.
+/// The transport of 2024-11-05: one GET stream for all that the server says, which names in its first event where to post. Answers find
+/// their calls by id; what belongs to no call known by id goes to the newest one, or to whoever listens.
 /// </summary>
 internal sealed class SseConnection : IDisposable
 {
@@ -22,7 +22,9 @@ internal sealed class SseConnection : IDisposable
         Endpoint = endpoint;
     }
 
-    /// <summary>Where messages are posted to: of the same origin as the stream, so that no server sends its callers' credentials elsewhere.</summary>
+    /// <summary>
+    /// Where messages are posted to: of the same origin as the stream, so that no server sends its callers' credentials elsewhere.
+    /// </summary>
     public Uri Endpoint { get; }
 
     public bool IsClosed => _closed.IsCancellationRequested;
@@ -148,7 +150,8 @@ internal sealed class SseConnection : IDisposable
         switch (fields.Kind)
         {
             case MessageKind.Response:
-                if (RpcIds.TryReadToken(fields.Id.Of(data.Span), out var id) && _calls.TryGetValue(id, out var asked) && !asked.TryAddInPlaceOfOlder(data))
+                if (RpcIds.TryReadToken(fields.Id.Of(data.Span), out var id) && _calls.TryGetValue(id, out var asked)
+                    && !asked.TryAddInPlaceOfOlder(data))
                 {
                     asked.Complete(ByteAccount.Full());
                 }
@@ -169,7 +172,8 @@ internal sealed class SseConnection : IDisposable
                 NotifyListeners(data);
                 break;
             default:
-                if (_calls.OrderByDescending(c => c.Key).FirstOrDefault().Value is { } newest && !newest.TryAdd(data) && fields.Kind == MessageKind.Request)
+                if (_calls.OrderByDescending(c => c.Key).FirstOrDefault().Value is { } newest && !newest.TryAdd(data)
+                    && fields.Kind == MessageKind.Request)
                 {
                     newest.Complete(ByteAccount.Full());
                 }

@@ -145,7 +145,8 @@ internal sealed class SseReader(Stream stream, int maxBytes, ByteAccount? accoun
         {
             _id = value.Length <= MaxIdBytes ? Encoding.UTF8.GetString(value) : "";
         }
-        else if (name.SequenceEqual("retry"u8) && int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var milliseconds))
+        else if (name.SequenceEqual("retry"u8)
+            && int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var milliseconds))
         {
             Retry = TimeSpan.FromMilliseconds(milliseconds);
         }

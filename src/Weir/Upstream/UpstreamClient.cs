@@ -9,7 +9,9 @@ internal sealed class UpstreamClient(UpstreamTransport transport, TimeProvider t
     /// <summary>For a goodbye, whose answer does not matter.</summary>
     private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(2);
 
-    /// <summary>How often a stream that breaks off is taken up again in one call, and after which pause where the server names none.</summary>
+    /// <summary>
+    /// How often a stream that breaks off is taken up again in one call, and after which pause where the server names none.
+    /// </summary>
     private const int MaxResumes = 20;
     private static readonly TimeSpan DefaultRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(30);
@@ -20,11 +22,13 @@ internal sealed class UpstreamClient(UpstreamTransport transport, TimeProvider t
     public ByteAccount Account(UpstreamTarget target, long most) => transport.Account(target, most);
 
     /// <inheritdoc cref="UpstreamOpening.OpenAsync"/>
-    public Task<UpstreamSession> OpenAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct) => _opening.OpenAsync(target, offered, ct);
+    public Task<UpstreamSession> OpenAsync(UpstreamTarget target, ClientCapabilities offered, CancellationToken ct) =>
+        _opening.OpenAsync(target, offered, ct);
 
     /// <summary>Posts one message. The caller reads the answer and disposes it.</summary>
     /// <param name="headers">What a modern server wants repeated of the arguments.</param>
-    /// <param name="account">Where what it answers counts, and stays counted after the exchange; null: as long as the exchange lasts.</param>
+    /// <param name="account">Where what it answers counts, and stays counted after the exchange; null: as long as the exchange
+    /// lasts.</param>
     public Task<UpstreamRequest> PostAsync(
         UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct,
         IEnumerable<(string Name, string Value)>? headers = null, ByteAccount? account = null) =>
@@ -79,7 +83,8 @@ internal sealed class UpstreamClient(UpstreamTransport transport, TimeProvider t
 
     /// <summary>Opens a legacy session's own stream, or takes up again one that broke off. The caller reads and disposes it.</summary>
     /// <param name="lastEventId">The last event that came before a stream broke off; null opens the session's own.</param>
-    public async Task<UpstreamRequest> OpenStreamAsync(UpstreamSession session, string? lastEventId, CancellationToken ct, ByteAccount? account = null)
+    public async Task<UpstreamRequest> OpenStreamAsync(
+        UpstreamSession session, string? lastEventId, CancellationToken ct, ByteAccount? account = null)
     {
         if (session.Sse is { } sse)
         {

@@ -28,8 +28,8 @@ internal enum UpstreamFailure
 }
 
 /// <summary>
-/// What went wrong on the way to a server. The message is Weir's own and for admins; it quotes nothing of the server. Clients get the cause and its
-/// sentence.
+/// What went wrong on the way to a server. The message is Weir's own and for admins; it quotes nothing of the server. Clients get the cause
+/// and its sentence.
 /// </summary>
 internal sealed class UpstreamException(UpstreamFailure failure, string message, Exception? inner = null) : Exception(message, inner)
 {
@@ -49,7 +49,9 @@ internal sealed class UpstreamException(UpstreamFailure failure, string message,
     /// <summary>How long the server wants to be left alone, at most five minutes; null: it did not say.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
-    /// <summary>Whether the request was certainly not carried out: it was not sent, or refused before. Only of a session that is lost.</summary>
+    /// <summary>
+    /// Whether the request was certainly not carried out: it was not sent, or refused before. Only of a session that is lost.
+    /// </summary>
     public bool IsNotCarriedOut { get; init; }
 
     /// <summary>Weir does not connect there.</summary>

@@ -48,7 +48,8 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
-            throw new UpstreamException(UpstreamFailure.Unreachable, $"The server did not open a session within {ConnectTimeout.TotalSeconds:0} s.", e)
+            throw new UpstreamException(
+                UpstreamFailure.Unreachable, $"The server did not open a session within {ConnectTimeout.TotalSeconds:0} s.", e)
             {
                 Cause = FailureCause.TimedOut,
             };
@@ -56,7 +57,8 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
     }
 
     /// <param name="isSilent">The server did not answer <c>server/discover</c>.</param>
-    private async Task<UpstreamSession> OpenLegacyAsync(UpstreamTarget target, ClientCapabilities offered, bool isSilent, CancellationToken ct)
+    private async Task<UpstreamSession> OpenLegacyAsync(
+        UpstreamTarget target, ClientCapabilities offered, bool isSilent, CancellationToken ct)
     {
         try
         {
@@ -107,7 +109,8 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
                 return ReadDiscoverResult(target, answer.Fields.Result.Of(answer.Bytes), offered);
             }
 
-            if (answer.Fields.ErrorCode is not (RpcCodes.HeaderMismatch or RpcCodes.MissingClientCapability or RpcCodes.UnsupportedProtocolVersion))
+            if (answer.Fields.ErrorCode is not (RpcCodes.HeaderMismatch or RpcCodes.MissingClientCapability
+                or RpcCodes.UnsupportedProtocolVersion))
             {
                 return null;
             }
@@ -196,7 +199,8 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
             RpcBody.WriteClientInfo(json);
         });
         using var request = UpstreamTransport.Post(target, version: null, sessionId: null, Methods.Initialize, name: null, body);
-        using var exchange = sse is null ? await transport.SendAsync(target, request, ct) : await transport.PostAsync(target, sse, body, ct);
+        using var exchange = sse is null
+            ? await transport.SendAsync(target, request, ct) : await transport.PostAsync(target, sse, body, ct);
         if (sse is null && await RefusesPostAsync(exchange, ct) is { } refusal)
         {
             return (null, refusal);
@@ -220,7 +224,8 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
             }
 
             var session = ReadInitializeResult(target, exchange.SessionId, message.Fields.Result.Of(message.Bytes), offered, sse);
-            await transport.NotifyAsync(session, Methods.Initialized, """{"jsonrpc":"2.0","method":"notifications/initialized"}"""u8.ToArray(), ct);
+            await transport.NotifyAsync(
+                session, Methods.Initialized, """{"jsonrpc":"2.0","method":"notifications/initialized"}"""u8.ToArray(), ct);
             return (session, null);
         }
 
@@ -228,8 +233,8 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
     }
 
     /// <summary>
-    /// What the server says where it takes no POST at its address, as one of 2024-11-05: 404 or 405 whatever the body holds, which is often the
-    /// JSON of a web framework, or 400 without a message of the protocol. Null where its answer is about initialize.
+    /// What the server says where it takes no POST at its address, as one of 2024-11-05: 404 or 405 whatever the body holds, which is often
+    /// the JSON of a web framework, or 400 without a message of the protocol. Null where its answer is about initialize.
     /// </summary>
     private static async Task<UpstreamException?> RefusesPostAsync(UpstreamRequest exchange, CancellationToken ct)
     {
@@ -311,10 +316,12 @@ internal sealed class UpstreamOpening(UpstreamTransport transport)
     private static string[] SupportedVersions(ReadOnlyMemory<byte> error)
     {
         using var document = JsonDocument.Parse(error, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
-        return document.RootElement.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object ? Texts(data, "supported") : [];
+        return document.RootElement.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object
+            ? Texts(data, "supported") : [];
     }
 
-    private static string[] Texts(JsonElement json, string member) => json.TryGetProperty(member, out var list) && list.ValueKind == JsonValueKind.Array
+    private static string[] Texts(
+        JsonElement json, string member) => json.TryGetProperty(member, out var list) && list.ValueKind == JsonValueKind.Array
         ? [.. list.EnumerateArray().Where(v => v.ValueKind == JsonValueKind.String).Select(v => v.GetString()!)]
         : [];
 

@@ -48,7 +48,8 @@ internal sealed class UpstreamRequest : IDisposable
     /// <summary>Where what is read counts.</summary>
     public ByteAccount Account => _account;
 
-    public bool IsJson => string.Equals(_response.Content.Headers.ContentType?.MediaType, "application/json", StringComparison.OrdinalIgnoreCase);
+    public bool IsJson =>
+        string.Equals(_response.Content.Headers.ContentType?.MediaType, "application/json", StringComparison.OrdinalIgnoreCase);
 
     public static bool IsEventStream(HttpResponseMessage response) =>
         string.Equals(response.Content.Headers.ContentType?.MediaType, "text/event-stream", StringComparison.OrdinalIgnoreCase);
@@ -76,7 +77,8 @@ internal sealed class UpstreamRequest : IDisposable
     /// <exception cref="UpstreamException">No connection, or Weir does not connect there.</exception>
     /// <param name="done">Called when the exchange is over.</param>
     public static async Task<UpstreamRequest> SendAsync(
-        HttpMessageInvoker http, HttpRequestMessage request, int maxBytes, TimeProvider time, bool isNode, ByteAccount account, Action? done,
+        HttpMessageInvoker http, HttpRequestMessage request, int maxBytes, TimeProvider time, bool isNode, ByteAccount account,
+        Action? done,
         CancellationToken ct)
     {
         try
@@ -151,7 +153,8 @@ internal sealed class UpstreamRequest : IDisposable
         {
             throw _response.Content.Headers.ContentType is null
                 ? Nonsense($"The server answered {Status} without a message.")
-                : new UpstreamException(UpstreamFailure.Nonsense, "The server answered with something else than JSON or an event stream, such as a web page.")
+                : new UpstreamException(
+                    UpstreamFailure.Nonsense, "The server answered with something else than JSON or an event stream, such as a web page.")
                 {
                     Cause = FailureCause.NotMcp,
                 };
@@ -177,7 +180,8 @@ internal sealed class UpstreamRequest : IDisposable
 
     /// <exception cref="UpstreamException">The node says by itself why its server does not answer.</exception>
     private UpstreamMessage NotOfNode(UpstreamMessage message) =>
-        _isNode && NodeRefusals.Of(Status, message, RetryAfterHeader.Of(_response, _time.GetUtcNow())) is { } refusal ? throw refusal : message;
+        _isNode && NodeRefusals.Of(Status, message, RetryAfterHeader.Of(_response, _time.GetUtcNow())) is { } refusal
+            ? throw refusal : message;
 
     /// <summary>The whole body of an answer whose status already says that it is no stream of messages.</summary>
     public async Task<ReadOnlyMemory<byte>> ReadBodyAsync(CancellationToken ct)
@@ -239,7 +243,8 @@ internal sealed class UpstreamRequest : IDisposable
     /// <summary>The data of the events that carry messages; events of other types are skipped.</summary>
     private async IAsyncEnumerable<byte[]> EventsAsync(bool isEndless, [EnumeratorCancellation] CancellationToken ct)
     {
-        await using var events = new SseReader(await _response.Content.ReadAsStreamAsync(ct), _maxBytes, _account) { IsEndless = isEndless };
+        await using var events =
+            new SseReader(await _response.Content.ReadAsStreamAsync(ct), _maxBytes, _account) { IsEndless = isEndless };
         while (true)
         {
             SseEvent? next;
@@ -335,7 +340,8 @@ internal sealed class UpstreamRequest : IDisposable
             };
         }
 
-        return foreign ? throw Nonsense("The server answered another request than the one it was asked.") : new UpstreamMessage(bytes, fields);
+        return foreign
+            ? throw Nonsense("The server answered another request than the one it was asked.") : new UpstreamMessage(bytes, fields);
     }
 
     private static UpstreamException Nonsense(string message) => new(UpstreamFailure.Nonsense, message);

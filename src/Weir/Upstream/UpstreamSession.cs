@@ -30,7 +30,9 @@ internal sealed class UpstreamSession(
     /// <summary>Null from a modern server, and from a legacy one that keeps none.</summary>
     public string? SessionId { get; } = sessionId;
 
-    /// <summary>Whether its requests name a session, which the server may lose: by a header, or by the address that its stream said.</summary>
+    /// <summary>
+    /// Whether its requests name a session, which the server may lose: by a header, or by the address that its stream said.
+    /// </summary>
     public bool CarriesId => SessionId is not null || Sse is not null;
 
     /// <summary>Ends when the session was given up. Calls in flight on it end with it.</summary>
@@ -59,10 +61,14 @@ internal sealed class UpstreamSession(
     /// <summary>Ticks of the last use, for the sweep of idle sessions.</summary>
     public long LastUsed { get; set; }
 
-    /// <summary>When the client that had a stream open went away, in ticks; zero while it is there, or where it never had a stream.</summary>
+    /// <summary>
+    /// When the client that had a stream open went away, in ticks; zero while it is there, or where it never had a stream.
+    /// </summary>
     public long LetGoAt { get; set; }
 
-    /// <summary>Whether the server declared the capability, e.g. <c>logging</c>, or a member of it, e.g. <c>resources.subscribe</c>.</summary>
+    /// <summary>
+    /// Whether the server declared the capability, e.g. <c>logging</c>, or a member of it, e.g. <c>resources.subscribe</c>.
+    /// </summary>
     public bool Declares(string capability, string? member = null)
     {
         var declared = JsonElement.Parse(Capabilities, new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
@@ -136,7 +142,10 @@ internal sealed class UpstreamSession(
         act();
     }
 
-    /// <summary>Puts what the server asks on the session's own stream to a call's client until it is disposed. Only where all calls are one caller's.</summary>
+    /// <summary>
+    /// Puts what the server asks on the session's own stream to a call's client until it is disposed. Only where all calls are one
+    /// caller's.
+    /// </summary>
     public IDisposable Answer(Action<UpstreamMessage> take)
     {
         lock (_lock)

@@ -99,7 +99,8 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
     public bool GiveUp(UpstreamSession session, string sessionAffinity)
     {
         var key = new Key(session.Target.InstanceId, session.Target.Endpoint.OriginalString, sessionAffinity, session.Offered.Json);
-        if (_open.TryGetValue(key, out var opening) && opening.Session.IsCompletedSuccessfully && ReferenceEquals(opening.Session.Result, session)
+        if (_open.TryGetValue(key, out var opening) && opening.Session.IsCompletedSuccessfully
+            && ReferenceEquals(opening.Session.Result, session)
             && !TryReplace(key, opening))
         {
             return false;
@@ -109,7 +110,9 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
         return true;
     }
 
-    /// <summary>The instance was restarted or updated: what was opened before is dropped, and ends with the last call that runs on it.</summary>
+    /// <summary>
+    /// The instance was restarted or updated: what was opened before is dropped, and ends with the last call that runs on it.
+    /// </summary>
     /// <param name="resets">How often that has happened.</param>
     /// <returns>Whether that was not known yet.</returns>
     public bool Reset(Guid instanceId, long resets)
@@ -146,8 +149,8 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
     }
 
     /// <summary>
-    /// Marks the client of these conversations as present until the result is disposed of. After that a conversation of the client gives up its place
-    /// at a full node, and only there: the client may come back.
+    /// Marks the client of these conversations as present until the result is disposed of. After that a conversation of the client gives up
+    /// its place at a full node, and only there: the client may come back.
     /// </summary>
     public IDisposable Hold(string sessionAffinity)
     {
@@ -178,7 +181,9 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
         await EndWhereAsync((_, session) => !session.IsInUse && time.GetElapsedTime(session.LastUsed) > IdleLimit, ct);
     }
 
-    /// <summary>The replica stops: a server, or its node, that kept these until they are idle would have no room for the next replica's.</summary>
+    /// <summary>
+    /// The replica stops: a server, or its node, that kept these until they are idle would have no room for the next replica's.
+    /// </summary>
     public Task EndAllAsync(CancellationToken ct) => EndWhereAsync((_, _) => true, ct);
 
     private Opening OpeningOf(Key key, UpstreamTarget target, ClientCapabilities offered)
@@ -229,7 +234,8 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
         lock (_lock)
         {
             var left = _open
-                .Where(o => o.Key.InstanceId == instanceId && o.Value.IsOpen && o.Value.Session.Result is { IsInUse: false, LetGoAt: > 0 } session
+                .Where(
+                o => o.Key.InstanceId == instanceId && o.Value.IsOpen && o.Value.Session.Result is { IsInUse: false, LetGoAt: > 0 } session
                     && time.GetElapsedTime(session.LetGoAt) >= LettingGo)
                 .OrderBy(o => o.Value.Session.Result.LetGoAt)
                 .FirstOrDefault();
@@ -239,7 +245,8 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
 
     private void MarkLetGo(string sessionAffinity, long at)
     {
-        foreach (var (_, opening) in _open.Where(o => o.Value.IsOpen && string.Equals(o.Key.SessionAffinity, sessionAffinity, StringComparison.Ordinal)))
+        foreach (var (_, opening) in _open.Where(
+            o => o.Value.IsOpen && string.Equals(o.Key.SessionAffinity, sessionAffinity, StringComparison.Ordinal)))
         {
             opening.Session.Result.LetGoAt = at;
         }
@@ -257,7 +264,9 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
         }
     }
 
-    /// <summary>Takes the right to open one conversation in another's place; false where somebody had it less than five seconds ago.</summary>
+    /// <summary>
+    /// Takes the right to open one conversation in another's place; false where somebody had it less than five seconds ago.
+    /// </summary>
     private bool TryReplace(Key key, Opening opening)
     {
         lock (_lock)
@@ -296,7 +305,8 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
         var replacement = _replacements.GetValueOrDefault(key);
         return new UpstreamException(
             UpstreamFailure.SessionLost,
-            $"Weir opens at most one new session in {ReplacementPause.TotalSeconds:0} s. {replacement?.Failure?.Message ?? "The server lost the last one."}")
+            $"Weir opens at most one new session in {ReplacementPause.TotalSeconds:0} s. {replacement?.Failure?.Message
+                ?? "The server lost the last one."}")
         {
             Cause = replacement?.Failure?.Cause ?? FailureCause.SessionLost,
             IsNotCarriedOut = true,
@@ -308,7 +318,8 @@ internal sealed class UpstreamSessions(UpstreamClient client, TimeProvider time)
     {
         var ending = _open.Where(o => o.Value.IsOpen && ends(o.Key, o.Value.Session.Result)).ToArray();
         // At once, because a server that does not answer a goodbye must hold up no other. What is not reached stays for the next sweep.
-        await Parallel.ForEachAsync(ending, new ParallelOptions { MaxDegreeOfParallelism = ClosingAtOnce, CancellationToken = ct }, async (opening, stop) =>
+        await Parallel.ForEachAsync(
+            ending, new ParallelOptions { MaxDegreeOfParallelism = ClosingAtOnce, CancellationToken = ct }, async (opening, stop) =>
         {
             if (_open.TryRemove(opening))
             {

@@ -6,7 +6,9 @@ using Weir.Mcp;
 
 namespace Weir.Upstream;
 
-/// <summary>How a message gets to a server in each version of the transport: through which sockets, with which headers, and where its answer comes.</summary>
+/// <summary>
+/// How a message gets to a server in each version of the transport: through which sockets, with which headers, and where its answer comes.
+/// </summary>
 /// <param name="budget">Where what servers send counts; null: of each call alone.</param>
 internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes, TimeProvider time, ByteBudget? budget = null)
 {
@@ -22,7 +24,8 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
 
     /// <summary>Posts one message. The caller reads the answer and disposes it.</summary>
     /// <param name="headers">What a modern server wants repeated of the arguments.</param>
-    /// <param name="account">Where what it answers counts, and stays counted after the exchange; null: as long as the exchange lasts.</param>
+    /// <param name="account">Where what it answers counts, and stays counted after the exchange; null: as long as the exchange
+    /// lasts.</param>
     /// <exception cref="UpstreamException">The server is not reached, or does not know the session any more.</exception>
     public async Task<UpstreamRequest> PostAsync(
         UpstreamSession session, string method, string? name, ReadOnlyMemory<byte> body, CancellationToken ct,
@@ -100,8 +103,10 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
     }
 
     /// <exception cref="UpstreamException">The server is not reached, or may not be.</exception>
-    /// <param name="account">Where what it answers counts, and stays counted after the exchange; null: as long as the exchange lasts.</param>
-    public async Task<UpstreamRequest> SendAsync(UpstreamTarget target, HttpRequestMessage request, CancellationToken ct, ByteAccount? account = null)
+    /// <param name="account">Where what it answers counts, and stays counted after the exchange; null: as long as the exchange
+    /// lasts.</param>
+    public async Task<UpstreamRequest> SendAsync(
+        UpstreamTarget target, HttpRequestMessage request, CancellationToken ct, ByteAccount? account = null)
     {
         var own = account is null ? _budget.Open(target.ChargedTo) : null;
         try
@@ -146,7 +151,8 @@ internal sealed class UpstreamTransport(EgressHttp egress, int maxResponseBytes,
     }
 
     /// <summary>The request that carries a message.</summary>
-    public static HttpRequestMessage Post(UpstreamTarget target, string? version, string? sessionId, string method, string? name, ReadOnlyMemory<byte> body)
+    public static HttpRequestMessage Post(
+        UpstreamTarget target, string? version, string? sessionId, string method, string? name, ReadOnlyMemory<byte> body)
     {
         var request = new HttpRequestMessage(HttpMethod.Post, target.Endpoint) { Content = new ReadOnlyMemoryContent(body) };
         request.Content.Headers.ContentType = Json;

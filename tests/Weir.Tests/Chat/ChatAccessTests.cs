@@ -14,7 +14,8 @@ public sealed class ChatAccessTests(ChatWorld weir) : IClassFixture<ChatWorld>
         var agent = await weir.CreateAgentAsync();
         var channel = await weir.CreateChannelAsync();
         var calls = 0;
-        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}"));
+        await using var server =
+            await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}"));
         await weir.AddServerAsync(server, agent);
         var viewer = await weir.AddPersonAsync("viewer");
 
@@ -35,7 +36,8 @@ public sealed class ChatAccessTests(ChatWorld weir) : IClassFixture<ChatWorld>
         await using var server = await FixtureServer.StartAsync(
             FixtureServer.Tool("list_allowed_directories", async () =>
             {
-                await weir.Database.Superuser.ExecuteAsync("update public.organization_members set role = 'viewer' where user_id = $1", [Sql.Uuid(member)], CancellationToken.None);
+                await weir.Database.Superuser.ExecuteAsync("update public.organization_members set role = 'viewer' where user_id = $1",
+                    [Sql.Uuid(member)], CancellationToken.None);
                 return "/srv/demo";
             }),
             FixtureServer.Tool("list_directory", (string path) => $"call {Interlocked.Increment(ref calls)} {path}"));
@@ -72,7 +74,8 @@ public sealed class ChatAccessTests(ChatWorld weir) : IClassFixture<ChatWorld>
         var degraded = answer.GetProperty("degraded").EnumerateArray().Single();
         degraded.GetProperty("reason").GetString().ShouldBe("denied");
         var turn = answer.GetProperty("replyTo").GetGuid();
-        await Until.AsyncTrue(async () => (await weir.RecordAsync(turn)).Any(r => r is { Phase: "denied", Kind: "tool_execution" }), "the denial in the record");
+        await Until.AsyncTrue(async () => (await weir.RecordAsync(turn)).Any(r => r is { Phase: "denied", Kind: "tool_execution" }),
+            "the denial in the record");
     }
 
     [Fact]
@@ -80,7 +83,9 @@ public sealed class ChatAccessTests(ChatWorld weir) : IClassFixture<ChatWorld>
     {
         var stranger = await World.CreateAsync(weir.Database);
         var agent = await weir.CreateAgentAsync();
-        var elsewhere = (await weir.World.CallAsync("select public.create_workspace($1, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Text(ChatWorld.NewName("w")))).GetProperty("id").GetGuid();
+        var elsewhere =
+            (await weir.World.CallAsync("select public.create_workspace($1, $2)", Sql.Uuid(weir.World.OrganizationId),
+                Sql.Text(ChatWorld.NewName("w")))).GetProperty("id").GetGuid();
         var missing = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
         (Guid? Agent, Guid? Workspace, Guid? Channel)[] asked =
         [
@@ -96,7 +101,8 @@ public sealed class ChatAccessTests(ChatWorld weir) : IClassFixture<ChatWorld>
 
         foreach (var (agentId, workspaceId, channelId) in asked)
         {
-            var (status, error) = await weir.PostAsync(JsonSerializer.Serialize(new { agentId, workspaceId, channelId, message = "hello" }), weir.OwnerToken);
+            var (status, error) =
+                await weir.PostAsync(JsonSerializer.Serialize(new { agentId, workspaceId, channelId, message = "hello" }), weir.OwnerToken);
             status.ShouldBe(HttpStatusCode.NotFound);
             error.GetProperty("code").GetString().ShouldBe("WR004");
             error.GetProperty("message").GetString().ShouldBe("there is no such agent, workspace or channel");
@@ -114,13 +120,16 @@ public sealed class ChatAccessTests(ChatWorld weir) : IClassFixture<ChatWorld>
 
         var (status, first) = await weir.PostAsync(new { agentId = agent, message = "hello" }, weir.TokenOf(member));
         status.ShouldBe(HttpStatusCode.OK);
-        (await weir.PostAsync(new { agentId = agent, workspaceId = weir.World.WorkspaceId, message = "and again" }, weir.TokenOf(member))).Status.ShouldBe(HttpStatusCode.OK);
-        (await weir.PostAsync(new { agentId = agent, message = "hello from another" }, weir.TokenOf(stranger))).Status.ShouldBe(HttpStatusCode.OK);
+        (await weir.PostAsync(new { agentId = agent, workspaceId = weir.World.WorkspaceId, message = "and again" },
+            weir.TokenOf(member))).Status.ShouldBe(HttpStatusCode.OK);
+        (await weir.PostAsync(new { agentId = agent, message = "hello from another" }, weir.TokenOf(stranger))).Status.ShouldBe(
+            HttpStatusCode.OK);
 
         var channel = await weir.ChannelOfAsync(first.GetProperty("replyTo").GetGuid());
         (await weir.MessagesAsync(channel)).Where(m => m.Sender == "user").Select(m => m.Content).ShouldBe(["hello", "and again"]);
         (await weir.ChatAsync(agent, "what was said?", channel, token: weir.TokenOf(stranger))).Status.ShouldBe(HttpStatusCode.NotFound);
-        (await weir.ChatAsync(agent, "what was said?", channel)).Status.ShouldBe(HttpStatusCode.NotFound, "not even the organization's owner");
+        (await weir.ChatAsync(agent, "what was said?", channel)).Status.ShouldBe(
+            HttpStatusCode.NotFound, "not even the organization's owner");
     }
 
     [Fact]
@@ -142,17 +151,21 @@ public sealed class ChatAccessTests(ChatWorld weir) : IClassFixture<ChatWorld>
         var agent = await weir.CreateAgentAsync();
         var viewer = await weir.AddPersonAsync("viewer");
         var stranger = await World.CreateAsync(weir.Database);
-        var elsewhere = (await weir.World.CallAsync("select public.create_workspace($1, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Text(ChatWorld.NewName("w")))).GetProperty("id").GetGuid();
+        var elsewhere =
+            (await weir.World.CallAsync("select public.create_workspace($1, $2)", Sql.Uuid(weir.World.OrganizationId),
+                Sql.Text(ChatWorld.NewName("w")))).GetProperty("id").GetGuid();
         (object Request, string Token, HttpStatusCode Expected)[] asked =
         [
             (new { agentId = agent, message = "hello" }, weir.TokenOf(stranger.OwnerId), HttpStatusCode.NotFound),
-            (new { agentId = agent, workspaceId = weir.World.WorkspaceId, message = "hello" }, weir.TokenOf(stranger.OwnerId), HttpStatusCode.NotFound),
+            (new { agentId = agent, workspaceId = weir.World.WorkspaceId, message = "hello" }, weir.TokenOf(stranger.OwnerId),
+                HttpStatusCode.NotFound),
             (new { agentId = stranger.AgentId, message = "hello" }, weir.OwnerToken, HttpStatusCode.NotFound),
             (new { agentId = agent, workspaceId = elsewhere, message = "hello" }, weir.OwnerToken, HttpStatusCode.NotFound),
             (new { agentId = agent, workspaceId = stranger.WorkspaceId, message = "hello" }, weir.OwnerToken, HttpStatusCode.NotFound),
             (new { agentId = agent, message = "hello" }, weir.TokenOf(viewer), HttpStatusCode.Forbidden),
             (new { agentId = (Guid?)null, message = "hello" }, weir.OwnerToken, HttpStatusCode.BadRequest),
-            (new { agentId = (Guid?)null, workspaceId = weir.World.WorkspaceId, message = "hello" }, weir.OwnerToken, HttpStatusCode.BadRequest),
+            (new { agentId = (Guid?)null, workspaceId = weir.World.WorkspaceId, message = "hello" }, weir.OwnerToken,
+                HttpStatusCode.BadRequest),
         ];
 
         foreach (var (request, token, expected) in asked)
@@ -160,7 +173,8 @@ public sealed class ChatAccessTests(ChatWorld weir) : IClassFixture<ChatWorld>
             (await weir.PostAsync(request, token)).Status.ShouldBe(expected, request.ToString());
         }
 
-        (await weir.Database.Superuser.ScalarAsync<long>("select count(*) from public.chat_channels where agent_id = any($1)", [Sql.Array(NpgsqlTypes.NpgsqlDbType.Uuid, [agent, stranger.AgentId])], CancellationToken.None)).ShouldBe(0);
+        (await weir.Database.Superuser.ScalarAsync<long>("select count(*) from public.chat_channels where agent_id = any($1)",
+            [Sql.Array(NpgsqlTypes.NpgsqlDbType.Uuid, [agent, stranger.AgentId])], CancellationToken.None)).ShouldBe(0);
     }
 
     [Fact]
@@ -168,7 +182,8 @@ public sealed class ChatAccessTests(ChatWorld weir) : IClassFixture<ChatWorld>
     {
         var agent = await weir.CreateAgentAsync();
         var suspended = await weir.AddPersonAsync("member");
-        await weir.Database.Superuser.ExecuteAsync("update public.organization_members set status = 'suspended' where user_id = $1", [Sql.Uuid(suspended)], CancellationToken.None);
+        await weir.Database.Superuser.ExecuteAsync("update public.organization_members set status = 'suspended' where user_id = $1",
+            [Sql.Uuid(suspended)], CancellationToken.None);
         var outsider = await World.CreateUserAsync(weir.Database);
         (await weir.ChatAsync(agent, "hello", token: weir.TokenOf(suspended))).Status.ShouldBe(HttpStatusCode.NotFound);
         (await weir.ChatAsync(agent, "hello", token: weir.TokenOf(outsider))).Status.ShouldBe(HttpStatusCode.NotFound);
@@ -191,8 +206,12 @@ public sealed class ChatAccessTests(ChatWorld weir) : IClassFixture<ChatWorld>
     {
         var agent = await weir.CreateAgentAsync();
         var other = await weir.AddPersonAsync("member");
-        var workspace = (await weir.World.CallAsync("select public.create_workspace($1, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Text(ChatWorld.NewName("w")))).GetProperty("id").GetGuid();
-        var channel = (await weir.World.CallAsync("select public.create_channel($1, $2)", Sql.Uuid(workspace), Sql.Text("private"))).GetProperty("id").GetGuid();
+        var workspace =
+            (await weir.World.CallAsync("select public.create_workspace($1, $2)", Sql.Uuid(weir.World.OrganizationId),
+                Sql.Text(ChatWorld.NewName("w")))).GetProperty("id").GetGuid();
+        var channel =
+            (await weir.World.CallAsync("select public.create_channel($1, $2)", Sql.Uuid(workspace), Sql.Text("private"))).GetProperty("id")
+                .GetGuid();
         (await weir.ChatAsync(agentId: null, "a secret", channel)).Status.ShouldBe(HttpStatusCode.OK);
         (await weir.ChatAsync(agent, "what was said?", channel, token: weir.TokenOf(other))).Status.ShouldBe(HttpStatusCode.NotFound);
     }

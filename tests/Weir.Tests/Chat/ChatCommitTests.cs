@@ -9,7 +9,10 @@ public sealed class ChatCommitTests(ChatWorld weir) : IClassFixture<ChatWorld>
 {
     private const string Waits = "as configured";
 
-    /// <summary>Deferred triggers run in the commit, when what a statement set last holds. The cluster of the tests waits for no commit by itself, so it counts who said so.</summary>
+    /// <summary>
+    /// Deferred triggers run in the commit, when what a statement set last holds. The cluster of the tests waits for no commit by itself,
+    /// so it counts who said so.
+    /// </summary>
     private const string Watch = """
         create table public.seen_commits (at bigint generated always as identity primary key, what text not null, waits text not null);
         create function public.see_commit() returns trigger language plpgsql security definer as $$
@@ -29,7 +32,8 @@ public sealed class ChatCommitTests(ChatWorld weir) : IClassFixture<ChatWorld>
     {
         var agent = await weir.CreateAgentAsync();
         await using var context = await ContextServer.StartAsync();
-        await weir.AddServerAsync(context.Url, agent, """{"tools": {"*": {}}, "resources": ["*"], "prompts": ["*"]}""", new { context = new { resources = new[] { "note:///a" } } });
+        await weir.AddServerAsync(context.Url, agent, """{"tools": {"*": {}}, "resources": ["*"], "prompts": ["*"]}""",
+            new { context = new { resources = new[] { "note:///a" } } });
         await using var tools = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => "dry"));
         await weir.AddServerAsync(tools, agent);
         var viewer = await weir.AddPersonAsync("viewer");
@@ -59,10 +63,12 @@ public sealed class ChatCommitTests(ChatWorld weir) : IClassFixture<ChatWorld>
 
         // A transaction without a number of its own has nothing to wait for.
         await using var again = await HeldTransaction.BeginAsync(weir.Database.Pools.Gateway, weir.OwnerId);
-        (await again.RunAsync("select public.post_chat_message($1, 'hello', 'again') ->> 'created'", Sql.Uuid(weir.World.ChannelId))).ShouldBe("false");
+        (await again.RunAsync(
+            "select public.post_chat_message($1, 'hello', 'again') ->> 'created'", Sql.Uuid(weir.World.ChannelId))).ShouldBe("false");
         (await again.RunAsync("select pg_current_xact_id_if_assigned() is not null")).ShouldBe("True");
     }
 
     private async Task<(string What, string Waits)[]> SeenAsync(int after) => [.. await weir.Database.Superuser.QueryAsync(
-        "select what, waits from public.seen_commits order by at offset $1", [Sql.Integer(after)], r => (r.GetString(0), r.GetString(1)), CancellationToken.None)];
+        "select what, waits from public.seen_commits order by at offset $1", [Sql.Integer(after)], r => (r.GetString(0), r.GetString(1)),
+        CancellationToken.None)];
 }

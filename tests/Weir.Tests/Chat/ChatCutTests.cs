@@ -36,7 +36,8 @@ public sealed class ChatCutTests(ChatWorld weir) : IClassFixture<ChatWorld>
 
         status.ShouldBe(HttpStatusCode.OK);
         calls.ShouldBe(2, "nothing was called again");
-        answer.GetProperty("toolCalls").EnumerateArray().Select(c => (c.GetProperty("tool").GetString(), c.GetProperty("outcome").GetString()))
+        answer.GetProperty("toolCalls").EnumerateArray()
+            .Select(c => (c.GetProperty("tool").GetString(), c.GetProperty("outcome").GetString()))
             .ShouldBe([("list_allowed_directories", "ok"), ("list_directory", "failed")]);
         answer.GetProperty("toolCalls")[1].GetProperty("error").GetProperty("message").GetString()!.ShouldContain("may have been done");
         var degraded = answer.GetProperty("degraded").EnumerateArray().Single();
@@ -71,7 +72,8 @@ public sealed class ChatCutTests(ChatWorld weir) : IClassFixture<ChatWorld>
         var second = weir.PostAsync(request, weir.OwnerToken);
         await Until.AsyncTrue(
             () => weir.Database.Superuser.ScalarAsync<bool>(
-                "select exists (select from pg_stat_activity where query like '%weir.begin_chat_turn%' and pid <> pg_backend_pid() and query_start > $1::timestamptz)",
+                "select exists (select from pg_stat_activity where query like '%weir.begin_chat_turn%' and pid <> pg_backend_pid() and "
+                    + "query_start > $1::timestamptz)",
                 [Sql.Text(begun)], CancellationToken.None),
             "the second has asked whether it may begin");
         retried.SetResult();
@@ -117,7 +119,8 @@ public sealed class ChatCutTests(ChatWorld weir) : IClassFixture<ChatWorld>
     {
         var agent = await weir.CreateAgentAsync();
         var calls = 0;
-        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}"));
+        await using var server =
+            await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}"));
         await weir.AddServerAsync(server, agent);
         object[] requests = [Request(agent, "hello"), Request(agent, "the weather?")];
         await weir.Database.Superuser.ExecuteAsync(
@@ -131,7 +134,8 @@ public sealed class ChatCutTests(ChatWorld weir) : IClassFixture<ChatWorld>
             (await weir.PostAsync(request, weir.OwnerToken)).Status.ShouldBe(HttpStatusCode.ServiceUnavailable);
         }
 
-        await weir.Database.Superuser.ExecuteAsync("drop trigger no_answers on public.chat_messages; drop function public.refuse_answers", [], CancellationToken.None);
+        await weir.Database.Superuser.ExecuteAsync(
+            "drop trigger no_answers on public.chat_messages; drop function public.refuse_answers", [], CancellationToken.None);
         var (status, hello) = await weir.PostAsync(requests[0], weir.OwnerToken);
         status.ShouldBe(HttpStatusCode.OK, hello.GetRawText());
         (status, var weather) = await weir.PostAsync(requests[1], weir.OwnerToken);
@@ -149,7 +153,8 @@ public sealed class ChatCutTests(ChatWorld weir) : IClassFixture<ChatWorld>
     {
         var agent = await weir.CreateAgentAsync();
         var calls = 0;
-        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}"));
+        await using var server =
+            await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}"));
         await weir.AddServerAsync(server, agent);
         await weir.Database.Superuser.ExecuteAsync(
             $$"""
@@ -162,7 +167,9 @@ public sealed class ChatCutTests(ChatWorld weir) : IClassFixture<ChatWorld>
 
         var (status, answer) = await weir.PostAsync(Request(agent, "the weather?"), weir.OwnerToken);
 
-        await weir.Database.Superuser.ExecuteAsync("drop trigger the_first on public.chat_messages; drop function public.refuse_the_first; drop sequence public.answers", [], CancellationToken.None);
+        await weir.Database.Superuser.ExecuteAsync(
+            "drop trigger the_first on public.chat_messages; drop function public.refuse_the_first; drop sequence public.answers", [],
+            CancellationToken.None);
         status.ShouldBe(HttpStatusCode.OK, answer.GetRawText());
         answer.GetProperty("message").GetString()!.ShouldContain("call 1");
         answer.GetProperty("toolCalls")[0].GetProperty("outcome").GetString().ShouldBe("ok");
@@ -170,9 +177,11 @@ public sealed class ChatCutTests(ChatWorld weir) : IClassFixture<ChatWorld>
         calls.ShouldBe(1);
     }
 
-    private object Request(Guid agent, string message) => new { agentId = agent, channelId = weir.World.ChannelId, message, clientMessageId = $"{agent:N} {message}" };
+    private object Request(Guid agent, string message) =>
+        new { agentId = agent, channelId = weir.World.ChannelId, message, clientMessageId = $"{agent:N} {message}" };
 
     /// <summary>As if the time had passed in which a replica that lives answers.</summary>
     private Task LeaseIsOverAsync(Guid agent) => weir.Database.Superuser.ExecuteAsync(
-        "update weir.chat_turns set leased_until = clock_timestamp() - interval '1 second' where agent_id = $1", [Sql.Uuid(agent)], CancellationToken.None);
+        "update weir.chat_turns set leased_until = clock_timestamp() - interval '1 second' where agent_id = $1", [Sql.Uuid(agent)],
+        CancellationToken.None);
 }

@@ -23,15 +23,19 @@ public sealed class ChatKnowledgeTests(ChatWorld weir) : IClassFixture<ChatWorld
         document.GetProperty("datastore").GetString().ShouldBe("handbook");
         document.GetProperty("score").GetDouble().ShouldBeInRange(0.01, 1);
         answer.GetProperty("degraded").EnumerateArray().ShouldBeEmpty();
-        (await weir.ChatAsync(other, "When is the espresso machine descaled?")).Body.GetProperty("context").GetProperty("documents").EnumerateArray().ShouldBeEmpty();
+        (await weir.ChatAsync(other, "When is the espresso machine descaled?")).Body.GetProperty("context").GetProperty("documents")
+            .EnumerateArray().ShouldBeEmpty();
     }
 
     private async Task<Guid> IngestAsync(Guid agent, string datastore, string content)
     {
-        var store = (await weir.World.CallAsync("select public.create_datastore($1, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Text(datastore))).GetProperty("id").GetGuid();
+        var store =
+            (await weir.World.CallAsync("select public.create_datastore($1, $2)", Sql.Uuid(weir.World.OrganizationId),
+                Sql.Text(datastore))).GetProperty("id").GetGuid();
         await weir.World.CallAsync("select public.link_datastore($1, $2)", Sql.Uuid(store), Sql.Uuid(agent));
         using var client = weir.Client(weir.OwnerToken);
-        using var response = await client.PostAsJsonAsync("/functions/v1/documents", new { datastoreId = store, content, title = "Coffee" }, TestContext.Current.CancellationToken);
+        using var response = await client.PostAsJsonAsync(
+            "/functions/v1/documents", new { datastoreId = store, content, title = "Coffee" }, TestContext.Current.CancellationToken);
         var body = await response.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken);
         response.StatusCode.ShouldBe(HttpStatusCode.OK, body.GetRawText());
         return body.GetProperty("id").GetGuid();

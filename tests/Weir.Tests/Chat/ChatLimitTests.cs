@@ -67,7 +67,8 @@ public sealed class ChatLimitTests(NarrowChatWorld weir) : IClassFixture<NarrowC
     {
         var stranger = await World.CreateAsync(weir.Database);
         await weir.Database.Superuser.ExecuteAsync(
-            "update public.organizations set max_chat_messages_per_minute = 2 where id = $1", [Sql.Uuid(stranger.OrganizationId)], CancellationToken.None);
+            "update public.organizations set max_chat_messages_per_minute = 2 where id = $1", [Sql.Uuid(stranger.OrganizationId)],
+            CancellationToken.None);
         (await PostAsync(stranger.OwnerId, stranger.ChannelId)).StatusCode.ShouldBe(HttpStatusCode.OK);
         // As another replica or a person over SQL would.
         await stranger.CallAsync("select public.post_chat_message($1, 'hello')", Sql.Uuid(stranger.ChannelId));
@@ -78,7 +79,8 @@ public sealed class ChatLimitTests(NarrowChatWorld weir) : IClassFixture<NarrowC
         (await refused.Content.ReadAsStringAsync()).ShouldContain("max_chat_messages_per_minute");
         int.Parse(refused.Headers.GetValues("Retry-After").Single(), CultureInfo.InvariantCulture).ShouldBeInRange(2, 30);
         (await weir.Database.Superuser.ScalarAsync<long>(
-            "select count(*) from public.chat_messages where channel_id = $1", [Sql.Uuid(stranger.ChannelId)], CancellationToken.None)).ShouldBe(2);
+            "select count(*) from public.chat_messages where channel_id = $1", [Sql.Uuid(stranger.ChannelId)],
+            CancellationToken.None)).ShouldBe(2);
     }
 
     [Fact]
@@ -87,12 +89,18 @@ public sealed class ChatLimitTests(NarrowChatWorld weir) : IClassFixture<NarrowC
         using var client = weir.Client();
         using var ask = new HttpRequestMessage(HttpMethod.Options, "/functions/v1/chat")
         {
-            Headers = { { "Origin", NarrowChatWorld.Origin }, { "Access-Control-Request-Method", "POST" }, { "Access-Control-Request-Headers", "authorization,x-client-info,apikey,content-type" } },
+            Headers =
+            {
+                { "Origin", NarrowChatWorld.Origin },
+                { "Access-Control-Request-Method", "POST" },
+                { "Access-Control-Request-Headers", "authorization,x-client-info,apikey,content-type" },
+            },
         };
         var allowed = await client.SendAsync(ask);
         allowed.Headers.GetValues("Access-Control-Allow-Origin").ShouldBe([NarrowChatWorld.Origin]);
 
-        using var foreign = new HttpRequestMessage(HttpMethod.Post, "/functions/v1/chat") { Headers = { { "Origin", "https://evil.test" } } };
+        using var foreign =
+            new HttpRequestMessage(HttpMethod.Post, "/functions/v1/chat") { Headers = { { "Origin", "https://evil.test" } } };
         (await client.SendAsync(foreign)).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
     }
 
@@ -110,7 +118,8 @@ public sealed class ChatLimitTests(NarrowChatWorld weir) : IClassFixture<NarrowC
     {
         var token = weir.Services.GetRequiredService<Weir.Identity.PersonTokens>().Issue(person, "someone@example.test");
         using var client = weir.Client(token);
-        return await client.PostAsync("/functions/v1/chat", new StringContent($$"""{"agentId":null,"channelId":"{{channel}}","message":"hello"}""", Encoding.UTF8, "application/json"));
+        return await client.PostAsync("/functions/v1/chat",
+            new StringContent($$"""{"agentId":null,"channelId":"{{channel}}","message":"hello"}""", Encoding.UTF8, "application/json"));
     }
 
     private Task<long> CountAsync() => weir.Database.Superuser.ScalarAsync<long>(

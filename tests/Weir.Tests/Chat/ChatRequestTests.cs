@@ -12,7 +12,9 @@ public sealed class ChatRequestTests
     [Fact]
     public void A_good_request_is_read()
     {
-        var request = Parse($$"""{ {{Agent}}, "message": "hi", "channelId": "01a2049a-ad74-7fda-b42b-b7ff56329ad9", "clientMessageId": "m1", "more": 1 }""");
+        var request = Parse(
+            $$"""{ {{Agent}}, "message": "hi", "channelId": "01a2049a-ad74-7fda-b42b-b7ff56329ad9", "clientMessageId": "m1","""
+                + $$""" "more": 1 }""");
         request.AgentId.ShouldNotBeNull();
         request.ChannelId.ShouldNotBeNull();
         request.WorkspaceId.ShouldBeNull();
@@ -51,9 +53,15 @@ public sealed class ChatRequestTests
     [Fact]
     public void A_message_may_have_32_KiB_and_not_a_byte_more()
     {
-        Parse(JsonSerializer.Serialize(new { agentId = (string?)null, message = new string('x', ChatRequest.MaxMessageBytes) })).Message.Length.ShouldBe(32768);
-        Should.Throw<WeirException>(() => Parse(JsonSerializer.Serialize(new { agentId = (string?)null, message = new string('x', ChatRequest.MaxMessageBytes + 1) })));
-        Should.Throw<WeirException>(() => Parse(JsonSerializer.Serialize(new { agentId = (string?)null, message = new string('ü', 16385) })));
+        Parse(
+            JsonSerializer.Serialize(
+                new { agentId = (string?)null, message = new string('x', ChatRequest.MaxMessageBytes) })).Message.Length.ShouldBe(32768);
+        Should.Throw<WeirException>(
+            () =>
+                Parse(
+                    JsonSerializer.Serialize(new { agentId = (string?)null, message = new string('x', ChatRequest.MaxMessageBytes + 1) })));
+        Should.Throw<WeirException>(
+            () => Parse(JsonSerializer.Serialize(new { agentId = (string?)null, message = new string('ü', 16385) })));
     }
 
     private static ChatRequest Parse(string body) => ChatRequest.Parse(Encoding.UTF8.GetBytes(body));

@@ -52,7 +52,9 @@ public sealed class ChatRoomTests(ChatWorld weir) : IClassFixture<ChatWorld>
     [Fact]
     public async Task V8_an_agent_answers_only_where_it_belongs_even_to_its_owner()
     {
-        var agent = (await weir.World.CallAsync("select public.create_agent($1, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Text(ChatWorld.NewName("loner")))).GetProperty("id").GetGuid();
+        var agent =
+            (await weir.World.CallAsync("select public.create_agent($1, $2)", Sql.Uuid(weir.World.OrganizationId),
+                Sql.Text(ChatWorld.NewName("loner")))).GetProperty("id").GetGuid();
         var channel = await weir.CreateChannelAsync();
 
         (await weir.ChatAsync(agent, "hello", channel)).Status.ShouldBe(HttpStatusCode.NotFound);
@@ -64,11 +66,13 @@ public sealed class ChatRoomTests(ChatWorld weir) : IClassFixture<ChatWorld>
 
     private async Task<IReadOnlyList<ChatMessage>> PromptAsync(Guid agent, Guid channel, string message)
     {
-        var open = await weir.Services.GetRequiredService<ChatTurns>().OpenAsync(weir.OwnerId, new ChatRequest(agent, message, null, channel, null), CancellationToken.None);
+        var open = await weir.Services.GetRequiredService<ChatTurns>()
+            .OpenAsync(weir.OwnerId, new ChatRequest(agent, message, null, channel, null), CancellationToken.None);
         using var place = open.Permit;
         var journal = new TurnJournal(static _ => ValueTask.CompletedTask);
         var start = await weir.Services.GetRequiredService<TurnSources>().GatherAsync(
-            Principal.OfPerson(weir.OwnerId, agent), open, (_, _, _, _) => throw new InvalidOperationException("Nothing is called."), journal, CancellationToken.None);
+            Principal.OfPerson(weir.OwnerId, agent), open, (_, _, _, _) => throw new InvalidOperationException("Nothing is called."),
+            journal, CancellationToken.None);
         return await weir.Services.GetRequiredService<TurnPrompt>().MakeAsync(open, start, journal);
     }
 }

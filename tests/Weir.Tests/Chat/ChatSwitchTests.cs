@@ -37,7 +37,8 @@ public sealed class ChatSwitchTests(ChatWorld weir) : IClassFixture<ChatWorld>
         calls.ShouldBe(1);
     }
 
-    private Task SwitchAsync(bool on) => weir.World.CallAsync("select public.set_chat_tools($1, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Boolean(on));
+    private Task SwitchAsync(bool on) =>
+        weir.World.CallAsync("select public.set_chat_tools($1, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Boolean(on));
 }
 
 /// <summary>A replica that uses no tools.</summary>
@@ -53,9 +54,11 @@ public sealed class ChatToolsOffTests(ToollessChatWorld weir) : IClassFixture<To
     {
         await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => "sunny"));
         await weir.AddReadyAsync(server.Url, """{"tools": {"*": {}}}""");
-        var turns = Microsoft.Extensions.DependencyInjection.ServiceProviderServiceExtensions.GetRequiredService<Weir.Chat.ChatTurns>(weir.Services);
+        var turns = Microsoft.Extensions.DependencyInjection.ServiceProviderServiceExtensions.GetRequiredService<Weir.Chat.ChatTurns>(
+            weir.Services);
 
-        var open = await turns.OpenAsync(weir.World.OwnerId, new Weir.Chat.ChatRequest(weir.World.AgentId, "the weather?", null, weir.World.ChannelId, null), CancellationToken.None);
+        var open = await turns.OpenAsync(weir.World.OwnerId,
+            new Weir.Chat.ChatRequest(weir.World.AgentId, "the weather?", null, weir.World.ChannelId, null), CancellationToken.None);
         var answer = await turns.AnswerAsync(open, static _ => ValueTask.CompletedTask);
 
         answer.ToolCalls.ShouldBeEmpty();

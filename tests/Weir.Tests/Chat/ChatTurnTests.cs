@@ -58,7 +58,8 @@ public sealed class ChatTurnTests(ChatWorld weir) : IClassFixture<ChatWorld>
         var (_, answer) = await weir.ChatAsync(agent, "what files are in the demo folder?");
 
         answer.GetProperty("message").GetString()!.ShouldContain("> [FILE] in /srv/demo");
-        answer.GetProperty("toolCalls").EnumerateArray().Select(c => c.GetProperty("tool").GetString()).ShouldBe(["list_allowed_directories", "list_directory"]);
+        answer.GetProperty("toolCalls").EnumerateArray().Select(c => c.GetProperty("tool").GetString())
+            .ShouldBe(["list_allowed_directories", "list_directory"]);
     }
 
     [Theory]
@@ -68,7 +69,8 @@ public sealed class ChatTurnTests(ChatWorld weir) : IClassFixture<ChatWorld>
     {
         var agent = await weir.CreateAgentAsync();
         var calls = 0;
-        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}", readOnly));
+        await using var server =
+            await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}", readOnly));
         await weir.AddServerAsync(server, agent, [marked]);
 
         var (status, answer) = await weir.ChatAsync(agent, "how is the weather?");
@@ -114,7 +116,8 @@ public sealed class ChatTurnTests(ChatWorld weir) : IClassFixture<ChatWorld>
         var agent = await weir.CreateAgentAsync();
         var channel = await weir.CreateChannelAsync();
         var calls = 0;
-        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}"));
+        await using var server =
+            await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}"));
         await weir.AddServerAsync(server, agent);
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => weir.ChatAsync(agent, "the weather?", channel, "m-1")));
@@ -160,7 +163,8 @@ public sealed class ChatTurnTests(ChatWorld weir) : IClassFixture<ChatWorld>
         using var client = weir.Client(weir.OwnerToken);
         var asked = client.PostAsync(
             "/functions/v1/chat",
-            new StringContent(JsonSerializer.Serialize(new { agentId = agent, channelId = channel, message = "the weather?" }), System.Text.Encoding.UTF8, "application/json"), leave.Token);
+            new StringContent(JsonSerializer.Serialize(new { agentId = agent, channelId = channel, message = "the weather?" }),
+                System.Text.Encoding.UTF8, "application/json"), leave.Token);
         await called.Task;
         await leave.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(asked);
@@ -210,7 +214,8 @@ public sealed class ChatTurnTests(ChatWorld weir) : IClassFixture<ChatWorld>
     {
         using var client = weir.Client(weir.OwnerToken);
         client.DefaultRequestHeaders.Accept.ParseAdd("text/event-stream");
-        using var response = await client.PostAsync("/functions/v1/chat", new StringContent("{}", System.Text.Encoding.UTF8, "application/json"));
+        using var response =
+            await client.PostAsync("/functions/v1/chat", new StringContent("{}", System.Text.Encoding.UTF8, "application/json"));
         response.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         JsonElement.Parse(await response.Content.ReadAsStringAsync()).GetProperty("code").GetString().ShouldBe("WR001");
     }
@@ -232,7 +237,9 @@ public sealed class ChatTurnTests(ChatWorld weir) : IClassFixture<ChatWorld>
         JsonElement.Parse(output).GetProperty("toolCalls").GetArrayLength().ShouldBe(1);
 
         // Without a channel: the direct conversation.
-        (code, output, _) = await Journeys.RunningUp.RunAsync(["chat", "how is the weather?", "--url", weir.Url.ToString(), "--token", weir.OwnerToken, "--agent", agent.ToString()]);
+        (code, output, _) =
+            await Journeys.RunningUp.RunAsync(
+                ["chat", "how is the weather?", "--url", weir.Url.ToString(), "--token", weir.OwnerToken, "--agent", agent.ToString()]);
         code.ShouldBe(0);
         output.ShouldContain("> sunny");
 

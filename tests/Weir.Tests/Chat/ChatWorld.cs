@@ -32,10 +32,13 @@ public class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
     internal async Task<Guid> CreateAgentAsync() => (await World.CreateAgentAsync(NewName("agent"))).Id;
 
     internal async Task<Guid> CreateChannelAsync() =>
-        (await World.CallAsync("select public.create_channel($1, $2)", Sql.Uuid(World.WorkspaceId), Sql.Text(NewName("channel")))).GetProperty("id").GetGuid();
+        (await World.CallAsync(
+            "select public.create_channel($1, $2)", Sql.Uuid(World.WorkspaceId), Sql.Text(NewName("channel")))).GetProperty("id").GetGuid();
 
     /// <summary>A granted server that runs, once the agent's list shows its tools.</summary>
-    internal Task<(Guid Id, string Name)> AddServerAsync(FixtureServer server, Guid agentId, string[]? offline = null, int priority = 100, string permissions = """{"tools": {"*": {}}}""") =>
+    internal Task<(Guid Id, string Name)> AddServerAsync(
+        FixtureServer server, Guid agentId, string[]? offline = null, int priority = 100,
+        string permissions = """{"tools": {"*": {}}}""") =>
         AddServerAsync(server.Url, agentId, permissions, new { priority, chat = new { offline = offline ?? ["*"] } });
 
     /// <param name="more">Of the server's configuration.</param>
@@ -45,12 +48,16 @@ public class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
         var config = JsonSerializer.SerializeToNode(more)!.AsObject();
         config["instance_name"] = name;
         config["url"] = url.ToString();
-        var id = (await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId), Sql.Jsonb(config.ToJsonString()))).GetProperty("id").GetGuid();
+        var id =
+            (await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId),
+                Sql.Jsonb(config.ToJsonString()))).GetProperty("id").GetGuid();
         await World.CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(World.OrganizationId), Sql.Uuid(id));
         await World.GrantAsync(id, permissions, agentId);
         var catalogs = Services.GetRequiredService<AgentToolsCache>();
         await Until.AsyncTrue(
-            async () => (await catalogs.LoadAsync(Principal.OfPerson(OwnerId, agentId), null, CancellationToken.None)).Items.Any(i => i.InstanceId == id), "the tools of " + name);
+            async () =>
+                (await catalogs.LoadAsync(Principal.OfPerson(OwnerId, agentId), null, CancellationToken.None)).Items.Any(
+                    i => i.InstanceId == id), "the tools of " + name);
         return (id, name);
     }
 
@@ -65,10 +72,13 @@ public class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
         return person;
     }
 
-    internal Task<(HttpStatusCode Status, JsonElement Body)> ChatAsync(Guid? agentId, string message, Guid? channelId = null, string? clientMessageId = null, string? token = null) =>
-        PostAsync(JsonSerializer.Serialize(new { agentId, message, channelId = channelId ?? World.ChannelId, clientMessageId }), token ?? OwnerToken);
+    internal Task<(HttpStatusCode Status, JsonElement Body)> ChatAsync(
+        Guid? agentId, string message, Guid? channelId = null, string? clientMessageId = null, string? token = null) =>
+        PostAsync(JsonSerializer.Serialize(new { agentId, message, channelId = channelId ?? World.ChannelId, clientMessageId }),
+            token ?? OwnerToken);
 
-    internal Task<(HttpStatusCode Status, JsonElement Body)> PostAsync(object request, string token, Uri? replica = null) => PostAsync(JsonSerializer.Serialize(request), token, replica);
+    internal Task<(HttpStatusCode Status, JsonElement Body)> PostAsync(object request, string token, Uri? replica = null) =>
+        PostAsync(JsonSerializer.Serialize(request), token, replica);
 
     internal async Task<(HttpStatusCode Status, JsonElement Body)> PostAsync(string body, string? token, Uri? replica = null)
     {
@@ -96,24 +106,34 @@ public class ChatWorld(TestCluster cluster) : RunningWeir(cluster)
         return events;
     }
 
-    internal Task<IReadOnlyList<(string Sender, string Content, Guid? ReplyTo)>> MessagesAsync(Guid channelId) => Database.Superuser.QueryAsync(
+    internal Task<IReadOnlyList<(string Sender, string Content, Guid? ReplyTo)>> MessagesAsync(Guid channelId) =>
+        Database.Superuser.QueryAsync(
         "select sender, content, reply_to from public.chat_messages where channel_id = $1 order by created_at, id",
         [Sql.Uuid(channelId)], r => (r.GetString(0), r.GetString(1), r.GetNullable<Guid>(2)), CancellationToken.None);
 
     internal Task<Guid> ChannelOfAsync(Guid messageId) =>
-        Database.Superuser.ScalarAsync<Guid>("select channel_id from public.chat_messages where id = $1", [Sql.Uuid(messageId)], CancellationToken.None);
+        Database.Superuser.ScalarAsync<Guid>(
+            "select channel_id from public.chat_messages where id = $1", [Sql.Uuid(messageId)], CancellationToken.None);
 
     /// <summary>The rows of one turn: its calls and itself carry the id of the person's message.</summary>
     internal Task<IReadOnlyList<TurnRow>> RecordAsync(Guid turnId) => Database.Superuser.QueryAsync(
-        "select phase, kind, item, reason, outcome, user_id, agent_id, error_code from public.mcp_interaction_logs where request_id in ($1, '\"' || $1 || '\"') order by created_at, id, phase desc",
+        "select phase, kind, item, reason, outcome, user_id, agent_id, error_code from public.mcp_interaction_logs where request_id in "
+            + "($1, '\"' || $1 || '\"') order by created_at, id, phase desc",
         [Sql.Text(turnId.ToString())],
         r => new TurnRow(
-            r.GetString(0), r.GetString(1), r.GetNullableString(2), r.GetNullableString(3), r.GetNullableString(4), r.GetNullable<Guid>(5), r.GetNullable<Guid>(6), r.GetNullableString(7)),
+            r.GetString(0), r.GetString(1), r.GetNullableString(2), r.GetNullableString(3), r.GetNullableString(4), r.GetNullable<Guid>(5),
+            r.GetNullable<Guid>(6), r.GetNullableString(7)),
         CancellationToken.None);
 
     // A turn's share for gathering is more than by default: on a machine where much else runs, what is asked at once takes longer.
     private protected override WeirConfig Configure(WeirConfig config) =>
-        config with { Chat = new ChatConfig { DeadlineSeconds = DeadlineSeconds, ContextMilliseconds = 2500 }, Mcp = config.Mcp with { CallTimeoutSeconds = 60 } };
+        config
+            with
+            {
+                Chat = new ChatConfig { DeadlineSeconds = DeadlineSeconds, ContextMilliseconds = 2500 },
+                Mcp = config.Mcp with { CallTimeoutSeconds = 60 },
+            };
 }
 
-internal sealed record TurnRow(string Phase, string Kind, string? Item, string? Reason, string? Outcome, Guid? UserId, Guid? AgentId, string? ErrorCode);
+internal sealed record TurnRow(
+    string Phase, string Kind, string? Item, string? Reason, string? Outcome, Guid? UserId, Guid? AgentId, string? ErrorCode);

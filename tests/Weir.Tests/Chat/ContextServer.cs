@@ -12,7 +12,8 @@ namespace Weir.Tests.Chat;
 
 /// <summary>
 /// A modern MCP server written by hand that has resources and prompts, and one tool so that it is known when it is listed. It answers
-/// a resource by its URI, and behaves as badly as its last segment says: <c>hang</c>, <c>error</c>, <c>lie</c>, <c>drop</c>, <c>flood</c> (10 MB).
+/// a resource by its URI, and behaves as badly as its last segment says: <c>hang</c>, <c>error</c>, <c>lie</c>, <c>drop</c>, <c>flood</c>
+/// (10 MB).
 /// </summary>
 internal sealed class ContextServer : IAsyncDisposable
 {
@@ -40,7 +41,9 @@ internal sealed class ContextServer : IAsyncDisposable
         var server = new ContextServer(builder.Build());
         server._app.MapPost("/mcp", server.AnswerAsync);
         await server._app.StartAsync();
-        server.Url = new Uri(server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
+        server.Url =
+            new Uri(
+                server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
         return server;
     }
 
@@ -58,10 +61,27 @@ internal sealed class ContextServer : IAsyncDisposable
         switch (request.GetProperty("method").GetString())
         {
             case "server/discover":
-                await ResultAsync(http, id, new { resultType = "complete", ttlMs = 0, cacheScope = "private", supportedVersions = new[] { "2026-07-28" }, capabilities = new { tools = new { }, prompts = new { }, resources = new { } } });
+                await ResultAsync(
+                    http, id,
+                    new
+                    {
+                        resultType = "complete",
+                        ttlMs = 0,
+                        cacheScope = "private",
+                        supportedVersions = new[] { "2026-07-28" },
+                        capabilities = new { tools = new { }, prompts = new { }, resources = new { } },
+                    });
                 break;
             case "tools/list":
-                await ResultAsync(http, id, new { resultType = "complete", ttlMs = 0, cacheScope = "private", tools = new[] { new { name = "echo", inputSchema = new { type = "object" } } } });
+                await ResultAsync(
+                    http, id,
+                    new
+                    {
+                        resultType = "complete",
+                        ttlMs = 0,
+                        cacheScope = "private",
+                        tools = new[] { new { name = "echo", inputSchema = new { type = "object" } } },
+                    });
                 break;
             case "prompts/list":
                 await ResultAsync(http, id, new
@@ -78,10 +98,12 @@ internal sealed class ContextServer : IAsyncDisposable
                 });
                 break;
             case "resources/list":
-                await ResultAsync(http, id, new { resultType = "complete", ttlMs = 0, cacheScope = "private", resources = Array.Empty<object>() });
+                await ResultAsync(
+                    http, id, new { resultType = "complete", ttlMs = 0, cacheScope = "private", resources = Array.Empty<object>() });
                 break;
             case "resources/templates/list":
-                await ResultAsync(http, id, new { resultType = "complete", ttlMs = 0, cacheScope = "private", resourceTemplates = Array.Empty<object>() });
+                await ResultAsync(http, id,
+                    new { resultType = "complete", ttlMs = 0, cacheScope = "private", resourceTemplates = Array.Empty<object>() });
                 break;
             case "resources/read":
                 _asked.Enqueue(request.GetProperty("params"));
@@ -90,7 +112,13 @@ internal sealed class ContextServer : IAsyncDisposable
             case "prompts/get":
                 _asked.Enqueue(request.GetProperty("params"));
                 var name = request.GetProperty("params").GetProperty("name").GetString()!;
-                await ResultAsync(http, id, new { resultType = "complete", messages = new[] { new { role = "assistant", content = new { type = "text", text = Text(name) } } } });
+                await ResultAsync(
+                    http, id,
+                    new
+                    {
+                        resultType = "complete",
+                        messages = new[] { new { role = "assistant", content = new { type = "text", text = Text(name) } } },
+                    });
                 break;
             default:
                 http.Response.StatusCode = 404;
@@ -111,13 +139,20 @@ internal sealed class ContextServer : IAsyncDisposable
                 break;
             case "error":
                 http.Response.ContentType = "application/json";
-                await http.Response.WriteAsync($$"""{"jsonrpc":"2.0","id":{{id}},"error":{"code":-32002,"message":"Bearer secret-of-the-server"} }""");
+                await http.Response.WriteAsync(
+                    $$"""{"jsonrpc":"2.0","id":{{id}},"error":{"code":-32002,"message":"Bearer secret-of-the-server"} }""");
                 break;
             case "lie":
                 await ResultAsync(http, id, new { resultType = "complete", contents = 7 });
                 break;
             case "flood":
-                await ResultAsync(http, id, new { resultType = "complete", contents = new[] { new { uri, text = string.Concat(Enumerable.Repeat("water ", 600_000)) } } });
+                await ResultAsync(
+                    http, id,
+                    new
+                    {
+                        resultType = "complete",
+                        contents = new[] { new { uri, text = string.Concat(Enumerable.Repeat("water ", 600_000)) } },
+                    });
                 break;
             default:
                 await ResultAsync(http, id, new { resultType = "complete", contents = new[] { new { uri, text = Text(uri) } } });

@@ -34,7 +34,9 @@ internal sealed class OddToolServer : IAsyncDisposable
         var server = new OddToolServer(builder.Build());
         server._app.MapPost("/mcp", http => server.AnswerAsync(http, tools));
         await server._app.StartAsync();
-        server.Url = new Uri(server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
+        server.Url =
+            new Uri(
+                server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
         return server;
     }
 
@@ -42,7 +44,8 @@ internal sealed class OddToolServer : IAsyncDisposable
 
     /// <summary>A schema of so many objects within one another.</summary>
     public static string Nested(int levels) =>
-        string.Concat(Enumerable.Repeat("""{"type": "object", "properties": {"a": """, levels)) + """{"type": "string"}""" + string.Concat(Enumerable.Repeat("}}", levels));
+        string.Concat(Enumerable.Repeat("""{"type": "object", "properties": {"a": """, levels)) + """{"type": "string"}"""
+            + string.Concat(Enumerable.Repeat("}}", levels));
 
     private async Task AnswerAsync(HttpContext http, string[] tools)
     {
@@ -52,10 +55,14 @@ internal sealed class OddToolServer : IAsyncDisposable
         switch (request.GetProperty("method").GetString())
         {
             case "server/discover":
-                await WriteAsync(http, id, """{"resultType": "complete", "ttlMs": 0, "cacheScope": "private", "supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}""");
+                await WriteAsync(
+                    http, id,
+                    """{"resultType": "complete", "ttlMs": 0, "cacheScope": "private", "supportedVersions": """
+                        + """["2026-07-28"], "capabilities": {"tools": {}}}""");
                 break;
             case "tools/list":
-                await WriteAsync(http, id, $$"""{"resultType": "complete", "ttlMs": 0, "cacheScope": "private", "tools": [{{string.Join(",", tools)}}]}""");
+                await WriteAsync(http, id,
+                    $$"""{"resultType": "complete", "ttlMs": 0, "cacheScope": "private", "tools": [{{string.Join(",", tools)}}]}""");
                 break;
             case "tools/call":
                 var parameters = request.GetProperty("params");

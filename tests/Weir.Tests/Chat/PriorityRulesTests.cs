@@ -12,7 +12,8 @@ public sealed class PriorityRulesTests(ChatWorld weir) : IClassFixture<ChatWorld
     [Theory]
     [InlineData("""{"contextSettings": 1}""", "contextSettings must be an object")]
     [InlineData("""{"contextSettings": {"mcpPriorityRules": []}}""", "contextSettings.mcpPriorityRules must be an object")]
-    [InlineData("""{"contextSettings": {"mcpPriorityRules": {"files": -1}}}""", "contextSettings.mcpPriorityRules.files must be a whole number from 0 to 1000")]
+    [InlineData("""{"contextSettings": {"mcpPriorityRules": {"files": -1}}}""",
+        "contextSettings.mcpPriorityRules.files must be a whole number from 0 to 1000")]
     [InlineData("""{"contextSettings": {"mcpPriorityRules": {"files": 1001}}}""", "contextSettings.mcpPriorityRules.files must be")]
     [InlineData("""{"contextSettings": {"mcpPriorityRules": {"files": 1.5}}}""", "contextSettings.mcpPriorityRules.files must be")]
     [InlineData("""{"contextSettings": {"mcpPriorityRules": {"files": 1e400}}}""", "contextSettings.mcpPriorityRules.files must be")]
@@ -39,10 +40,12 @@ public sealed class PriorityRulesTests(ChatWorld weir) : IClassFixture<ChatWorld
     public void A_servers_id_goes_before_its_name_and_a_server_without_a_rule_keeps_its_own()
     {
         var id = new Guid("01900000-0000-7000-8000-00000000dead");
-        var rules = PriorityRules.Parse(JsonElement.Parse($$$"""{"contextSettings": {"mcpPriorityRules": {"files": 3, "{{{id}}}": 2} } }"""));
+        var rules =
+            PriorityRules.Parse(JsonElement.Parse($$$"""{"contextSettings": {"mcpPriorityRules": {"files": 3, "{{{id}}}": 2} } }"""));
         (rules.Of(id, "files", 9), rules.Of(Guid.Empty, "files", 9), rules.Of(Guid.Empty, "other", 9)).ShouldBe((2, 3, 9));
         var spelled = id.ToString().ToUpperInvariant();
-        PriorityRules.Parse(JsonElement.Parse($$$"""{"contextSettings": {"mcpPriorityRules": {"{{{spelled}}}": 2} } }""")).Of(id, "files", 9).ShouldBe(2);
+        PriorityRules.Parse(JsonElement.Parse($$$"""{"contextSettings": {"mcpPriorityRules": {"{{{spelled}}}": 2} } }"""))
+            .Of(id, "files", 9).ShouldBe(2);
         PriorityRules.Parse(JsonElement.Parse("""{"contextSettings": {"other": 1}}""")).ShouldBeSameAs(PriorityRules.None);
         PriorityRules.Parse(JsonElement.Parse("""{"contextSettings": null}""")).ShouldBeSameAs(PriorityRules.None);
     }
@@ -56,7 +59,12 @@ public sealed class PriorityRulesTests(ChatWorld weir) : IClassFixture<ChatWorld
         var (first, better) = await weir.AddServerAsync(one, agent, priority: 10);
         var (_, worse) = await weir.AddServerAsync(two, agent, priority: 20);
 
-        foreach (var rules in new object[] { new Dictionary<string, int> { [better] = 30 }, new Dictionary<string, int> { [first.ToString()] = 1000 }, new Dictionary<string, int> { [worse] = 0 } })
+        foreach (var rules in new object[]
+        {
+            new Dictionary<string, int> { [better] = 30 },
+            new Dictionary<string, int> { [first.ToString()] = 1000 },
+            new Dictionary<string, int> { [worse] = 0 },
+        })
         {
             var answer = await AskAsync(agent, rules);
             Servers(answer).ShouldBe([worse, better]);
@@ -73,8 +81,10 @@ public sealed class PriorityRulesTests(ChatWorld weir) : IClassFixture<ChatWorld
         await using var one = await ContextServer.StartAsync();
         await using var two = await ContextServer.StartAsync();
         const string all = """{"tools": {"*": {}}, "resources": ["*"], "prompts": ["*"]}""";
-        var (_, better) = await weir.AddServerAsync(one.Url, agent, all, new { priority = 1, context = new { resources = new[] { "note:///a" } } });
-        var (_, worse) = await weir.AddServerAsync(two.Url, agent, all, new { priority = 2, context = new { resources = new[] { "note:///a" } } });
+        var (_, better) =
+            await weir.AddServerAsync(one.Url, agent, all, new { priority = 1, context = new { resources = new[] { "note:///a" } } });
+        var (_, worse) =
+            await weir.AddServerAsync(two.Url, agent, all, new { priority = 2, context = new { resources = new[] { "note:///a" } } });
 
         var answer = await AskAsync(agent, new Dictionary<string, int> { [worse] = 0 });
 
@@ -107,17 +117,25 @@ public sealed class PriorityRulesTests(ChatWorld weir) : IClassFixture<ChatWorld
     {
         var channel = await weir.CreateChannelAsync();
         var (status, body) = await weir.PostAsync(
-            $$$"""{"agentId": null, "message": "hi", "channelId": "{{{channel}}}", "contextSettings": {"mcpPriorityRules": {"it's": 2000} } }""", weir.OwnerToken);
+            $$$"""{"agentId": null, "message": "hi", "channelId": "{{{channel}}}", "contextSettings": {"mcpPriorityRules": {"it's": """
+                + $$$"""2000} } }""", weir.OwnerToken);
         status.ShouldBe(HttpStatusCode.BadRequest);
         body.GetProperty("code").GetString().ShouldBe("WR001");
-        body.GetProperty("message").GetString()!.ShouldContain("contextSettings.mcpPriorityRules.it's must be a whole number from 0 to 1000");
+        body.GetProperty("message").GetString()!.ShouldContain(
+            "contextSettings.mcpPriorityRules.it's must be a whole number from 0 to 1000");
         (await weir.MessagesAsync(channel)).ShouldBeEmpty();
     }
 
     private async Task<JsonElement> AskAsync(Guid agent, object rules)
     {
         var (status, answer) = await weir.PostAsync(
-            new { agentId = agent, message = "the weather?", channelId = weir.World.ChannelId, contextSettings = new { mcpPriorityRules = rules } }, weir.OwnerToken);
+            new
+            {
+                agentId = agent,
+                message = "the weather?",
+                channelId = weir.World.ChannelId,
+                contextSettings = new { mcpPriorityRules = rules },
+            }, weir.OwnerToken);
         status.ShouldBe(HttpStatusCode.OK);
         return answer;
     }

@@ -20,7 +20,8 @@ internal sealed class ServingReplica : IAsyncDisposable
     {
         var config = weir.Services.GetRequiredService<WeirConfig>();
         var port = FreePort();
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(Repository.Root, "artifacts/bin/Weir.Server/release/weir.dll"), "serve", "--port", $"{port}"])
+        var start = new ProcessStartInfo(
+            "dotnet", [Path.Combine(Repository.Root, "artifacts/bin/Weir.Server/release/weir.dll"), "serve", "--port", $"{port}"])
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,

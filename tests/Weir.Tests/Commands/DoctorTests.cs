@@ -39,7 +39,8 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
         var urls = Urls();
         // The engine's login where the gateway's should be, a password that is not the engine's, and nothing behind the owner's port.
         (urls["WEIR_DATABASE_URL"], urls["WEIR_ENGINE_DATABASE_URL"], urls["WEIR_OWNER_DATABASE_URL"]) =
-            (database.EngineUrl, WithPassword(database.EngineUrl, "certainly-wrong"), "postgresql://owner:secret-of-the-owner@127.0.0.1:9/x");
+            (database.EngineUrl, WithPassword(database.EngineUrl, "certainly-wrong"),
+            "postgresql://owner:secret-of-the-owner@127.0.0.1:9/x");
 
         var (code, output, errors) = await RunAsync(urls, "--json");
 
@@ -70,9 +71,11 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
     public async Task A_migration_that_is_missing_and_another_keyring_are_found()
     {
         var last = MigrationScript.Embedded()[^1].Name;
-        await database.Superuser.ExecuteAsync("update weir.schema_migrations set name = name || '.kept' where name = $1", [Sql.Text(last)], Token);
+        await database.Superuser.ExecuteAsync(
+            "update weir.schema_migrations set name = name || '.kept' where name = $1", [Sql.Text(last)], Token);
         (await RunAsync(Urls())).Output.ShouldContain("of a newer release");
-        await database.Superuser.ExecuteAsync("update weir.schema_migrations set name = $1, checksum = sha256('x') where name = $1 || '.kept'", [Sql.Text(last)], Token);
+        await database.Superuser.ExecuteAsync(
+            "update weir.schema_migrations set name = $1, checksum = sha256('x') where name = $1 || '.kept'", [Sql.Text(last)], Token);
         (await RunAsync(Urls())).Output.ShouldContain($"not what this release has: {last}");
         await database.Superuser.ExecuteAsync("delete from weir.schema_migrations where name = $1", [Sql.Text(last)], Token);
         await database.Superuser.ExecuteAsync("update weir.installation set keyring_fingerprint = sha256('another')", [], Token);
@@ -86,7 +89,8 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
         output.ShouldContain("WRONG keyring: it is not the one that this database was written with");
         await database.Superuser.ExecuteAsync("update weir.installation set keyring_fingerprint = null", [], Token);
         await database.Superuser.ExecuteAsync(
-            "insert into weir.schema_migrations (name, checksum) values ($1, $2)", [Sql.Text(last), Sql.Bytea(MigrationScript.Embedded()[^1].Checksum)], Token);
+            "insert into weir.schema_migrations (name, checksum) values ($1, $2)",
+            [Sql.Text(last), Sql.Bytea(MigrationScript.Embedded()[^1].Checksum)], Token);
     }
 
     [Fact]
@@ -108,7 +112,8 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
         var urls = Urls();
         (await RunAsync(urls)).Output.ShouldContain("ok    http.publicUrl: not set: answers hold no addresses of Weir");
         urls["WEIR_HTTP_PUBLIC_URL"] = "https://weir.example/below/";
-        (await RunAsync(urls)).Output.ShouldContain("WRONG http.publicUrl: it is https://weir.example/below, and the database has none: links in answers differ");
+        (await RunAsync(urls)).Output.ShouldContain(
+            "WRONG http.publicUrl: it is https://weir.example/below, and the database has none: links in answers differ");
 
         (await RunningUp.RunAsync(urls, "migrate")).ExitCode.ShouldBe(0);
         (await RunAsync(urls)).Output.ShouldContain("ok    http.publicUrl: https://weir.example/below");
@@ -125,7 +130,8 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
     {
         await database.Owner.ExecuteAsync("""select weir.set_setting('public_url', '"http://127.0.0.1:8080"')""", [], Token);
 
-        (await RunAsync(Urls())).Output.ShouldContain("ok    http.publicUrl: not set; the database has http://127.0.0.1:8080, where weir up listens");
+        (await RunAsync(Urls())).Output.ShouldContain(
+            "ok    http.publicUrl: not set; the database has http://127.0.0.1:8080, where weir up listens");
 
         await database.Owner.ExecuteAsync("select weir.set_setting('public_url', 'null')", [], Token);
     }
@@ -136,12 +142,14 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
         (await RunAsync(Urls())).Output.ShouldContain("ok    statistics: they fit the tables' sizes");
         await database.Superuser.ExecuteAsync("analyze weir.security_events", [], Token);
         await database.Superuser.ExecuteAsync(
-            "insert into weir.security_events (minute, reason, occurrences) select now() + n * interval '1 minute', 'x', 1 from generate_series(1, 50000) n", [], Token);
+            "insert into weir.security_events (minute, reason, occurrences) select now() + n * interval '1 minute', 'x', 1 from "
+                + "generate_series(1, 50000) n", [], Token);
 
         (await RunAsync(Urls())).Output.ShouldContain(
             "WRONG statistics: they are of a time when the tables were nearly empty: weir.security_events");
 
-        await database.Superuser.ExecuteAsync("delete from weir.security_events where reason = 'x'; analyze weir.security_events", [], Token);
+        await database.Superuser.ExecuteAsync(
+            "delete from weir.security_events where reason = 'x'; analyze weir.security_events", [], Token);
     }
 
     [Fact]
@@ -150,7 +158,9 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
         var keyring = Keyring.LoadOrCreate(Path.Combine(_data, "keyring.json"));
         await using var there = await NodeHost.StartAsync();
         var (answers, closed, foreign) = (Guid.NewGuidForTests(), Guid.NewGuidForTests(), Guid.NewGuidForTests());
-        var (url, apiKey) = (there.Url.GetLeftPart(UriPartial.Authority), (await File.ReadAllTextAsync(Path.Combine(there.Data, "state", "api-key"), Token)).Trim());
+        var (url, apiKey) =
+            (there.Url.GetLeftPart(UriPartial.Authority),
+            (await File.ReadAllTextAsync(Path.Combine(there.Data, "state", "api-key"), Token)).Trim());
         await AddNodeAsync(answers, "answers", url, NodeKeys.Seal(keyring, answers, apiKey));
         await AddNodeAsync(closed, "closed", "http://127.0.0.1:9", NodeKeys.Seal(keyring, closed, "a key"));
         await AddNodeAsync(foreign, "foreign", url, NodeKeys.Seal(keyring, closed, "a key"));
@@ -161,7 +171,8 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
         output.ShouldContain("WRONG node closed: http://127.0.0.1:9: Node closed does not answer. (Connection refused");
         output.ShouldContain("advertise of weir-node");
         output.ShouldContain($"WRONG node foreign: {url}: its key does not open with this keyring");
-        await database.Superuser.ExecuteAsync("delete from weir.dtma_nodes; update weir.installation set keyring_fingerprint = null", [], Token);
+        await database.Superuser.ExecuteAsync(
+            "delete from weir.dtma_nodes; update weir.installation set keyring_fingerprint = null", [], Token);
     }
 
     [Fact]
@@ -185,7 +196,8 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
     [InlineData(1, 1, 2, true)]
     [InlineData(1, 1, 1, true)]
     [InlineData(1, 2, 3, true)]
-    public void Two_clients_of_one_server_or_one_client_of_two_are_a_pooler_s_in_transaction_mode(int first, int second, int firstAgain, bool pooled) =>
+    public void Two_clients_of_one_server_or_one_client_of_two_are_a_pooler_s_in_transaction_mode(
+    int first, int second, int firstAgain, bool pooled) =>
         PoolerProbe.IsTransactionPooler(first, second, firstAgain).ShouldBe(pooled);
 
     private Task AddNodeAsync(Guid id, string name, string url, byte[] sealedKey) => database.Superuser.ExecuteAsync(
@@ -196,7 +208,8 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
         [Sql.Uuid(id), Sql.Text(name), Sql.Text(url), Sql.Bytea(sealedKey)], Token);
 
     private static string Fix(JsonElement report, string check) =>
-        report.GetProperty("checks").EnumerateArray().Single(c => c.GetProperty("check").GetString() == check).GetProperty("fix").GetString()!;
+        report.GetProperty("checks").EnumerateArray().Single(c => c.GetProperty("check").GetString() == check).GetProperty("fix")
+            .GetString()!;
 
     private string WithPassword(string url, string password) =>
         DatabaseUrl.Format(DatabaseUrl.Parse(url).Username!, password, "127.0.0.1", database.Cluster.Postgres.Port, database.Name);
@@ -208,5 +221,6 @@ public sealed class DoctorTests(TestDatabase database) : IClassFixture<TestDatab
         ["WEIR_ENGINE_DATABASE_URL"] = database.EngineUrl,
     };
 
-    private Task<(int ExitCode, string Output, string Errors)> RunAsync(Dictionary<string, string> urls, params string[] more) => RunningUp.RunAsync(urls, ["doctor", "--data", _data, .. more]);
+    private Task<(int ExitCode, string Output, string Errors)> RunAsync(Dictionary<string, string> urls, params string[] more) =>
+        RunningUp.RunAsync(urls, ["doctor", "--data", _data, .. more]);
 }

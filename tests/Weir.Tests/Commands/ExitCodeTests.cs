@@ -11,7 +11,8 @@ public sealed class ExitCodeTests : IDisposable
     private readonly string _directory = Directory.CreateTempSubdirectory("weir-exit-").FullName;
 
     // As root, others must be able to pass through, or `up` would keep its data in /var/lib/weir.
-    public ExitCodeTests() => File.SetUnixFileMode(_directory, File.GetUnixFileMode(_directory) | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+    public ExitCodeTests() =>
+        File.SetUnixFileMode(_directory, File.GetUnixFileMode(_directory) | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
@@ -127,7 +128,12 @@ public sealed class ExitCodeTests : IDisposable
             { "database": { "url": "postgresql://weir_gateway:p@127.0.0.1:1/x", "engineUrl": "postgresql://weir_engine:p@127.0.0.1:1/x", "ownerUrl": "postgresql://o:p@127.0.0.1:1/x", "startTimeoutSeconds": 0 } }
             """, TestContext.Current.CancellationToken);
 
-        foreach (var arguments in new[] { new[] { "migrate", "--config", config }, ["serve", "--config", config], ["up", "--config", config, "--data", Path.Combine(_directory, "d")] })
+        foreach (var arguments in new[]
+        {
+            new[] { "migrate", "--config", config },
+            ["serve", "--config", config],
+            ["up", "--config", config, "--data", Path.Combine(_directory, "d")],
+        })
         {
             var (code, _, errors) = await RunningUp.RunAsync(arguments);
 
@@ -140,12 +146,14 @@ public sealed class ExitCodeTests : IDisposable
     public async Task Half_of_the_database_urls_is_usage()
     {
         var config = Path.Combine(_directory, "weir.json");
-        await File.WriteAllTextAsync(config, """{ "database": { "url": "postgresql://weir_gateway:p@127.0.0.1:1/x" } }""", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            config, """{ "database": { "url": "postgresql://weir_gateway:p@127.0.0.1:1/x" } }""", TestContext.Current.CancellationToken);
 
         var (code, _, errors) = await RunningUp.RunAsync("up", "--config", config, "--data", Path.Combine(_directory, "d"));
 
         code.ShouldBe(2);
-        errors.Trim().Split('\n').Select(l => l.Split(':')[1].Trim()).ShouldBe(["database.engineUrl (WEIR_ENGINE_DATABASE_URL)", "database.ownerUrl (WEIR_OWNER_DATABASE_URL)"]);
+        errors.Trim().Split('\n').Select(l => l.Split(':')[1].Trim())
+            .ShouldBe(["database.engineUrl (WEIR_ENGINE_DATABASE_URL)", "database.ownerUrl (WEIR_OWNER_DATABASE_URL)"]);
     }
 
     [Fact]

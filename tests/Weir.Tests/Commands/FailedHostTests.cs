@@ -78,7 +78,9 @@ public sealed class FailedHostTests(TestCluster cluster, UpWithoutRegistry up) :
     }
 
     /// <summary>Without the log, whose lines are JSON.</summary>
-    private static string[] PlainLines(string errors) => [.. errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => line[0] != '{')];
+    private static string[] PlainLines(string errors) => [
+        .. errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => line[0] != '{'),
+    ];
 
     /// <summary>A replica that listens.</summary>
     private async Task<Process> StartServeAsync()

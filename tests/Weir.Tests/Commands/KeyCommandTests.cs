@@ -20,7 +20,9 @@ public sealed class KeyCommandTests(RunningWeir weir) : IClassFixture<RunningWei
         var (code, token, errors) = await TokenAsync(await OwnerAsync(), Password);
         (code, errors).ShouldBe((0, ""), token);
 
-        (code, var key, errors) = await RunningUp.RunAsync("agent", "key", "create", $"{weir.World.AgentId}", "--url", Url, "--token", token.Trim(), "--days", "1");
+        (code, var key, errors) =
+            await RunningUp.RunAsync(
+                "agent", "key", "create", $"{weir.World.AgentId}", "--url", Url, "--token", token.Trim(), "--days", "1");
         (code, errors).ShouldBe((0, ""), key);
         (await PingAsync(key.Trim())).ShouldBe(HttpStatusCode.OK);
 
@@ -35,10 +37,12 @@ public sealed class KeyCommandTests(RunningWeir weir) : IClassFixture<RunningWei
     public async Task Who_may_not_is_told_in_one_line_and_exits_1()
     {
         var email = $"{Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):N}@example.test";
-        await weir.Database.Owner.ScalarAsync<Guid>("select weir.create_user($1, $2)", [Sql.Text(email), Sql.Text(Logins.Hash(Password))], CancellationToken.None);
+        await weir.Database.Owner.ScalarAsync<Guid>(
+            "select weir.create_user($1, $2)", [Sql.Text(email), Sql.Text(Logins.Hash(Password))], CancellationToken.None);
         var (_, token, _) = await TokenAsync(email, Password);
 
-        var (code, output, errors) = await RunningUp.RunAsync("agent", "key", "create", $"{weir.World.AgentId}", "--url", Url, "--token", token.Trim());
+        var (code, output, errors) =
+            await RunningUp.RunAsync("agent", "key", "create", $"{weir.World.AgentId}", "--url", Url, "--token", token.Trim());
         (code, output).ShouldBe((1, ""));
         errors.ShouldStartWith("weir: ");
         errors.ShouldContain("(WR004)");
@@ -52,7 +56,8 @@ public sealed class KeyCommandTests(RunningWeir weir) : IClassFixture<RunningWei
     }
 
     private async Task<string> OwnerAsync() =>
-        (await weir.Database.Superuser.ScalarAsync<string>("select email from auth.users where id = $1", [Sql.Uuid(weir.World.OwnerId)], CancellationToken.None))!;
+        (await weir.Database.Superuser.ScalarAsync<string>(
+            "select email from auth.users where id = $1", [Sql.Uuid(weir.World.OwnerId)], CancellationToken.None))!;
 
     private Task<(int ExitCode, string Output, string Errors)> TokenAsync(string email, string password) =>
         RunningUp.RunWithInputAsync(password + "\n", "token", "--url", Url, "--email", email);
@@ -60,7 +65,10 @@ public sealed class KeyCommandTests(RunningWeir weir) : IClassFixture<RunningWei
     private async Task<HttpStatusCode> PingAsync(string key)
     {
         using var client = weir.Client(key);
-        using var content = new StringContent("""{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}""", System.Text.Encoding.UTF8, "application/json");
+        using var content = new StringContent(
+            """{"jsonrpc":"2."""
+                + """0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"nam"""
+                + """e":"t","version":"1"}}}""", System.Text.Encoding.UTF8, "application/json");
         client.DefaultRequestHeaders.Add("Accept", "application/json, text/event-stream");
         using var response = await client.PostAsync("/mcp", content);
         return response.StatusCode;

@@ -25,7 +25,8 @@ public sealed class NodeCommandTests(TestDatabase database) : IClassFixture<Test
         NodeKeys.TryReadToken(output.Trim(), out var id, out _).ShouldBeTrue();
         errors.ShouldContain("about 93 such processes");
         var nodes = await database.Superuser.QueryAsync(
-            "select id, name, region, token_expires_at between now() + interval '3 minutes' and now() + interval '5 minutes' from weir.dtma_nodes", [],
+            "select id, name, region, token_expires_at between now() + interval '3 minutes' and now() + interval '5 minutes' from "
+                + "weir.dtma_nodes", [],
             r => (r.GetGuid(0), r.GetString(1), r.GetString(2), r.GetBoolean(3)), CancellationToken.None);
         nodes.ShouldBe([(id, "n1", "here", true)]);
 
@@ -35,7 +36,8 @@ public sealed class NodeCommandTests(TestDatabase database) : IClassFixture<Test
         NodeKeys.TryReadToken(another.Output.Trim(), out var same, out var newest).ShouldBeTrue();
         same.ShouldBe(id);
         await database.Superuser.ExecuteAsync(
-            "select weir.register_node($1, sha256('its key'), 'http://127.0.0.1:1', '\\x00', 1, 'none', '{process}')", [Weir.Postgres.Sql.Bytea(newest)], CancellationToken.None);
+            "select weir.register_node($1, sha256('its key'), 'http://127.0.0.1:1', '\\x00', 1, 'none', '{process}')",
+            [Weir.Postgres.Sql.Bytea(newest)], CancellationToken.None);
         var again = await RunningUp.RunAsync(command);
         (again.ExitCode, again.Output).ShouldBe((1, ""));
         again.Errors.Trim().ShouldBe("weir: a node with this name is registered: choose another name");

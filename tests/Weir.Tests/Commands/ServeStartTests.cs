@@ -43,7 +43,8 @@ public sealed class ServeStartTests(TestDatabase database) : IClassFixture<TestD
         var (code, errors) = await serve.StopAsync();
         code.ShouldBe(0);
         var lines = errors.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        lines.Count(l => l.Contains("Weir waits for it up to 60 s (database.startTimeoutSeconds).", StringComparison.Ordinal)).ShouldBe(1, errors);
+        lines.Count(l => l.Contains("Weir waits for it up to 60 s (database.startTimeoutSeconds).", StringComparison.Ordinal))
+            .ShouldBe(1, errors);
         lines.Count(l => l.Contains(" serves at http://127.0.0.1:", StringComparison.Ordinal)).ShouldBe(1, errors);
         lines.Count(l => l.Contains("\"Weir stops.\"", StringComparison.Ordinal)).ShouldBe(1, errors);
     }
@@ -56,7 +57,8 @@ public sealed class ServeStartTests(TestDatabase database) : IClassFixture<TestD
         var (code, errors) = await serve.EndAsync();
 
         code.ShouldBe(1);
-        errors.Trim().Split('\n').Last().ShouldStartWith("weir: The database does not answer. Weir waited for it for 1 s (database.startTimeoutSeconds).");
+        errors.Trim().Split('\n').Last()
+            .ShouldStartWith("weir: The database does not answer. Weir waited for it for 1 s (database.startTimeoutSeconds).");
     }
 
     [Theory]
@@ -91,7 +93,8 @@ public sealed class ServeStartTests(TestDatabase database) : IClassFixture<TestD
         var (code, errors) = await serve.StopAsync();
 
         code.ShouldBe(0);
-        errors.Split('\n').Count(l => l.Contains("http.publicUrl: it is https://weir.example, and the database has none", StringComparison.Ordinal)
+        errors.Split('\n')
+            .Count(l => l.Contains("http.publicUrl: it is https://weir.example, and the database has none", StringComparison.Ordinal)
             && l.Contains("run weir migrate", StringComparison.Ordinal)).ShouldBe(1, errors);
     }
 

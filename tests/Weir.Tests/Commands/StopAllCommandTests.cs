@@ -15,7 +15,8 @@ public sealed class StopAllCommandTests(TestDatabase database) : IClassFixture<T
     public async Task The_owner_stops_and_starts_all_calls_and_nobody_else_does()
     {
         foreach (var (command, words, isStopped) in (IEnumerable<(string, string, bool)>)[
-            ("start-all", "Calls were admitted already.", false), ("stop-all", "All calls are stopped. Start them again with weir start-all.", true),
+            ("start-all", "Calls were admitted already.", false),
+            ("stop-all", "All calls are stopped. Start them again with weir start-all.", true),
             ("stop-all", "All calls were stopped already.", true), ("start-all", "Calls are admitted again.", false)])
         {
             var (code, output, errors) = await RunAsync(command, database.OwnerUrl);

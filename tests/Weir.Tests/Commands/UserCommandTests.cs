@@ -21,7 +21,8 @@ public sealed class UserCommandTests(RunningWeir weir) : IClassFixture<RunningWe
 
         code.ShouldBe(0, errors);
         using var client = weir.Client(null);
-        using var body = new StringContent("""{"email":"first@example.org","password":"correct horse"}""", System.Text.Encoding.UTF8, "application/json");
+        using var body = new StringContent(
+            """{"email":"first@example.org","password":"correct horse"}""", System.Text.Encoding.UTF8, "application/json");
         using var answer = await client.PostAsync("/auth/v1/token?grant_type=password", body, Token);
         var session = JsonElement.Parse(await answer.Content.ReadAsStringAsync(Token));
         session.GetProperty("user").GetProperty("id").GetString().ShouldBe(output.Trim());

@@ -8,7 +8,8 @@ public sealed class DatabaseUrlTests
     [Fact]
     public void Every_part_is_read_and_unescaped()
     {
-        var connection = DatabaseUrl.Parse("postgresql://weir%40x:p%2Fw%3A@db.example:6543,db2:5432/my%20db?sslmode=verify-full&application_name=a%20b");
+        var connection =
+            DatabaseUrl.Parse("postgresql://weir%40x:p%2Fw%3A@db.example:6543,db2:5432/my%20db?sslmode=verify-full&application_name=a%20b");
 
         connection.Username.ShouldBe("weir@x");
         connection.Password.ShouldBe("p/w:");
@@ -23,7 +24,8 @@ public sealed class DatabaseUrlTests
     {
         var connection = DatabaseUrl.Parse(DatabaseUrl.Format("u@", "p:/?#%", "127.0.0.1", 5433, "d d"));
 
-        (connection.Username, connection.Password, connection.Host, connection.Database).ShouldBe(("u@", "p:/?#%", "127.0.0.1:5433", "d d"));
+        (connection.Username, connection.Password, connection.Host, connection.Database).ShouldBe(
+            ("u@", "p:/?#%", "127.0.0.1:5433", "d d"));
     }
 
     [Theory]

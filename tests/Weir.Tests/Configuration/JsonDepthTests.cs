@@ -7,15 +7,22 @@ public sealed partial class JsonDepthTests
 {
     /// <summary>Where messages of clients, servers and models are read.</summary>
     private static readonly string[] Folders =
-        ["src/Weir/Mcp", "src/Weir/Upstream", "src/Weir/Catalog", "src/Weir/Gateway", "src/Weir/Chat", "src/Weir/Audit", "src/Weir/Models", "src/Weir.NodeAgent/Bridge"];
+        [
+            "src/Weir/Mcp", "src/Weir/Upstream", "src/Weir/Catalog", "src/Weir/Gateway", "src/Weir/Chat", "src/Weir/Audit",
+            "src/Weir/Models", "src/Weir.NodeAgent/Bridge",
+        ];
 
-    /// <summary>No messages: a text of a result that may be JSON, the body of a provider's refusal; both may fail. What another reader has accepted. And bodies of Weir's own endpoints.</summary>
+    /// <summary>
+    /// No messages: a text of a result that may be JSON, the body of a provider's refusal; both may fail. What another reader has accepted.
+    /// And bodies of Weir's own endpoints.
+    /// </summary>
     private static readonly string[] Others = ["Candidates.cs", "ModelWire.cs", "NumberBounds.cs", "RequestJson.cs"];
 
     [Fact]
     public void R05_no_reader_of_messages_has_a_limit_of_depth_of_its_own()
     {
-        foreach (var file in Folders.SelectMany(f => Directory.GetFiles(Repository.PathOf(f), "*.cs", SearchOption.AllDirectories)).Where(f => !Others.Contains(Path.GetFileName(f))))
+        foreach (var file in Folders.SelectMany(f => Directory.GetFiles(Repository.PathOf(f), "*.cs", SearchOption.AllDirectories))
+            .Where(f => !Others.Contains(Path.GetFileName(f))))
         {
             var code = File.ReadAllText(file);
             OwnLimit().Matches(code).Select(m => m.Value).ShouldBeEmpty(file);

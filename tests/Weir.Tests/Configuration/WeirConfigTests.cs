@@ -18,7 +18,9 @@ public sealed class WeirConfigTests
 
         var written = reference.RootElement.EnumerateObject()
             .Select(p => $"{p.Name} {p.Value.GetProperty("variable").GetString()} {p.Value.GetProperty("default").GetRawText()}");
-        var read = WeirConfig.Keys().Select(k => $"{k.Name} {k.Variable} {JsonSerializer.Serialize(k.Default is Uri url ? url.ToString().TrimEnd('/') : k.Default)}");
+        var read = WeirConfig.Keys()
+            .Select(
+            k => $"{k.Name} {k.Variable} {JsonSerializer.Serialize(k.Default is Uri url ? url.ToString().TrimEnd('/') : k.Default)}");
 
         written.ShouldBe(read);
     }
@@ -40,7 +42,8 @@ public sealed class WeirConfigTests
     {
         const string Json = """{ "mcp": { "maxDepth": 32, "callTimeoutSeconds": 5 }, /* why */ "egress": { "allow": ["a:1", "b"] }, }""";
 
-        var config = WeirConfig.Parse(Json, new Dictionary<string, string> { ["WEIR_MCP_MAX_DEPTH"] = "16", ["WEIR_HTTP_ALLOWED_HOSTS"] = "x:1, y" });
+        var config = WeirConfig.Parse(
+            Json, new Dictionary<string, string> { ["WEIR_MCP_MAX_DEPTH"] = "16", ["WEIR_HTTP_ALLOWED_HOSTS"] = "x:1, y" });
 
         config.Mcp.MaxDepth.ShouldBe(16);
         config.Mcp.CallTimeoutSeconds.ShouldBe(5);
@@ -56,12 +59,14 @@ public sealed class WeirConfigTests
               "auth": { "jwtSecret": "short", "jwksUrl": "http://keys.example" }, "egress": { "allow": ["a/b"] } }
             """;
 
-        var error = Should.Throw<ConfigException>(() => WeirConfig.Parse(Json, new Dictionary<string, string> { ["WEIR_TYPO"] = "1", ["WEIR_NODE_DATA"] = "x" }));
+        var error = Should.Throw<ConfigException>(
+            () => WeirConfig.Parse(Json, new Dictionary<string, string> { ["WEIR_TYPO"] = "1", ["WEIR_NODE_DATA"] = "x" }));
 
         error.Errors.ShouldBe(
         [
             "http.allowedOrigins (WEIR_HTTP_ALLOWED_ORIGINS): It wants an array of strings.",
-            "http.listen (WEIR_HTTP_LISTEN): 0.0.0.0 is not a loopback address, and there is no TLS. Set http.insecure if a proxy in front ends TLS.",
+            "http.listen (WEIR_HTTP_LISTEN): 0.0.0.0 is not a loopback address, and there is no TLS. Set http.insecure if a proxy in front "
+                + "ends TLS.",
             "mcp.maxDepth (WEIR_MCP_MAX_DEPTH): \"1000\" is not a whole number between 8 and 128.",
             "mcp.maxNameLength (WEIR_MCP_MAX_NAME_LENGTH): \"long\" is not a whole number between 32 and 64.",
             "egress.allow (WEIR_EGRESS_ALLOW): \"a/b\" is not a host, nor host:port.",
@@ -83,7 +88,8 @@ public sealed class WeirConfigTests
     [InlineData("ftp://weir.example", null)]
     public void Links_begin_with_the_public_url_which_has_a_path_at_most(string url, string? expected)
     {
-        WeirConfig Parse() => WeirConfig.Parse(System.Text.Json.JsonSerializer.Serialize(new { http = new { publicUrl = url } }), NoVariables);
+        WeirConfig Parse() =>
+            WeirConfig.Parse(System.Text.Json.JsonSerializer.Serialize(new { http = new { publicUrl = url } }), NoVariables);
         if (expected is null)
         {
             Should.Throw<ConfigException>(Parse).Errors.ShouldHaveSingleItem().ShouldStartWith("http.publicUrl (WEIR_HTTP_PUBLIC_URL): ");
@@ -103,7 +109,8 @@ public sealed class WeirConfigTests
     [Fact]
     public void A_bad_database_url_is_named_but_not_repeated()
     {
-        var error = Should.Throw<ConfigException>(() => WeirConfig.Parse("{}", new Dictionary<string, string> { ["WEIR_DATABASE_URL"] = "mysql://weir:secret@host/x" }));
+        var error = Should.Throw<ConfigException>(
+            () => WeirConfig.Parse("{}", new Dictionary<string, string> { ["WEIR_DATABASE_URL"] = "mysql://weir:secret@host/x" }));
 
         error.Message.ShouldStartWith("database.url (WEIR_DATABASE_URL): ");
         error.Message.ShouldNotContain("secret");

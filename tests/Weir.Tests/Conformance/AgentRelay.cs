@@ -8,8 +8,8 @@ namespace Weir.Tests.Conformance;
 
 /// <summary>
 /// Between the conformance suite, which can send no key, and Weir: puts the agent's key into each request's head and copies every
-/// other byte, both ways, as it comes. Its own port becomes the port behind it; Host, Origin and all that the suite forges pass as they are, and who hangs up on one side is
-/// hung up on at the other.
+/// other byte, both ways, as it comes. Its own port becomes the port behind it; Host, Origin and all that the suite forges pass as they
+/// are, and who hangs up on one side is hung up on at the other.
 /// </summary>
 internal sealed class AgentRelay : IDisposable
 {
@@ -67,7 +67,8 @@ internal sealed class AgentRelay : IDisposable
         while (await HeadAsync(reader) is { } head)
         {
             var firstLine = head.IndexOf("\r\n", StringComparison.Ordinal) + 2;
-            await to.WriteAsync(Encoding.Latin1.GetBytes(head.Insert(firstLine, _header).Replace($":{Port}\r", $":{_target}\r", StringComparison.Ordinal)));
+            await to.WriteAsync(
+                Encoding.Latin1.GetBytes(head.Insert(firstLine, _header).Replace($":{Port}\r", $":{_target}\r", StringComparison.Ordinal)));
             await CopyBodyAsync(reader, to, LengthOf(head));
         }
     }
@@ -95,14 +96,17 @@ internal sealed class AgentRelay : IDisposable
     private static (string Text, SequencePosition End)? Head(ReadOnlySequence<byte> buffer)
     {
         var bytes = new SequenceReader<byte>(buffer);
-        return bytes.TryReadTo(out ReadOnlySequence<byte> head, "\r\n\r\n"u8) ? (Encoding.Latin1.GetString(head) + "\r\n\r\n", bytes.Position) : null;
+        return bytes.TryReadTo(out ReadOnlySequence<byte> head, "\r\n\r\n"u8)
+            ? (Encoding.Latin1.GetString(head) + "\r\n\r\n", bytes.Position) : null;
     }
 
     /// <summary>The suite sends whole bodies; a chunked one would need more of a relay than this.</summary>
     private static long LengthOf(string head)
     {
-        var headers = head.Split("\r\n").Skip(1).Select(line => line.Split(':', 2)).Where(pair => pair.Length == 2).ToLookup(pair => pair[0], pair => pair[1].Trim(), StringComparer.OrdinalIgnoreCase);
-        return headers["Transfer-Encoding"].Any() ? throw new IOException("The relay does not read chunks.") : headers["Content-Length"].Select(long.Parse).SingleOrDefault();
+        var headers = head.Split("\r\n").Skip(1).Select(line => line.Split(':', 2)).Where(pair => pair.Length == 2)
+            .ToLookup(pair => pair[0], pair => pair[1].Trim(), StringComparer.OrdinalIgnoreCase);
+        return headers["Transfer-Encoding"].Any()
+            ? throw new IOException("The relay does not read chunks.") : headers["Content-Length"].Select(long.Parse).SingleOrDefault();
     }
 
     private static async Task CopyBodyAsync(PipeReader reader, Stream to, long length)

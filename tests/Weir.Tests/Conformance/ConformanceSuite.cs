@@ -12,12 +12,18 @@ internal sealed record Check(string Id, string Status, string Message);
 /// <summary>What the suite found in one scenario.</summary>
 internal sealed record ScenarioResult(string Scenario, IReadOnlyList<Check> Checks)
 {
-    /// <summary>Stricter than the suite: what a specification says should be is asked for as what must be, and a scenario that found nothing to check has not passed.</summary>
+    /// <summary>
+    /// Stricter than the suite: what a specification says should be is asked for as what must be, and a scenario that found nothing to
+    /// check has not passed.
+    /// </summary>
     public bool HasPassed => Problems.Count == 0 && Checks.Any(c => c.Status == "SUCCESS");
 
     public IReadOnlyList<Check> Problems => [.. Checks.Where(c => c.Status is "FAILURE" or "WARNING")];
 
-    public override string ToString() => $"{Scenario}: {(Problems.Count == 0 ? "nothing was checked" : string.Join(" | ", Problems.Select(p => $"{p.Status} {p.Id}: {p.Message}")))}";
+    public override string ToString() =>
+        $"{Scenario}: "
+            + $"{(Problems.Count == 0
+                ? "nothing was checked" : string.Join(" | ", Problems.Select(p => $"{p.Status} {p.Id}: {p.Message}")))}";
 }
 
 /// <summary>The official conformance suite of tests/clients, run as its users run it.</summary>
@@ -43,10 +49,18 @@ internal static partial class ConformanceSuite
         var directory = Directory.CreateTempSubdirectory("weir-conformance-").FullName;
         try
         {
-            var output = await NodeAsync([Path.Combine(Package, "dist/index.js"), leg, .. target, "--requirements", requirements, "--output-dir", directory]);
-            var found = Directory.EnumerateFiles(directory, "checks.json", SearchOption.AllDirectories).ToDictionary(file => ScenarioOf(directory, file, leg), Read);
+            var output = await NodeAsync(
+                [Path.Combine(Package, "dist/index.js"), leg, .. target, "--requirements", requirements, "--output-dir", directory]);
+            var found = Directory.EnumerateFiles(directory, "checks.json", SearchOption.AllDirectories)
+                .ToDictionary(file => ScenarioOf(directory, file, leg), Read);
             found.ShouldNotBeEmpty(output);
-            return [.. Scenarios(leg, requirements).Select(name => new ScenarioResult(name, found.GetValueOrDefault(name) ?? [new Check(name, "FAILURE", "the suite did not run it")]))];
+            return [
+                .. Scenarios(leg, requirements)
+                    .Select(
+                    name =>
+                        new ScenarioResult(
+                            name, found.GetValueOrDefault(name) ?? [new Check(name, "FAILURE", "the suite did not run it")])),
+            ];
         }
         finally
         {
@@ -56,7 +70,9 @@ internal static partial class ConformanceSuite
 
     private static async Task<string> NodeAsync(string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(NodeScript.Node22, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(
+                NodeScript.Node22, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
         using var timeout = new CancellationTokenSource(Timeout);
         try
         {

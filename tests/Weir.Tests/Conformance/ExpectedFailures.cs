@@ -4,7 +4,8 @@ namespace Weir.Tests.Conformance;
 
 /// <summary>
 /// What one cell of the matrix does not pass yet, each scenario with its reason: <c>scenario: reason</c>. A name that ends in
-/// <c>*</c> takes scenarios out of the measure. The list only shrinks: what fails and is not listed, and what is listed and passes, both fail the test.
+/// <c>*</c> takes scenarios out of the measure. The list only shrinks: what fails and is not listed, and what is listed and passes, both
+/// fail the test.
 /// <c>WEIR_TEST_WRITE_EXPECTED=1</c> writes the lists anew and keeps the reasons.
 /// </summary>
 internal sealed class ExpectedFailures
@@ -16,7 +17,8 @@ internal sealed class ExpectedFailures
     {
         _file = file;
         _reasons = File.Exists(file)
-            ? File.ReadLines(file).Where(line => line.Length > 0 && line[0] != '#').Select(line => line.Split(": ", 2)).ToDictionary(pair => pair[0], pair => pair[1])
+            ? File.ReadLines(file).Where(line => line.Length > 0 && line[0] != '#').Select(line => line.Split(": ", 2))
+                .ToDictionary(pair => pair[0], pair => pair[1])
             : [];
     }
 
@@ -33,11 +35,13 @@ internal sealed class ExpectedFailures
 
         var failing = measured.Where(r => !r.HasPassed).ToDictionary(r => r.Scenario);
         var unexpected = failing.Values.Where(r => !_reasons.ContainsKey(r.Scenario)).Select(r => "unexpected failure of " + r);
-        var stale = _reasons.Keys.Where(name => name[^1] == '*' ? measured.Length == results.Count : !failing.ContainsKey(name)).Select(name => $"{name} is listed in {Path.GetFileName(_file)} and does not fail any more");
+        var stale = _reasons.Keys.Where(name => name[^1] == '*' ? measured.Length == results.Count : !failing.ContainsKey(name))
+            .Select(name => $"{name} is listed in {Path.GetFileName(_file)} and does not fail any more");
         string.Join('\n', unexpected.Concat(stale)).ShouldBeEmpty();
     }
 
-    private bool IsOutside(string scenario) => _reasons.Keys.Any(name => name[^1] == '*' && scenario.StartsWith(name[..^1], StringComparison.Ordinal));
+    private bool IsOutside(string scenario) =>
+        _reasons.Keys.Any(name => name[^1] == '*' && scenario.StartsWith(name[..^1], StringComparison.Ordinal));
 
     private void Write(ScenarioResult[] measured)
     {

@@ -15,7 +15,9 @@ public sealed class FixtureTests(ITestOutputHelper output)
         await using var server = await ConformanceServer.StartAsync(eras);
         var started = TimeProvider.System.GetTimestamp();
         var results = await ConformanceSuite.ServerAsync(server.Url, requirements);
-        output.WriteLine($"{requirements} against {eras}: {results.Count(r => r.HasPassed)} of {results.Count} in {TimeProvider.System.GetElapsedTime(started).TotalSeconds:0.0} s");
+        output.WriteLine(
+            $"{requirements} against {eras}: {results.Count(r => r.HasPassed)} of {results.Count} in "
+                + $"{TimeProvider.System.GetElapsedTime(started).TotalSeconds:0.0} s");
         ExpectedFailures.Of($"fixture-{requirements}").Check(results);
     }
 }

@@ -43,7 +43,8 @@ public sealed class InspectorTests(RunningWeir weir) : IClassFixture<RunningWeir
             };
             string[] arguments =
             [
-                Repository.PathOf("tests/clients/node_modules/.bin/mcp-inspector"), "--cli", url.ToString(), "--transport", "http", "--protocol-era", era, "--format", "json",
+                Repository.PathOf("tests/clients/node_modules/.bin/mcp-inspector"), "--cli", url.ToString(), "--transport", "http",
+                "--protocol-era", era, "--format", "json",
                 "--header", $"Authorization: Bearer {weir.World.AgentKey}", .. command,
             ];
             foreach (var argument in arguments)
@@ -58,7 +59,8 @@ public sealed class InspectorTests(RunningWeir weir) : IClassFixture<RunningWeir
             var output = process.StandardOutput.ReadToEndAsync(timeout.Token);
             var errors = process.StandardError.ReadToEndAsync(timeout.Token);
             await process.WaitForExitAsync(timeout.Token);
-            var isExpected = process.ExitCode == 0 && JsonElement.Parse(await output).GetRawText().Contains(expected, StringComparison.Ordinal);
+            var isExpected = process.ExitCode == 0
+                && JsonElement.Parse(await output).GetRawText().Contains(expected, StringComparison.Ordinal);
             return new ScenarioResult(name, [new Check(name, isExpected ? "SUCCESS" : "FAILURE", await output + await errors)]);
         }
         finally

@@ -20,13 +20,17 @@ public abstract class ServerMatrix(string requirements, RunningWeir weir, ITestO
         using var relay = new AgentRelay(weir.Url.Port, weir.World.AgentKey);
         var started = TimeProvider.System.GetTimestamp();
         var results = await ConformanceSuite.ServerAsync(new Uri($"http://127.0.0.1:{relay.Port}/mcp/{name}"), requirements);
-        output.WriteLine($"{requirements} through Weir to {eras}: {results.Count(r => r.HasPassed)} of {results.Count} in {TimeProvider.System.GetElapsedTime(started).TotalSeconds:0.0} s");
+        output.WriteLine(
+            $"{requirements} through Weir to {eras}: {results.Count(r => r.HasPassed)} of {results.Count} in "
+                + $"{TimeProvider.System.GetElapsedTime(started).TotalSeconds:0.0} s");
         ExpectedFailures.Of($"server-{requirements}-{eras}").Check(results);
     }
 }
 
 /// <summary>A modern client.</summary>
-public sealed class ModernClientTests(RunningWeir weir, ITestOutputHelper output) : ServerMatrix(ConformanceSuite.Modern, weir, output), IClassFixture<RunningWeir>;
+public sealed class ModernClientTests(RunningWeir weir, ITestOutputHelper output) : ServerMatrix(
+    ConformanceSuite.Modern, weir, output), IClassFixture<RunningWeir>;
 
 /// <summary>A legacy client.</summary>
-public sealed class LegacyClientTests(RunningWeir weir, ITestOutputHelper output) : ServerMatrix(ConformanceSuite.Legacy, weir, output), IClassFixture<RunningWeir>;
+public sealed class LegacyClientTests(RunningWeir weir, ITestOutputHelper output) : ServerMatrix(
+    ConformanceSuite.Legacy, weir, output), IClassFixture<RunningWeir>;

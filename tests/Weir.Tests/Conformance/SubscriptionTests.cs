@@ -16,7 +16,8 @@ public sealed class SubscriptionTests(FrozenWeir weir) : IClassFixture<FrozenWei
         server.Features.Subscribing = hears.Task;
         var client = new RawClient(weir.Client(weir.World.AgentKey), "/mcp/" + name);
         var session = await client.InitializeAsync();
-        var answer = client.PostAsync("""{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"test://watched-resource"} }""", [session]);
+        var answer = client.PostAsync(
+            """{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"test://watched-resource"} }""", [session]);
         await Until.True(() => server.Features.Subscriptions == 1, "the server is asked");
         answer.IsCompleted.ShouldBeFalse();
 

@@ -17,7 +17,8 @@ namespace Weir.Tests.Conformance;
 
 /// <summary>
 /// The suite starts a server for each client scenario and runs a command with its URL (<c>tests/clients/upstream.mjs</c>), which
-/// asks here. The server becomes an instance of the running Weir, and a client of the official SDK uses all that it offers through <c>/mcp/{instance}</c>.
+/// asks here. The server becomes an instance of the running Weir, and a client of the official SDK uses all that it offers through
+/// <c>/mcp/{instance}</c>.
 /// </summary>
 internal sealed class UpstreamDriver : IAsyncDisposable
 {
@@ -44,7 +45,8 @@ internal sealed class UpstreamDriver : IAsyncDisposable
         var driver = new UpstreamDriver(builder.Build(), weir);
         driver._app.MapPost("/", driver.DriveAsync);
         await driver._app.StartAsync();
-        driver.Url = new Uri(driver._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        driver.Url =
+            new Uri(driver._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
         return driver;
     }
 
@@ -88,7 +90,9 @@ internal sealed class UpstreamDriver : IAsyncDisposable
         var id = await _weir.World.AddRemoteAsync(name, url, share: "session");
         await _weir.World.GrantAsync(id, """{"tools": {"*": {}}, "resources": ["*"], "prompts": ["*"]}""");
         await Until.AsyncTrue(
-            () => _weir.Database.Superuser.ScalarAsync<bool>("select refreshed_at is not null from public.mcp_server_instances where id = $1", [Sql.Uuid(id)], CancellationToken.None),
+            () =>
+                _weir.Database.Superuser.ScalarAsync<bool>("select refreshed_at is not null from public.mcp_server_instances where id = $1",
+                    [Sql.Uuid(id)], CancellationToken.None),
             "the catalog of " + name,
             Timeout);
         return name;
@@ -100,19 +104,25 @@ internal sealed class UpstreamDriver : IAsyncDisposable
             Endpoint = new Uri(_weir.Url, "/mcp/" + name),
             AdditionalHeaders = new Dictionary<string, string> { ["Authorization"] = "Bearer " + _weir.World.AgentKey },
         }),
-        new McpClientOptions { ProtocolVersion = version, Handlers = new McpClientHandlers { ElicitationHandler = (asked, _) => ValueTask.FromResult(Accept(asked)) } });
+        new McpClientOptions
+        {
+            ProtocolVersion = version,
+            Handlers = new McpClientHandlers { ElicitationHandler = (asked, _) => ValueTask.FromResult(Accept(asked)) },
+        });
 
     /// <summary>Every tool, resource and prompt once.</summary>
     private async Task UseAsync(string scenario, McpClient client, JsonElement context)
     {
-        var calls = context.ValueKind == JsonValueKind.Object && context.TryGetProperty("toolCalls", out var given) ? given.EnumerateArray().ToArray() : [];
+        var calls = context.ValueKind == JsonValueKind.Object && context.TryGetProperty("toolCalls", out var given)
+            ? given.EnumerateArray().ToArray() : [];
         await TryAsync(scenario, async () =>
         {
             var tools = await client.ListToolsAsync();
             foreach (var tool in tools)
             {
                 var call = calls.FirstOrDefault(c => c.GetProperty("name").GetString() == tool.Name);
-                var arguments = call.ValueKind == JsonValueKind.Object ? Arguments(call.GetProperty("arguments")) : Invent(tool.JsonSchema, tools[0].JsonSchema);
+                var arguments = call.ValueKind == JsonValueKind.Object
+                    ? Arguments(call.GetProperty("arguments")) : Invent(tool.JsonSchema, tools[0].JsonSchema);
                 await TryAsync(scenario, async () => await client.CallToolAsync(tool.Name, arguments));
             }
         });
@@ -144,12 +154,16 @@ internal sealed class UpstreamDriver : IAsyncDisposable
         }
     }
 
-    private static Dictionary<string, object?> Arguments(JsonElement arguments) => arguments.EnumerateObject().ToDictionary(a => a.Name, a => (object?)a.Value);
+    private static Dictionary<string, object?> Arguments(JsonElement arguments) =>
+        arguments.EnumerateObject().ToDictionary(a => a.Name, a => (object?)a.Value);
 
     /// <summary>A value of each property's type.</summary>
-    /// <param name="first">The schema of the first tool, as it came: what a tool that takes a schema is given, and compares with what it sent.</param>
-    private static Dictionary<string, object?> Invent(JsonElement schema, JsonElement first) => schema.TryGetProperty("properties", out var properties)
-        ? properties.EnumerateObject().ToDictionary(p => p.Name, p => (object?)((p.Value.TryGetProperty("type", out var type) ? type.GetString() : "string") switch
+    /// <param name="first">The schema of the first tool, as it came: what a tool that takes a schema is given, and compares with what it
+    /// sent.</param>
+    private static Dictionary<string, object?> Invent(
+        JsonElement schema, JsonElement first) => schema.TryGetProperty("properties", out var properties)
+        ? properties.EnumerateObject()
+            .ToDictionary(p => p.Name, p => (object?)((p.Value.TryGetProperty("type", out var type) ? type.GetString() : "string") switch
         {
             "number" or "integer" => 7,
             "boolean" => true,
@@ -165,7 +179,9 @@ internal sealed class UpstreamDriver : IAsyncDisposable
     {
         var form = JsonSerializer.SerializeToElement(asked?.RequestedSchema, McpJsonUtilities.DefaultOptions);
         var content = form.ValueKind == JsonValueKind.Object && form.TryGetProperty("properties", out var properties)
-            ? properties.EnumerateObject().ToDictionary(p => p.Name, p => p.Value.TryGetProperty("default", out var value) ? value : JsonSerializer.SerializeToElement(true))
+            ? properties.EnumerateObject()
+                .ToDictionary(
+                p => p.Name, p => p.Value.TryGetProperty("default", out var value) ? value : JsonSerializer.SerializeToElement(true))
             : [];
         return new ElicitResult { Action = "accept", Content = content };
     }

@@ -16,8 +16,11 @@ public sealed class UpstreamTests(RunningWeir weir, ITestOutputHelper output) : 
     {
         await using var driver = await UpstreamDriver.StartAsync(weir);
         var started = TimeProvider.System.GetTimestamp();
-        var results = await ConformanceSuite.ClientAsync($"{WithoutAuth} {NodeScript.Node22} {Repository.PathOf("tests/clients/upstream.mjs")} {driver.Url}", requirements);
-        output.WriteLine($"{requirements} of Weir as a client: {results.Count(r => r.HasPassed)} of {results.Count} in {TimeProvider.System.GetElapsedTime(started).TotalSeconds:0.0} s");
+        var results = await ConformanceSuite.ClientAsync(
+            $"{WithoutAuth} {NodeScript.Node22} {Repository.PathOf("tests/clients/upstream.mjs")} {driver.Url}", requirements);
+        output.WriteLine(
+            $"{requirements} of Weir as a client: {results.Count(r => r.HasPassed)} of {results.Count} in "
+                + $"{TimeProvider.System.GetElapsedTime(started).TotalSeconds:0.0} s");
         foreach (var error in driver.Errors)
         {
             output.WriteLine(error);

@@ -14,7 +14,8 @@ public sealed class AdminRaceTests(TestDatabase database) : IClassFixture<TestDa
 
     public static TheoryData<string, string> Quotas => new()
     {
-        { "max_mcp_servers", """select public.manage_mcp_servers('create', {org}, '{"instance_name": "%", "url": "https://%.example.org/mcp"}')""" },
+        { "max_mcp_servers", """select public.manage_mcp_servers('create', {org}, """
+            + """'{"instance_name": "%", "url": "https://%.example.org/mcp"}')""" },
         { "max_agents", "select public.create_agent({org}, '%')" },
         { "max_workspaces", "select public.create_workspace({org}, '%')" },
         { "max_members", "select public.invite_member({org}, '%@example.org', 'member', repeat('%', 27) || {key})" },
@@ -77,7 +78,8 @@ public sealed class AdminRaceTests(TestDatabase database) : IClassFixture<TestDa
             await database.Superuser.ExecuteAsync(world.Expand("delete from public.workspace_members where agent_id = {agent}"), [], Token);
             await using var admin = await HeldTransaction.BeginAsync(database.Pools.Gateway, world.Adam);
             await using var member = await HeldTransaction.BeginAsync(database.Pools.Gateway, world.Pat);
-            ErrorOf(await admin.RunAsync(world.Expand("select public.add_workspace_member({workspace}, agent_id => {agent})"))).ShouldBeNull();
+            ErrorOf(await admin.RunAsync(world.Expand("select public.add_workspace_member({workspace}, agent_id => {agent})")))
+                .ShouldBeNull();
             var waiting = member.RunAsync(world.Expand("select public.add_workspace_member({workspace}, user_id => {mia})"));
             await member.WaitsForAsync(admin, database.Superuser);
             if (comesIn)
@@ -103,7 +105,8 @@ public sealed class AdminRaceTests(TestDatabase database) : IClassFixture<TestDa
             var world = await WorldWithOnePlaceAsync(quota);
 
             var outcomes = await Task.WhenAll(
-                OutcomeAsync(world.Olga, world.Expand(sql).Replace('%', 'a')), OutcomeAsync(world.Adam, world.Expand(sql).Replace('%', 'b')));
+                OutcomeAsync(world.Olga, world.Expand(sql).Replace('%', 'a')),
+                OutcomeAsync(world.Adam, world.Expand(sql).Replace('%', 'b')));
 
             outcomes.ShouldBe([null, ErrorCode.QuotaExceeded], ignoreOrder: true);
         }
@@ -120,8 +123,11 @@ public sealed class AdminRaceTests(TestDatabase database) : IClassFixture<TestDa
 
             outcomes.Count(o => o is null).ShouldBe(1);
             outcomes.Count(o => o is ErrorCode.Conflict).ShouldBe(3);
-            (await database.Superuser.ScalarAsync<long>(world.Expand("select count(*) from public.agent_mcp_permissions where agent_id = {agent} and revoked_at is null"), [], Token)).ShouldBe(1);
-            (await database.Superuser.ScalarAsync<long>(world.Expand("select count(*) from public.agent_mcp_permissions where agent_id = {agent}"), [], Token)).ShouldBe(2);
+            (await database.Superuser.ScalarAsync<long>(
+                world.Expand("select count(*) from public.agent_mcp_permissions where agent_id = {agent} and revoked_at is null"), [],
+                Token)).ShouldBe(1);
+            (await database.Superuser.ScalarAsync<long>(
+                world.Expand("select count(*) from public.agent_mcp_permissions where agent_id = {agent}"), [], Token)).ShouldBe(2);
         }
     }
 
@@ -137,20 +143,27 @@ public sealed class AdminRaceTests(TestDatabase database) : IClassFixture<TestDa
         (await OutcomeAsync(world.Adam, decide)).ShouldBeNull();
         (await OutcomeAsync(world.Adam, world.Expand("select public.revoke_mcp_access({agent}, {server})"))).ShouldBeNull();
         (await OutcomeAsync(world.Adam, decide)).ShouldBe(ErrorCode.Conflict);
-        (await database.Superuser.ScalarAsync<long>(world.Expand("select count(*) from public.agent_mcp_permissions where agent_id = {agent} and revoked_at is null"), [], Token)).ShouldBe(0);
-        (await database.Superuser.ScalarAsync<long>(other.Expand("select count(*) from public.agent_mcp_permissions where agent_id = {agent}"), [], Token)).ShouldBe(1);
+        (await database.Superuser.ScalarAsync<long>(
+            world.Expand("select count(*) from public.agent_mcp_permissions where agent_id = {agent} and revoked_at is null"), [],
+            Token)).ShouldBe(0);
+        (await database.Superuser.ScalarAsync<long>(
+            other.Expand("select count(*) from public.agent_mcp_permissions where agent_id = {agent}"), [], Token)).ShouldBe(1);
     }
 
-    /// <summary>Who may was looked at before the lock came: by then it is not so any more, though they are an admin elsewhere still.</summary>
+    /// <summary>
+    /// Who may was looked at before the lock came: by then it is not so any more, though they are an admin elsewhere still.
+    /// </summary>
     [Theory]
     [MemberData(nameof(AdminsWrites))]
     public async Task A16_an_admins_write_that_waited_for_their_suspension_is_refused(string sql)
     {
         var (world, other) = (await RaceWorld.CreateAsync(database.Superuser), await RaceWorld.CreateAsync(database.Superuser));
         await database.Superuser.ExecuteAsync(
-            other.Expand("insert into public.organization_members (organization_id, user_id, role) values ({org}, $1, 'admin')"), [Sql.Uuid(world.Adam)], Token);
+            other.Expand("insert into public.organization_members (organization_id, user_id, role) values ({org}, $1, 'admin')"),
+            [Sql.Uuid(world.Adam)], Token);
         await using var suspension = await HeldTransaction.BeginAsync(database.Superuser);
-        await suspension.RunAsync(world.Expand("update public.organization_members set status = 'suspended' where user_id = {adam} and organization_id = {org}"));
+        await suspension.RunAsync(
+            world.Expand("update public.organization_members set status = 'suspended' where user_id = {adam} and organization_id = {org}"));
         await using var write = await HeldTransaction.BeginAsync(database.Pools.Gateway, world.Adam);
         var waiting = write.RunAsync(world.Expand(sql));
         await write.WaitsForAsync(suspension, database.Superuser);
@@ -181,7 +194,8 @@ public sealed class AdminRaceTests(TestDatabase database) : IClassFixture<TestDa
     {
         var world = await RaceWorld.CreateAsync(database.Superuser);
         var used = quota == "max_members" ? 5 : 1;
-        await database.Superuser.ExecuteAsync(world.Expand($"update public.organizations set {quota} = {used + 1} where id = {{org}}"), [], Token);
+        await database.Superuser.ExecuteAsync(
+            world.Expand($"update public.organizations set {quota} = {used + 1} where id = {{org}}"), [], Token);
         return world;
     }
 }

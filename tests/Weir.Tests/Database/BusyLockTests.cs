@@ -3,7 +3,9 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Database;
 
-/// <summary>An organization that keeps its own lock busy, beside one whose servers are at the same node: only its own work is left for later.</summary>
+/// <summary>
+/// An organization that keeps its own lock busy, beside one whose servers are at the same node: only its own work is left for later.
+/// </summary>
 public sealed class BusyLockTests(TestDatabase database) : IClassFixture<TestDatabase>, IAsyncLifetime
 {
     private const string Status = "select concat_ws(' ', status, last_error_code) from public.mcp_server_instances where id = {server}";
@@ -37,8 +39,10 @@ public sealed class BusyLockTests(TestDatabase database) : IClassFixture<TestDat
     [Fact]
     public async Task F11_an_organization_that_keeps_its_lock_busy_delays_no_others_placement()
     {
-        await OnBothAsync("update public.mcp_server_instances set status = 'deploying', node_id = null, generation = 3 where id = {server}");
-        await OnBothAsync("insert into weir.dtma_operations (organization_id, instance_id, action, generation) values ({org}, {server}, 'deploy', 3)");
+        await OnBothAsync(
+            "update public.mcp_server_instances set status = 'deploying', node_id = null, generation = 3 where id = {server}");
+        await OnBothAsync(
+            "insert into weir.dtma_operations (organization_id, instance_id, action, generation) values ({org}, {server}, 'deploy', 3)");
 
         await using (var held = await HoldAsync())
         {
@@ -57,7 +61,8 @@ public sealed class BusyLockTests(TestDatabase database) : IClassFixture<TestDat
             (await HeartbeatAsync()).ShouldBe(1);
             (await StatusAsync(_bystander)).ShouldBe("degraded timed_out");
             (await StatusAsync(_busy)).ShouldBe("running");
-            (await database.Superuser.ScalarAsync<bool>($"select is_online and status = '{{}}' from weir.dtma_nodes where id = {Node}", [], Token)).ShouldBeTrue();
+            (await database.Superuser.ScalarAsync<bool>(
+                $"select is_online and status = '{{}}' from weir.dtma_nodes where id = {Node}", [], Token)).ShouldBeTrue();
         }
 
         (await HeartbeatAsync()).ShouldBe(1);
@@ -108,14 +113,17 @@ public sealed class BusyLockTests(TestDatabase database) : IClassFixture<TestDat
     {
         var reports = _busy.Expand("jsonb_build_object('id', {server}, 'generation', 2, 'state', 'degraded', 'errorCode', 'timed_out')")
             + "," + _bystander.Expand("jsonb_build_object('id', {server}, 'generation', 2, 'state', 'degraded', 'errorCode', 'timed_out')");
-        return database.Pools.Engine.ScalarAsync<int>($"select weir.node_heartbeat(sha256('busy'), null, '{{}}', jsonb_build_array({reports}))", [], Token)
+        return database.Pools.Engine.ScalarAsync<int>(
+            $"select weir.node_heartbeat(sha256('busy'), null, '{{}}', jsonb_build_array({reports}))", [], Token)
             .WaitAsync(AtOnce, TimeProvider.System, Token);
     }
 
     private Task<int> SweepAsync() =>
-        database.Pools.Engine.ScalarAsync<int>("select weir.sweep_nodes('0 seconds')", [], Token).WaitAsync(AtOnce, TimeProvider.System, Token);
+        database.Pools.Engine.ScalarAsync<int>("select weir.sweep_nodes('0 seconds')", [], Token)
+            .WaitAsync(AtOnce, TimeProvider.System, Token);
 
-    private async Task<string?> StatusAsync(RaceWorld world) => await database.Superuser.ScalarAsync<string>(world.Expand(Status), [], Token);
+    private async Task<string?> StatusAsync(RaceWorld world) =>
+        await database.Superuser.ScalarAsync<string>(world.Expand(Status), [], Token);
 
     private async Task OnBothAsync(string sql)
     {

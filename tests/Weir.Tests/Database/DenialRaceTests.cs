@@ -7,7 +7,9 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Database;
 
-/// <summary>Denials that repeat, counted by two replicas at once while minutes end: none is lost, none is counted twice, nobody waits in a circle.</summary>
+/// <summary>
+/// Denials that repeat, counted by two replicas at once while minutes end: none is lost, none is counted twice, nobody waits in a circle.
+/// </summary>
 public sealed class DenialRaceTests(TestDatabase database) : IClassFixture<TestDatabase>, IAsyncLifetime
 {
     private const int Organizations = 64;
@@ -52,7 +54,8 @@ public sealed class DenialRaceTests(TestDatabase database) : IClassFixture<TestD
         await CloseAllAsync(_first);
 
         var rows = await database.Superuser.QueryAsync(
-            "select organization_id, sum(occurrences), count(*) filter (where occurrences = 1) from public.mcp_interaction_logs where phase = 'denied' group by organization_id",
+            "select organization_id, sum(occurrences), count(*) filter (where occurrences = 1) from public.mcp_interaction_logs where "
+                + "phase = 'denied' group by organization_id",
             [],
             r => (Recorded: r.GetInt64(1), Single: r.GetInt64(2)),
             Token);
@@ -67,7 +70,8 @@ public sealed class DenialRaceTests(TestDatabase database) : IClassFixture<TestD
         var queries = new AdmissionQueries(databases, Guid.Empty);
         for (var round = 0; round < Rounds; round++)
         {
-            (await queries.AdmitAsync([.. batch.Select(c => c with { Key = CallKey.At(TimeProvider.System.GetUtcNow()) })])).ShouldAllBe(d => d.Reason == "item_not_granted");
+            (await queries.AdmitAsync([.. batch.Select(c => c with { Key = CallKey.At(TimeProvider.System.GetUtcNow()) })])).ShouldAllBe(
+                d => d.Reason == "item_not_granted");
         }
     }
 
@@ -92,10 +96,12 @@ public sealed class DenialRaceTests(TestDatabase database) : IClassFixture<TestD
     private async Task<AdmissionRequest[]> CallsAsync(string order) =>
     [
         .. await database.Superuser.QueryAsync(
-            $"select bulk.id('organization', n), bulk.key_id(n), bulk.secret_hash(n), bulk.id('server', n) from generate_series(0, {Organizations - 1}) n order by {order}",
+            "select bulk.id('organization', n), bulk.key_id(n), bulk.secret_hash(n), bulk.id('server', n) from generate_series(0, "
+                + $"{Organizations - 1}) n order by {order}",
             [],
             r => new AdmissionRequest(
-                default, r.GetGuid(0), Principal.OfKey(new AgentKey(r.GetString(1), r.GetFieldValue<byte[]>(2))), CallKinds.Tool, r.GetGuid(3), "forbidden", "{}", "1", 1, 2, new byte[32], "{}"),
+                default, r.GetGuid(0), Principal.OfKey(new AgentKey(r.GetString(1), r.GetFieldValue<byte[]>(2))), CallKinds.Tool,
+                r.GetGuid(3), "forbidden", "{}", "1", 1, 2, new byte[32], "{}"),
             Token),
     ];
 }

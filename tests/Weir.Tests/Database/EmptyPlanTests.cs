@@ -39,16 +39,26 @@ public sealed class GrownDatabase(TestCluster cluster) : TestDatabase(cluster), 
         ["admission"] =
         [
             "select bulk.admit(1, {0}, 2, 2, true)",
-            "select weir.admit(gen_random_uuid(), array[gen_random_uuid()], array[now()], array[null], array[null]::bytea[], array[bulk.id('user', 7)], array[bulk.id('agent', 14)], array['tool_execution'], array[bulk.id('server', 14)], array['tool_1'], array['{{}}'], array['1'], array[1], array[1::bigint], array[null]::bytea[], array['{{}}'], array[null]::uuid[])",
+            "select weir.admit(gen_random_uuid(), array[gen_random_uuid()], array[now()], array[null], array[null]::bytea[], "
+                + "array[bulk.id('user', 7)], array[bulk.id('agent', 14)], array['tool_execution'], array[bulk.id('server', 14)], "
+                + "array['tool_1'], array['{{}}'], array['1'], array[1], array[1::bigint], array[null]::bytea[], array['{{}}'], "
+                + "array[null]::uuid[])",
             // Denied, and again and again: counted.
-            "select weir.admit(gen_random_uuid(), array[gen_random_uuid()], array[now()], array[bulk.key_id(14)], array[bulk.secret_hash(14)], array[null]::uuid[], array[null]::uuid[], array['tool_execution'], array[bulk.id('server', 14)], array['tool_none'], array['{{}}'], array['1'], array[1], array[1::bigint], array[null]::bytea[], array['{{}}'], array[null]::uuid[])",
+            "select weir.admit(gen_random_uuid(), array[gen_random_uuid()], array[now()], array[bulk.key_id(14)], "
+                + "array[bulk.secret_hash(14)], array[null]::uuid[], array[null]::uuid[], array['tool_execution'], array[bulk.id('server', "
+                + "14)], array['tool_none'], array['{{}}'], array['1'], array[1], array[1::bigint], array[null]::bytea[], array['{{}}'], "
+                + "array[null]::uuid[])",
         ],
         ["completion"] =
         [
-            "select weir.complete(gen_random_uuid(), array_agg(l.id), array_agg(l.created_at), array['ok'], array[null], array[1::bigint], array[1::bigint], array[null]::bytea[], array['{{}}']) from (select * from bulk.requested limit 1) l",
+            "select weir.complete(gen_random_uuid(), array_agg(l.id), array_agg(l.created_at), array['ok'], array[null], array[1::bigint], "
+                + "array[1::bigint], array[null]::bytea[], array['{{}}']) from (select * from bulk.requested limit 1) l",
             // Next month's partition, which was empty when the session began.
-            "select weir.complete(gen_random_uuid(), array_agg(l.id), array_agg(l.created_at), array['ok'], array[null], array[1::bigint], array[1::bigint], array[null]::bytea[], array['{{}}']) from (select * from bulk.requested_later limit 1) l",
-            "select weir.record_denials(gen_random_uuid(), array[gen_random_uuid()], array[now()], array[bulk.key_id(14)], array[bulk.secret_hash(14)], array[null]::uuid[], array[null]::uuid[], array['error'], array['x'], array['invalid_request'], array['1'], array[1::bigint], array[null]::bytea[])",
+            "select weir.complete(gen_random_uuid(), array_agg(l.id), array_agg(l.created_at), array['ok'], array[null], array[1::bigint], "
+                + "array[1::bigint], array[null]::bytea[], array['{{}}']) from (select * from bulk.requested_later limit 1) l",
+            "select weir.record_denials(gen_random_uuid(), array[gen_random_uuid()], array[now()], array[bulk.key_id(14)], "
+                + "array[bulk.secret_hash(14)], array[null]::uuid[], array[null]::uuid[], array['error'], array['x'], "
+                + "array['invalid_request'], array['1'], array[1::bigint], array[null]::bytea[])",
         ],
         ["engine"] =
         [
@@ -63,10 +73,13 @@ public sealed class GrownDatabase(TestCluster cluster) : TestDatabase(cluster), 
             "select * from weir.chunk_vectors(bulk.id('user', 7), bulk.id('agent', 14), bulk.id('datastore', 7), 'm', 0, 1)",
             "select weir.chat_turn_settings(bulk.id('user', 7), bulk.id('agent', 14))",
             "select * from weir.model_settings_for(bulk.id('user', 7), bulk.id('agent', 14))",
-            "select * from weir.begin_chat_turn(bulk.id('replica', 1), bulk.id('user', 7), bulk.id('agent', 14), bulk.id('message', 7 * 20), '1 minute')",
-            "select * from weir.record_chat_answer(bulk.id('user', 7), bulk.id('agent', 14), bulk.id('channel', 7), bulk.id('message', 7 * 20), 'hi', '[]', null, '[]', '{{}}')",
+            "select * from weir.begin_chat_turn(bulk.id('replica', 1), bulk.id('user', 7), bulk.id('agent', 14), bulk.id('message', 7 * "
+                + "20), '1 minute')",
+            "select * from weir.record_chat_answer(bulk.id('user', 7), bulk.id('agent', 14), bulk.id('channel', 7), bulk.id('message', 7 * "
+                + "20), 'hi', '[]', null, '[]', '{{}}')",
             "select weir.record_model_usage(bulk.id('organization', 7), '[]')",
-            "select weir.audit_mcp_interactions(jsonb_build_array(jsonb_build_object('interaction_type', 'error', 'organization_id', bulk.id('organization', 7), 'agent_id', bulk.id('agent', 14))))",
+            "select weir.audit_mcp_interactions(jsonb_build_array(jsonb_build_object('interaction_type', 'error', 'organization_id', "
+                + "bulk.id('organization', 7), 'agent_id', bulk.id('agent', 14))))",
             "select * from weir.agent_knowledge(bulk.id('user', 7), bulk.id('agent', 14))",
             "select weir.begin_sign_in('user7@example.org', '10.0.0.1')",
             "select weir.open_sign_in(bulk.id('user', 7), '10.0.0.1')",
@@ -82,9 +95,11 @@ public sealed class GrownDatabase(TestCluster cluster) : TestDatabase(cluster), 
             "select weir.report_closed_node(bulk.id('nothing', 1), 'http://n', '1 second', '7 seconds')",
             "select * from weir.passages(bulk.id('user', 7), bulk.id('agent', 14), array[bulk.id('chunk', 14)])",
             "select weir.record_chat_call(bulk.id('replica', 1), bulk.id('agent', 14), bulk.id('message', 7 * 20 + 1), 1, '{{}}')",
-            "select * from weir.record_definitions(bulk.id('server', 14), 1, array['tool'], array['tool_1'], array[sha256('tool_1')], array['{{}}'], '{{}}')",
+            "select * from weir.record_definitions(bulk.id('server', 14), 1, array['tool'], array['tool_1'], array[sha256('tool_1')], "
+                + "array['{{}}'], '{{}}')",
             "select weir.record_embedding_failure(array[bulk.id('document', 14)], 'x')",
-            "select weir.record_embeddings(bulk.id('organization', 7), bulk.id('datastore', 7), 'm', array[bulk.id('chunk', 14)], array[1]::real[], null)",
+            "select weir.record_embeddings(bulk.id('organization', 7), bulk.id('datastore', 7), 'm', array[bulk.id('chunk', 14)], "
+                + "array[1]::real[], null)",
             "select weir.record_operation(bulk.id('nothing', 1), bulk.id('replica', 1), 'done', null, null, null)",
             "select weir.release_chat_turn(bulk.id('replica', 1), bulk.id('agent', 14), bulk.id('message', 7 * 20 + 1))",
             "select weir.resolve_identity('https://i.example', 's', 'x@example.org', false)",
@@ -130,7 +145,9 @@ public sealed class GrownDatabase(TestCluster cluster) : TestDatabase(cluster), 
     {
         await InitializeAsync();
         await ExecuteAsync(await File.ReadAllTextAsync(Repository.PathOf("db/testing/bulk.sql")));
-        await ExecuteAsync("create table bulk.requested (id uuid, created_at timestamptz); create table bulk.requested_later (like bulk.requested); grant select on bulk.requested, bulk.requested_later to public");
+        await ExecuteAsync(
+            "create table bulk.requested (id uuid, created_at timestamptz); create table bulk.requested_later (like bulk.requested); grant "
+                + "select on bulk.requested, bulk.requested_later to public");
         // Autovacuum would analyze the tables that have grown, and two plans of one comparison could see different statistics.
         await ExecuteAsync("""
             do $$
@@ -160,7 +177,9 @@ public sealed class GrownDatabase(TestCluster cluster) : TestDatabase(cluster), 
 
         await GrowAsync(Organizations, from: Before);
         // What a GIN index has not sorted in yet is read by each search, whatever the plan: vacuum does this too, but would count the rows.
-        await ExecuteAsync("select gin_clean_pending_list(i.oid) from pg_class i join pg_am a on a.oid = i.relam where a.amname = 'gin' and i.relkind = 'i'");
+        await ExecuteAsync(
+            "select gin_clean_pending_list(i.oid) from pg_class i join pg_am a on a.oid = i.relam where a.amname = 'gin' and i.relkind "
+                + "= 'i'");
     }
 
     async ValueTask IAsyncDisposable.DisposeAsync()
@@ -173,17 +192,23 @@ public sealed class GrownDatabase(TestCluster cluster) : TestDatabase(cluster), 
         await DisposeAsync();
     }
 
-    /// <summary>The plans of a statement and of all that its functions run, with what each node of them did. What it changed is undone.</summary>
+    /// <summary>
+    /// The plans of a statement and of all that its functions run, with what each node of them did. What it changed is undone.
+    /// </summary>
     /// <param name="isNew">Whether a session asks that has made no plan before.</param>
     public async Task<IReadOnlyList<JsonElement>> PlansAsync(string pool, string statement, bool isNew = false)
     {
         _plans.Clear();
         await using var other = isNew ? await OpenAsync(Source(pool)) : null;
         var session = other ?? _sessions[pool];
-        await RunAsync(session, "begin; reset role; set auto_explain.log_min_duration = 0; set role weir_engine; set client_min_messages = log");
+        await RunAsync(
+            session, "begin; reset role; set auto_explain.log_min_duration = 0; set role weir_engine; set client_min_messages = log");
         await AskAsync(session, Sized(statement, Organizations));
         await RunAsync(session, "rollback");
-        return [.. _plans.Where(p => p.Contains("plan:", StringComparison.Ordinal)).Select(p => JsonElement.Parse(p[(p.IndexOf("plan:", StringComparison.Ordinal) + 5)..]))];
+        return [
+            .. _plans.Where(p => p.Contains("plan:", StringComparison.Ordinal))
+                .Select(p => JsonElement.Parse(p[(p.IndexOf("plan:", StringComparison.Ordinal) + 5)..])),
+        ];
     }
 
     private NpgsqlDataSource Source(string pool) => pool switch
@@ -208,7 +233,8 @@ public sealed class GrownDatabase(TestCluster cluster) : TestDatabase(cluster), 
         return session;
     }
 
-    private static string Sized(string statement, int organizations) => string.Format(System.Globalization.CultureInfo.InvariantCulture, statement, organizations);
+    private static string Sized(string statement, int organizations) =>
+        string.Format(System.Globalization.CultureInfo.InvariantCulture, statement, organizations);
 
     private Task GrowAsync(int organizations, int from) => ExecuteAsync($"""
         select bulk.populate({organizations}, 2, 2, {organizations * 20}, {from}), bulk.add_texts({organizations}, 2, 20, {from});
@@ -280,23 +306,26 @@ public sealed class EmptyPlanTests(GrownDatabase database) : IClassFixture<Grown
     {
         var plans = await database.PlansAsync(pool, statement);
         plans.ShouldNotBeEmpty("the plans must be there to be read");
-        plans.SelectMany(p => Scans(p.GetProperty("Plan"))).Where(s => Math.Max(s.Blocks, s.Removed) > Most).Select(s => s.Text).ShouldBeEmpty();
+        plans.SelectMany(p => Scans(p.GetProperty("Plan"))).Where(s => Math.Max(s.Blocks, s.Removed) > Most).Select(s => s.Text)
+            .ShouldBeEmpty();
     }
 
     [Fact]
     public async Task Every_function_of_the_engine_is_asked_or_has_a_reason_not_to_be()
     {
         var functions = await database.Superuser.QueryAsync(
-            "select distinct p.proname::text from pg_proc p where p.pronamespace = 'weir'::regnamespace and p.prosecdef and has_function_privilege('weir_engine', p.oid, 'execute')",
+            "select distinct p.proname::text from pg_proc p where p.pronamespace = 'weir'::regnamespace and p.prosecdef and "
+                + "has_function_privilege('weir_engine', p.oid, 'execute')",
             [], r => r.GetString(0), TestContext.Current.CancellationToken);
         var asked = string.Join('\n', GrownDatabase.Statements.Values.SelectMany(s => s).Concat(GrownDatabase.Rounds));
-        functions.Where(f => !asked.Contains($"weir.{f}(", StringComparison.Ordinal) && !GrownDatabase.Exceptions.ContainsKey(f)).ShouldBeEmpty();
+        functions.Where(f => !asked.Contains($"weir.{f}(", StringComparison.Ordinal) && !GrownDatabase.Exceptions.ContainsKey(f))
+            .ShouldBeEmpty();
         GrownDatabase.Exceptions.Keys.Except(functions, StringComparer.Ordinal).ShouldBeEmpty();
     }
 
     /// <summary>
-    /// What is compared is how much is read. Two indexes that cost the same may change places: a session remembers how high an index was when
-    /// it last used it.
+    /// What is compared is how much is read. Two indexes that cost the same may change places: a session remembers how high an index was
+    /// when it last used it.
     /// </summary>
     [Theory]
     [MemberData(nameof(Rounds))]
@@ -309,7 +338,8 @@ public sealed class EmptyPlanTests(GrownDatabase database) : IClassFixture<Grown
     /// <summary>Blocks that a round reads, and rows that it throws away, over all its statements.</summary>
     private async Task<double> ReadsAsync(string statement, bool isNew)
     {
-        var scans = (await database.PlansAsync(GrownDatabase.Rounders, statement, isNew)).SelectMany(p => Scans(p.GetProperty("Plan"))).ToList();
+        var scans = (await database.PlansAsync(GrownDatabase.Rounders, statement, isNew)).SelectMany(p => Scans(p.GetProperty("Plan")))
+            .ToList();
         scans.ShouldNotBeEmpty("the plans must be there to be compared");
         return scans.Sum(s => s.Loops * (s.Blocks + s.Removed));
     }
@@ -317,13 +347,17 @@ public sealed class EmptyPlanTests(GrownDatabase database) : IClassFixture<Grown
     private static IEnumerable<(string Text, double Blocks, double Removed, double Loops)> Scans(JsonElement node)
     {
         // What a node that writes reads is read by the nodes below it.
-        if (node.GetProperty("Node Type").GetString() != "ModifyTable" && node.TryGetProperty("Relation Name", out var table) && node.TryGetProperty("Actual Loops", out var loops) && loops.GetDouble() > 0)
+        if (node.GetProperty("Node Type").GetString() != "ModifyTable" && node.TryGetProperty("Relation Name", out var table)
+            && node.TryGetProperty("Actual Loops", out var loops) && loops.GetDouble() > 0)
         {
             double Of(string name) => node.TryGetProperty(name, out var value) ? value.GetDouble() : 0;
             var blocks = (Of("Shared Hit Blocks") + Of("Shared Read Blocks")) / loops.GetDouble();
             var removed = Of("Rows Removed by Filter") + Of("Rows Removed by Index Recheck");
             var cond = node.TryGetProperty("Index Cond", out var c) ? c.GetString() : "";
-            yield return ($"{node.GetProperty("Node Type").GetString()} of {table.GetString()} {(node.TryGetProperty("Index Name", out var i) ? i.GetString() : "")}: {blocks:0} blocks, {removed:0} rows removed, {cond}", blocks, removed, loops.GetDouble());
+            yield return (
+                $"{node.GetProperty("Node Type").GetString()} of {table.GetString()} "
+                    + $"{(node.TryGetProperty("Index Name", out var i) ? i.GetString() : "")}: {blocks:0} blocks, {removed:0} rows "
+                    + $"removed, {cond}", blocks, removed, loops.GetDouble());
         }
 
         if (node.TryGetProperty("Plans", out var children))

@@ -20,7 +20,9 @@ public abstract class HostileSessionSuite(TestDatabase database) : IAsyncLifetim
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public static TheoryData<string> Roles => ["service_role", "weir_writer", "weir_system", "weir_engine", OwnerOfAll, "pg_read_all_data", "pg_execute_server_program"];
+    public static TheoryData<string> Roles => [
+        "service_role", "weir_writer", "weir_system", "weir_engine", OwnerOfAll, "pg_read_all_data", "pg_execute_server_program",
+    ];
 
     public static TheoryData<string> Making =>
     [
@@ -31,7 +33,8 @@ public abstract class HostileSessionSuite(TestDatabase database) : IAsyncLifetim
         "create schema authorization authenticated",
         "create extension dblink",
         "create function weir.x() returns int language sql as 'select 1'",
-        "create or replace function weir.my_organizations(p_role text default 'viewer') returns setof uuid language sql as 'select null::uuid'",
+        "create or replace function weir.my_organizations(p_role text default 'viewer') returns setof uuid language sql as 'select "
+            + "null::uuid'",
         "alter function weir.my_organizations(text) owner to authenticated",
         "create policy p on public.agents to authenticated using (true)",
         "alter table public.agents disable row level security",
@@ -112,7 +115,8 @@ public abstract class HostileSessionSuite(TestDatabase database) : IAsyncLifetim
     public async Task A07_no_table_is_truncated_or_written()
     {
         var tables = await database.Superuser.QueryAsync(
-            "select c.oid::regclass::text from pg_class c where c.relkind in ('r', 'p') and c.relnamespace in ('public'::regnamespace, 'weir'::regnamespace, 'auth'::regnamespace)",
+            "select c.oid::regclass::text from pg_class c where c.relkind in ('r', 'p') and c.relnamespace in ('public'::regnamespace, "
+                + "'weir'::regnamespace, 'auth'::regnamespace)",
             [],
             r => r.GetString(0),
             Token);
@@ -148,7 +152,8 @@ public abstract class HostileSessionSuite(TestDatabase database) : IAsyncLifetim
             await session.RunAsync("rollback to s");
         }
 
-        (await AnswerAsync(session, _world.Expand("select public.manage_mcp_servers('stop', {org}, null, {server}) ->> 'error'"))).ShouldBeOneOf("WR004", Refused);
+        (await AnswerAsync(session,
+            _world.Expand("select public.manage_mcp_servers('stop', {org}, null, {server}) ->> 'error'"))).ShouldBeOneOf("WR004", Refused);
     }
 
     /// <summary>
@@ -164,10 +169,13 @@ public abstract class HostileSessionSuite(TestDatabase database) : IAsyncLifetim
             foreach (var statement in new[]
             {
                 "create temporary table organizations as select {org} as id, true as is_active, 100 as max_agents, 100 as max_workspaces",
-                "create temporary table organization_members as select {org} as organization_id, auth.uid() as user_id, 'owner'::text as role, 'active'::text as status",
-                "create temporary table agents as select {agent} as id, {org} as organization_id, auth.uid() as user_id, true as is_active, 'x'::text as name",
+                "create temporary table organization_members as select {org} as organization_id, auth.uid() as user_id, 'owner'::text as "
+                    + "role, 'active'::text as status",
+                "create temporary table agents as select {agent} as id, {org} as organization_id, auth.uid() as user_id, true as "
+                    + "is_active, 'x'::text as name",
                 "create temporary table mcp_server_instances as select {server} as id, {org} as organization_id, 'running'::text as status",
-                "create function pg_temp.my_organizations(p_role text default 'viewer') returns setof uuid language sql as $$select {org}$$",
+                "create function pg_temp.my_organizations(p_role text default 'viewer') returns setof uuid language sql as $$select "
+                    + "{org}$$",
                 "create function pg_temp.actor_id() returns uuid language sql as $$select {olga}$$",
                 "create function pg_temp.uid() returns uuid language sql as $$select {olga}$$",
                 "create function pg_temp.current_setting(text, boolean) returns text language sql as $$select 'x'$$",
@@ -180,7 +188,8 @@ public abstract class HostileSessionSuite(TestDatabase database) : IAsyncLifetim
                 await session.RunAsync(_world.Expand(statement));
             }
 
-            (await session.RunAsync(_world.Expand("select count(*) from public.organizations where id operator(pg_catalog.=) {org}"))).ShouldBe("0");
+            (await session.RunAsync(
+                _world.Expand("select count(*) from public.organizations where id operator(pg_catalog.=) {org}"))).ShouldBe("0");
             foreach (var (call, refusal) in new[]
             {
                 ("select public.manage_mcp_servers('stop', {org}, null, {server}) ->> 'error'", "WR004"),
@@ -240,8 +249,10 @@ public sealed class HostileSessionTests(TestDatabase database) : HostileSessionS
 
     [Theory]
     [MemberData(nameof(MakingTemporary))]
-    public async Task A07_a_session_makes_nothing_temporary(string statement) => (await StateAsync(statement, isPerson: true)).ShouldBeOneOf(Refused, NotAllowed);
+    public async Task A07_a_session_makes_nothing_temporary(string statement) =>
+    (await StateAsync(statement, isPerson: true)).ShouldBeOneOf(Refused, NotAllowed);
 }
 
 /// <summary>The same on a database as a Supabase project's.</summary>
-public sealed class HostileSessionOnSupabaseTests(SupabaseDatabase database) : HostileSessionSuite(database), IClassFixture<SupabaseDatabase>;
+public sealed class HostileSessionOnSupabaseTests(SupabaseDatabase database)
+    : HostileSessionSuite(database), IClassFixture<SupabaseDatabase>;

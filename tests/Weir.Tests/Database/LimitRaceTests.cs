@@ -8,7 +8,9 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Database;
 
-/// <summary>The counters of limited grants, when several connections count at once: exact, never beyond the limit, and never in a circle.</summary>
+/// <summary>
+/// The counters of limited grants, when several connections count at once: exact, never beyond the limit, and never in a circle.
+/// </summary>
 public sealed class LimitRaceTests(TestDatabase database) : IClassFixture<TestDatabase>, IAsyncLifetime
 {
     private const int Organizations = 64;
@@ -63,20 +65,23 @@ public sealed class LimitRaceTests(TestDatabase database) : IClassFixture<TestDa
 
         decisions.Count(d => d.Admitted).ShouldBe(10);
         decisions.Where(d => !d.Admitted).ShouldAllBe(d => d.Reason == "limit" && d.EndpointUrl == null);
-        (await database.Superuser.ScalarAsync<long>("select used from weir.grant_usage where grant_id = bulk.id('grant', 0)", [], Token)).ShouldBe(10);
+        (await database.Superuser.ScalarAsync<long>(
+            "select used from weir.grant_usage where grant_id = bulk.id('grant', 0)", [], Token)).ShouldBe(10);
     }
 
     private static AdmissionQueue Queue(Databases databases)
     {
         var queries = new AdmissionQueries(databases, Guid.Empty);
         // Small batches, so that many of them meet.
-        return new AdmissionQueue(queries.AdmitAsync, queries.RecordDenialAsync, new AdmissionConfig { MaxBatch = 3 }, TimeSpan.FromSeconds(30), TimeProvider.System);
+        return new AdmissionQueue(queries.AdmitAsync, queries.RecordDenialAsync, new AdmissionConfig { MaxBatch = 3 },
+            TimeSpan.FromSeconds(30), TimeProvider.System);
     }
 
     private static AdmissionRequest Anew(AdmissionRequest call) => call with { Key = CallKey.At(TimeProvider.System.GetUtcNow()) };
 
     /// <summary>Each batch again and again on a connection of its own. One that met a deadlock would raise.</summary>
-    private async Task AdmitAllAsync(int rounds, params AdmissionRequest[][] batches) => await Task.WhenAll(batches.Select(async (batch, i) =>
+    private async Task AdmitAllAsync(
+        int rounds, params AdmissionRequest[][] batches) => await Task.WhenAll(batches.Select(async (batch, i) =>
     {
         var queries = new AdmissionQueries(i == 0 ? _first : _second, Guid.Empty);
         for (var round = 0; round < rounds; round++)
@@ -101,10 +106,12 @@ public sealed class LimitRaceTests(TestDatabase database) : IClassFixture<TestDa
     private async Task<AdmissionRequest[]> CallsAsync(string order) =>
     [
         .. await database.Superuser.QueryAsync(
-            $"select bulk.id('organization', n), bulk.key_id(n), bulk.secret_hash(n), bulk.id('server', n) from generate_series(0, {Organizations - 1}) n order by {order}",
+            "select bulk.id('organization', n), bulk.key_id(n), bulk.secret_hash(n), bulk.id('server', n) from generate_series(0, "
+                + $"{Organizations - 1}) n order by {order}",
             [],
             r => new AdmissionRequest(
-                default, r.GetGuid(0), Principal.OfKey(new AgentKey(r.GetString(1), r.GetFieldValue<byte[]>(2))), CallKinds.Tool, r.GetGuid(3), "tool_1", "{}", "1", 1, 2, new byte[32], "{}"),
+                default, r.GetGuid(0), Principal.OfKey(new AgentKey(r.GetString(1), r.GetFieldValue<byte[]>(2))), CallKinds.Tool,
+                r.GetGuid(3), "tool_1", "{}", "1", 1, 2, new byte[32], "{}"),
             Token),
     ];
 }

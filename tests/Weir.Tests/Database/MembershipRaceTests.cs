@@ -19,7 +19,8 @@ public sealed class MembershipRaceTests(TestDatabase database) : IClassFixture<T
         {
             var (organization, owners) = await OrganizationOfTwoOwnersAsync();
 
-            var outcomes = await Task.WhenAll(owners.Select(o => OutcomeAsync(o, "select public.leave_organization($1)", Sql.Uuid(organization))));
+            var outcomes =
+                await Task.WhenAll(owners.Select(o => OutcomeAsync(o, "select public.leave_organization($1)", Sql.Uuid(organization))));
 
             outcomes.ShouldBe([null, ErrorCode.Conflict], ignoreOrder: true);
             (await OwnersAsync(organization)).ShouldBe(1);
@@ -70,7 +71,8 @@ public sealed class MembershipRaceTests(TestDatabase database) : IClassFixture<T
         for (var round = 0; round < Rounds; round++)
         {
             var (organization, owners) = await OrganizationOfTwoOwnersAsync();
-            await database.Superuser.ExecuteAsync("update public.organizations set max_members = 3 where id = $1", [Sql.Uuid(organization)], Token);
+            await database.Superuser.ExecuteAsync(
+                "update public.organizations set max_members = 3 where id = $1", [Sql.Uuid(organization)], Token);
 
             var outcomes = await Task.WhenAll(owners.Select((o, i) => InviteAsync(o, organization, $"{i}@example.test", NewToken())));
 
@@ -85,11 +87,13 @@ public sealed class MembershipRaceTests(TestDatabase database) : IClassFixture<T
         {
             var (organization, owners) = await OrganizationOfTwoOwnersAsync();
             var guest = await World.CreateUserAsync(database);
-            var email = await database.Superuser.ScalarAsync<string>("select email from auth.users where id = $1", [Sql.Uuid(guest)], Token);
+            var email =
+                await database.Superuser.ScalarAsync<string>("select email from auth.users where id = $1", [Sql.Uuid(guest)], Token);
             var token = NewToken();
             (await InviteAsync(owners[0], organization, email!, token)).ShouldBeNull();
 
-            var outcomes = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => OutcomeAsync(guest, "select public.accept_invitation($1)", Sql.Text(token))));
+            var outcomes = await Task.WhenAll(
+                Enumerable.Range(0, 4).Select(_ => OutcomeAsync(guest, "select public.accept_invitation($1)", Sql.Text(token))));
 
             outcomes.Count(o => o is null).ShouldBe(1);
             outcomes.Count(o => o is ErrorCode.NotFound).ShouldBe(3);
@@ -105,7 +109,8 @@ public sealed class MembershipRaceTests(TestDatabase database) : IClassFixture<T
         var made = await database.Users.CallAsync(owners[0], "select public.create_organization('Two owners')", [], Token);
         var organization = made.GetProperty("id").GetGuid();
         await database.Superuser.ExecuteAsync(
-            "insert into public.organization_members (organization_id, user_id, role) values ($1, $2, 'owner')", [Sql.Uuid(organization), Sql.Uuid(owners[1])], Token);
+            "insert into public.organization_members (organization_id, user_id, role) values ($1, $2, 'owner')",
+            [Sql.Uuid(organization), Sql.Uuid(owners[1])], Token);
         return (organization, owners);
     }
 
@@ -127,9 +132,11 @@ public sealed class MembershipRaceTests(TestDatabase database) : IClassFixture<T
     }
 
     private Task<long> OwnersAsync(Guid organization) => database.Superuser.ScalarAsync<long>(
-        "select count(*) from public.organization_members where organization_id = $1 and role = 'owner' and status = 'active'", [Sql.Uuid(organization)], Token);
+        "select count(*) from public.organization_members where organization_id = $1 and role = 'owner' and status = 'active'",
+        [Sql.Uuid(organization)], Token);
 
-    private static Task DeleteAsync(NpgsqlConnection connection, Guid user) => ExecuteAsync(connection, "delete from public.organization_members where user_id = $1", Sql.Uuid(user));
+    private static Task DeleteAsync(NpgsqlConnection connection, Guid user) =>
+        ExecuteAsync(connection, "delete from public.organization_members where user_id = $1", Sql.Uuid(user));
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, params NpgsqlParameter[] parameters)
     {

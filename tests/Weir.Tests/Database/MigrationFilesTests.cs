@@ -3,7 +3,9 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Database;
 
-/// <summary>The order of <c>db/migrations</c> and <c>db/tests</c>: everything about one feature is in one place, in the order of reading.</summary>
+/// <summary>
+/// The order of <c>db/migrations</c> and <c>db/tests</c>: everything about one feature is in one place, in the order of reading.
+/// </summary>
 public sealed partial class MigrationFilesTests
 {
     private const int MostCharacters = 140;
@@ -18,7 +20,8 @@ public sealed partial class MigrationFilesTests
         .Order(StringComparer.Ordinal));
 
     /// <summary>
-    /// The files that could be edited in place: all of them before a release, then those of the first one. A later file can only alter a table.
+    /// The files that could be edited in place: all of them before a release, then those of the first one. A later file can only alter a
+    /// table.
     /// </summary>
     public static TheoryData<string> FirstFiles
     {
@@ -39,7 +42,8 @@ public sealed partial class MigrationFilesTests
     public void What_is_made_has_a_comment_directly_above_it(string file)
     {
         var lines = Lines(file);
-        var bare = Enumerable.Range(0, lines.Length).Where(i => MadeForm().IsMatch(lines[i]) && !lines[Math.Max(0, i - 1)].StartsWith("--", StringComparison.Ordinal));
+        var bare = Enumerable.Range(0, lines.Length)
+            .Where(i => MadeForm().IsMatch(lines[i]) && !lines[Math.Max(0, i - 1)].StartsWith("--", StringComparison.Ordinal));
 
         bare.Select(i => $"line {i + 1}: {lines[i]}").ShouldBeEmpty();
     }
@@ -61,7 +65,10 @@ public sealed partial class MigrationFilesTests
     {
         var lines = Lines(file);
 
-        lines.Where(line => line.StartsWith("alter function", StringComparison.Ordinal) || line.StartsWith("grant create on", StringComparison.Ordinal)).ShouldBeEmpty();
+        lines.Where(
+            line =>
+                line.StartsWith("alter function", StringComparison.Ordinal) || line.StartsWith("grant create on", StringComparison.Ordinal))
+                .ShouldBeEmpty();
         var role = "";
         foreach (var line in lines)
         {
@@ -122,14 +129,17 @@ public sealed partial class MigrationFilesTests
     private static string[] Lines(string file) => File.ReadAllLines(Repository.PathOf($"db/migrations/{file}"));
 
     /// <summary>Not the wrappers in <c>public</c>: what they pass on to has the comment.</summary>
-    [GeneratedRegex(@"^create (?:(?:table|view|type) |function weir\.)", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"^create (?:(?:table|view|type) |function weir\.)", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex MadeForm();
 
-    [GeneratedRegex(@"^\s*create table (?<table>[a-z_.]+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"^\s*create table (?<table>[a-z_.]+)",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex TableForm();
 
     [GeneratedRegex(
-        @"^(?:create policy \w+ on|create (?:unique )?index \w+ on|create (?:constraint )?trigger \w+ [^;]*? on|alter table|grant (?!execute|usage|create)[^;]*? on|revoke all on(?! function| schema| type)) (?<table>[a-z_]+\.[a-z_]+)",
+        @"^(?:create policy \w+ on|create (?:unique )?index \w+ on|create (?:constraint )?trigger \w+ [^;]*? on|alter table|grant "
+            + @"(?!execute|usage|create)[^;]*? on|revoke all on(?! function| schema| type)) (?<table>[a-z_]+\.[a-z_]+)",
         RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex PartForm();
 

@@ -78,7 +78,8 @@ public abstract class NewerPostgresSuite(TestCluster newer, TestCluster debians,
     }
 
     private static Task<IReadOnlyList<string>> DefinitionsAsync(TestDatabase database) =>
-        database.Superuser.QueryAsync(File.ReadAllText(Repository.PathOf("db/testing/definitions.sql")), [], row => row.GetString(0), Cancelled);
+        database.Superuser.QueryAsync(
+            File.ReadAllText(Repository.PathOf("db/testing/definitions.sql")), [], row => row.GetString(0), Cancelled);
 }
 
 /// <summary>As Supabase has it.</summary>

@@ -8,7 +8,8 @@ namespace Weir.Tests.Database;
 
 /// <summary>
 /// An organization of which any part can be taken away. olga owns it, adam is an admin, mia owns the agent, and pat shares a workspace
-/// with it; a server of the catalog runs, whose tool <c>echo</c> is approved and granted. mia asks for more, and a guest is invited. Written row by row, so that a hundred cost little.
+/// with it; a server of the catalog runs, whose tool <c>echo</c> is approved and granted. mia asks for more, and a guest is invited.
+/// Written row by row, so that a hundred cost little.
 /// </summary>
 internal sealed partial class RaceWorld
 {
@@ -99,7 +100,8 @@ internal sealed partial class RaceWorld
     {
         return new AdmissionRequest(
             CallKey.At(TimeProvider.System.GetUtcNow()), OrganizationId: null,
-            byPat ? Principal.OfPerson(Pat, Guid.Parse(_values["agent"][1..37])) : _agent, CallKinds.Tool, _server, "echo", "{}", "1", 1, 2, new byte[32], "{}");
+            byPat ? Principal.OfPerson(Pat, Guid.Parse(_values["agent"][1..37])) : _agent, CallKinds.Tool, _server, "echo", "{}", "1", 1, 2,
+            new byte[32], "{}");
     }
 
     private static Guid NewId() => Guid.CreateVersion7(TimeProvider.System.GetUtcNow());

@@ -6,7 +6,8 @@ namespace Weir.Tests.Database;
 
 /// <summary>
 /// From the first release on a migration is never changed or removed: its checksum is in every database, and <c>weir migrate</c> refuses.
-/// A release is a version in <c>CHANGELOG.md</c>, and <c>db/released.txt</c> names the files that it had. To write that file for a new version:
+/// A release is a version in <c>CHANGELOG.md</c>, and <c>db/released.txt</c> names the files that it had. To write that file for a new
+/// version:
 /// <c>WEIR_TEST_WRITE_RELEASE=1 ./weir test -class Weir.Tests.Database.ReleasedMigrationsTests</c>.
 /// </summary>
 public sealed partial class ReleasedMigrationsTests
@@ -54,7 +55,8 @@ public sealed partial class ReleasedMigrationsTests
     [Fact]
     public void A_new_migration_comes_after_all_released_ones() =>
         Problems(Released, Written(Released, "", Two), [Two[0], new("0015_between.sql", ""), Two[1]])
-            .ShouldHaveSingleItem().ShouldBe("0015_between.sql is new and comes before 0020_things.sql, which was released: give it a higher number.");
+            .ShouldHaveSingleItem()
+            .ShouldBe("0015_between.sql is new and comes before 0020_things.sql, which was released: give it a higher number.");
 
     [Fact]
     public void A_later_release_keeps_what_an_earlier_one_had()
@@ -95,11 +97,13 @@ public sealed partial class ReleasedMigrationsTests
     private static IEnumerable<(string Version, string Name, string Checksum)> Rows(string kept) =>
         Lines(kept).Where(parts => parts.Length > 1).Select(parts => (parts[0], parts[1], parts[2]));
 
-    private static IReadOnlyList<string> Versions(string changelog) => [.. VersionForm().Matches(changelog).Select(m => m.Groups["version"].Value)];
+    private static IReadOnlyList<string> Versions(string changelog) => [
+        .. VersionForm().Matches(changelog).Select(m => m.Groups["version"].Value),
+    ];
 
     /// <summary>
-    /// What is kept, and the newest version with each file that no version had before: a line "version name sha256" for each, or the version
-    /// alone where it has no new file.
+    /// What is kept, and the newest version with each file that no version had before: a line "version name sha256" for each, or the
+    /// version alone where it has no new file.
     /// </summary>
     private static string Written(string changelog, string kept, IReadOnlyList<MigrationScript> scripts)
     {
@@ -134,6 +138,7 @@ public sealed partial class ReleasedMigrationsTests
         ];
     }
 
-    [GeneratedRegex(@"^## \[?v?(?<version>[0-9]+\.[0-9]+\.[0-9]+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"^## \[?v?(?<version>[0-9]+\.[0-9]+\.[0-9]+)",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex VersionForm();
 }

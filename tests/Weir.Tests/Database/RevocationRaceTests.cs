@@ -21,9 +21,15 @@ public abstract class RevocationRaceSuite(TestDatabase database)
     {
         // By published functions, and by what the engine and the platform do
         ["revoke_mcp_access"] = new("olga", "select public.revoke_mcp_access({agent}, {server})", "no_grant"),
-        ["a narrower grant"] = new("adam", """select public.grant_mcp_access({agent}, {server}, '{"tools": {"other": {}}}')""", "item_not_granted"),
-        ["a grant with a rule"] = new("adam", """select public.grant_mcp_access({agent}, {server}, '{"tools": {"echo": {"args": {"path": {"type": "string"}}}}}')""", "argument_rule"),
-        ["a grant of later"] = new("adam", """select public.grant_mcp_access({agent}, {server}, '{"tools": {"echo": {}}}', not_before => now() + interval '1 day')""", "no_grant"),
+        ["a narrower grant"] = new(
+            "adam", """select public.grant_mcp_access({agent}, {server}, '{"tools": {"other": {}}}')""", "item_not_granted"),
+        ["a grant with a rule"] = new(
+            "adam", """select public.grant_mcp_access({agent}, {server}, '{"tools": {"echo": {"args": {"path": {"type": "string"}}}}}')""",
+            "argument_rule"),
+        ["a grant of later"] = new(
+            "adam",
+            """select public.grant_mcp_access({agent}, {server}, '{"tools": {"echo": {}}}', not_before => now() + interval '1 day')""",
+            "no_grant"),
         ["revoke_agent_key"] = new("mia", "select public.revoke_agent_key({key})", "key_revoked"),
         ["suspended"] = new("adam", "select public.set_member_status({org}, {mia}, 'suspended')", "member_inactive"),
         ["removed"] = new("adam", "select public.set_member_status({org}, {mia}, 'removed')", "key_revoked"),
@@ -32,39 +38,67 @@ public abstract class RevocationRaceSuite(TestDatabase database)
         ["pat suspended"] = new("adam", "select public.set_member_status({org}, {pat}, 'suspended')", "member_inactive", ByPat: true),
         ["pat removed"] = new("adam", "select public.set_member_status({org}, {pat}, 'removed')", "member_inactive", ByPat: true),
         ["pat made a viewer"] = new("adam", "select public.set_member_role({org}, {pat}, 'viewer')", "user_forbidden", ByPat: true),
-        ["mia suspended, pat calls"] = new("adam", "select public.set_member_status({org}, {mia}, 'suspended')", "member_inactive", ByPat: true),
+        ["mia suspended, pat calls"] = new(
+            "adam", "select public.set_member_status({org}, {mia}, 'suspended')", "member_inactive", ByPat: true),
         ["stop"] = new("adam", "select public.manage_mcp_servers('stop', {org}, null, {server})", "unavailable"),
         ["set_agent_active"] = new("mia", "select public.set_agent_active({agent}, false)", "agent_stopped"),
         ["the platform's stop"] = new("migrator", "select weir.switch_platform(false)", "platform_stopped"),
         ["stop by the id"] = new("adam", "select public.stop_mcp_server_instance({server})", "unavailable"),
         ["delete"] = new("adam", "select public.manage_mcp_servers('delete', {org}, null, {server})", "instance_unknown"),
-        ["a report of failure"] = new("engine", "select weir.record_instance_state({server}, 2, 'failed', 'exited', 'It ended.')", "unavailable"),
-        ["a changed definition"] = new("engine", """select weir.record_definitions({server}, 2, array['tool'], array['echo'], array[sha256('changed')], array['{"name":"echo"}'], '{}')""", "definition_not_approved"),
-        ["a definition that is gone"] = new("engine", """select weir.record_definitions({server}, 2, array['tool'], array['other'], array[sha256('other')], array['{"name":"other"}'], '{}')""", "definition_not_approved"),
+        ["a report of failure"] = new(
+            "engine", "select weir.record_instance_state({server}, 2, 'failed', 'exited', 'It ended.')", "unavailable"),
+        ["a changed definition"] = new(
+            "engine",
+            """select weir.record_definitions({server}, 2, array['tool'], array['echo'], array[sha256('changed')], """
+                + """array['{"name":"echo"}'], '{}')""", "definition_not_approved"),
+        ["a definition that is gone"] = new(
+            "engine",
+            """select weir.record_definitions({server}, 2, array['tool'], array['other'], array[sha256('other')], """
+                + """array['{"name":"other"}'], '{}')""", "definition_not_approved"),
         ["blocked in the catalog"] = new("migrator", "select weir.block_catalog_server({slug}, null, 'It leaks.')", "catalog_blocked"),
 
         // By direct SQL
-        ["sql: a grant revoked"] = new("superuser", "update public.agent_mcp_permissions set revoked_at = now() where agent_id = {agent}", "no_grant", Table: "agent_mcp_permissions"),
-        ["sql: a grant deleted"] = new("superuser", "delete from public.agent_mcp_permissions where agent_id = {agent}", "no_grant", Table: "agent_mcp_permissions"),
-        ["sql: a key revoked"] = new("superuser", "update public.agent_api_keys set revoked_at = now() where key_id = {key}", "key_revoked", Table: "agent_api_keys"),
-        ["sql: a key deleted"] = new("superuser", "delete from public.agent_api_keys where key_id = {key}", "key_unknown", Table: "agent_api_keys"),
-        ["sql: an agent deactivated"] = new("superuser", "update public.agents set stopped_at = now() where id = {agent}", "agent_stopped", Table: "agents"),
+        ["sql: a grant revoked"] = new("superuser", "update public.agent_mcp_permissions set revoked_at = now() where agent_id = {agent}",
+            "no_grant", Table: "agent_mcp_permissions"),
+        ["sql: a grant deleted"] = new(
+            "superuser", "delete from public.agent_mcp_permissions where agent_id = {agent}", "no_grant", Table: "agent_mcp_permissions"),
+        ["sql: a key revoked"] = new("superuser", "update public.agent_api_keys set revoked_at = now() where key_id = {key}", "key_revoked",
+            Table: "agent_api_keys"),
+        ["sql: a key deleted"] = new(
+            "superuser", "delete from public.agent_api_keys where key_id = {key}", "key_unknown", Table: "agent_api_keys"),
+        ["sql: an agent deactivated"] = new(
+            "superuser", "update public.agents set stopped_at = now() where id = {agent}", "agent_stopped", Table: "agents"),
         ["sql: an agent deleted"] = new("superuser", "delete from public.agents where id = {agent}", "key_unknown"),
-        ["sql: an agent without its owner"] = new("superuser", "update public.agents set user_id = null where id = {agent}", "member_inactive", Table: "agents"),
-        ["sql: a member suspended"] = new("superuser", "update public.organization_members set status = 'suspended' where user_id = {mia}", "member_inactive", Table: "organization_members"),
+        ["sql: an agent without its owner"] = new(
+            "superuser", "update public.agents set user_id = null where id = {agent}", "member_inactive", Table: "agents"),
+        ["sql: a member suspended"] = new("superuser", "update public.organization_members set status = 'suspended' where user_id = {mia}",
+            "member_inactive", Table: "organization_members"),
         ["sql: a member removed"] = new("superuser", "delete from public.organization_members where user_id = {mia}", "member_inactive"),
-        ["sql: a member made a viewer"] = new("superuser", "update public.organization_members set role = 'viewer' where user_id = {mia}", "user_forbidden", Table: "organization_members"),
+        ["sql: a member made a viewer"] = new("superuser", "update public.organization_members set role = 'viewer' where user_id = {mia}",
+            "user_forbidden", Table: "organization_members"),
         ["sql: a person deleted"] = new("superuser", "delete from auth.users where id = {mia}", "member_inactive"),
-        ["sql: the agent leaves the workspace"] = new("superuser", "delete from public.workspace_members where agent_id = {agent}", "user_forbidden", ByPat: true, Table: "workspace_members"),
-        ["sql: pat leaves the workspace"] = new("superuser", "delete from public.workspace_members where user_id = {pat}", "user_forbidden", ByPat: true, Table: "workspace_members"),
-        ["sql: an organization deactivated"] = new("superuser", "update public.organizations set platform_stopped_at = now() where id = {org}", "organization_stopped", Table: "organizations"),
-        ["sql: a server stopped"] = new("superuser", "update public.mcp_server_instances set status = 'stopping' where id = {server}", "unavailable", Table: "mcp_server_instances"),
-        ["sql: a server switched off"] = new("superuser", "update public.mcp_server_instances set stopped_at = now() where id = {server}", "server_stopped", Table: "mcp_server_instances"),
+        ["sql: the agent leaves the workspace"] = new("superuser", "delete from public.workspace_members where agent_id = {agent}",
+            "user_forbidden", ByPat: true, Table: "workspace_members"),
+        ["sql: pat leaves the workspace"] = new("superuser", "delete from public.workspace_members where user_id = {pat}", "user_forbidden",
+            ByPat: true, Table: "workspace_members"),
+        ["sql: an organization deactivated"] = new("superuser",
+            "update public.organizations set platform_stopped_at = now() where id = {org}", "organization_stopped", Table: "organizations"),
+        ["sql: a server stopped"] = new("superuser", "update public.mcp_server_instances set status = 'stopping' where id = {server}",
+            "unavailable", Table: "mcp_server_instances"),
+        ["sql: a server switched off"] = new("superuser", "update public.mcp_server_instances set stopped_at = now() where id = {server}",
+            "server_stopped", Table: "mcp_server_instances"),
         ["sql: a server deleted"] = new("superuser", "delete from public.mcp_server_instances where id = {server}", "instance_unknown"),
-        ["sql: a definition quarantined"] = new("superuser", "update public.mcp_server_tools set status = 'quarantined' where instance_id = {server}", "definition_not_approved", Table: "mcp_server_tools"),
-        ["sql: a definition not announced"] = new("superuser", "update public.mcp_server_tools set announced = false where instance_id = {server}", "definition_not_approved", Table: "mcp_server_tools"),
-        ["sql: a definition deleted"] = new("superuser", "delete from public.mcp_server_tools where instance_id = {server}", "definition_not_approved", Table: "mcp_server_tools"),
-        ["sql: blocked in the catalog"] = new("superuser", "update public.mcp_server_catalog set blocked_at = now(), block_reason = 'x' where id = {catalog}", "catalog_blocked", Table: "mcp_server_catalog"),
+        ["sql: a definition quarantined"] = new(
+            "superuser", "update public.mcp_server_tools set status = 'quarantined' where instance_id = {server}",
+            "definition_not_approved", Table: "mcp_server_tools"),
+        ["sql: a definition not announced"] = new(
+            "superuser", "update public.mcp_server_tools set announced = false where instance_id = {server}", "definition_not_approved",
+            Table: "mcp_server_tools"),
+        ["sql: a definition deleted"] = new("superuser", "delete from public.mcp_server_tools where instance_id = {server}",
+            "definition_not_approved", Table: "mcp_server_tools"),
+        ["sql: blocked in the catalog"] = new(
+            "superuser", "update public.mcp_server_catalog set blocked_at = now(), block_reason = 'x' where id = {catalog}",
+            "catalog_blocked", Table: "mcp_server_catalog"),
     };
 
     // Kept for all tests of the class: a new connection plans the whole of admission anew.
@@ -187,7 +221,9 @@ public abstract class RevocationRaceSuite(TestDatabase database)
         }
     }
 
-    /// <summary>The lock that a change takes stops the organization's admission, so a refusal must not take it: in a loop it would stop every agent.</summary>
+    /// <summary>
+    /// The lock that a change takes stops the organization's admission, so a refusal must not take it: in a loop it would stop every agent.
+    /// </summary>
     [Theory]
     [InlineData("select public.set_member_role({org}, {pat}, 'viewer')", "WR003")]
     [InlineData("select public.set_member_status({org}, {mia}, 'suspended')", "WR003")]
@@ -205,7 +241,8 @@ public abstract class RevocationRaceSuite(TestDatabase database)
     public async Task What_a_viewer_may_not_change_or_has_changed_already_holds_no_call_up(string sql, string answer)
     {
         var world = await RaceWorld.CreateAsync(database.Superuser);
-        await database.Superuser.ExecuteAsync(world.Expand("update public.organization_members set role = 'viewer' where user_id = {pat}"), [], Token);
+        await database.Superuser.ExecuteAsync(
+            world.Expand("update public.organization_members set role = 'viewer' where user_id = {pat}"), [], Token);
         await using var refused = await HeldTransaction.BeginAsync(database.Pools.Gateway, world.Pat);
         (await refused.RunAsync(world.Expand(sql))).ShouldNotBeNull().ShouldContain(answer);
 
@@ -249,4 +286,5 @@ public abstract class RevocationRaceSuite(TestDatabase database)
 public sealed class RevocationRaceTests(TestDatabase database) : RevocationRaceSuite(database), IClassFixture<TestDatabase>;
 
 /// <summary>The same on a database as a Supabase project's.</summary>
-public sealed class RevocationRaceOnSupabaseTests(SupabaseDatabase database) : RevocationRaceSuite(database), IClassFixture<SupabaseDatabase>;
+public sealed class RevocationRaceOnSupabaseTests(SupabaseDatabase database)
+    : RevocationRaceSuite(database), IClassFixture<SupabaseDatabase>;

@@ -20,7 +20,8 @@ public sealed class SchemaDumpTests(TestCluster cluster)
         var database = await cluster.CreateDatabaseAsync(migrated: true);
         Assert.SkipUnless(cluster.Postgres.Binaries.Major == Major, $"schema.sql is a dump of PostgreSQL {Major}.");
 
-        var dumped = await PostgresTools.DumpSchemaAsync(cluster.Postgres.Binaries, cluster.Postgres.SuperuserUrl(database), Options, TestContext.Current.CancellationToken);
+        var dumped = await PostgresTools.DumpSchemaAsync(
+            cluster.Postgres.Binaries, cluster.Postgres.SuperuserUrl(database), Options, TestContext.Current.CancellationToken);
 
         var file = Repository.PathOf("db/schema.sql");
         if (Environment.GetEnvironmentVariable("WEIR_TEST_WRITE_SCHEMA") == "1")
@@ -29,7 +30,8 @@ public sealed class SchemaDumpTests(TestCluster cluster)
         }
 
         var kept = await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken);
-        FirstDifference(kept, dumped).ShouldBeNull("db/schema.sql is not what the migrations make; its comment above says how to write it anew");
+        FirstDifference(kept, dumped)
+            .ShouldBeNull("db/schema.sql is not what the migrations make; its comment above says how to write it anew");
         await cluster.DropDatabaseAsync(database);
     }
 

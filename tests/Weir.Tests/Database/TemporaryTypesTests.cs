@@ -21,7 +21,8 @@ public sealed class TemporaryTypesTests(MigratedSupabase supabase) : IClassFixtu
     [Fact]
     public async Task M4_A07_no_published_function_runs_a_persons_temporary_types_or_views_with_its_owners_rights()
     {
-        await using var pools = Databases.Open(new DatabaseConfig { Url = supabase.Project.GatewayUrl, EngineUrl = supabase.Project.EngineUrl });
+        await using var pools =
+            Databases.Open(new DatabaseConfig { Url = supabase.Project.GatewayUrl, EngineUrl = supabase.Project.EngineUrl });
         await using var superuser = supabase.Project.Superuser;
         var world = await RaceWorld.CreateAsync(superuser);
 
@@ -45,7 +46,8 @@ public sealed class TemporaryTypesTests(MigratedSupabase supabase) : IClassFixtu
     [Fact]
     public async Task M4_A07_nor_does_a_function_of_the_engines()
     {
-        await using var pools = Databases.Open(new DatabaseConfig { Url = supabase.Project.GatewayUrl, EngineUrl = supabase.Project.EngineUrl });
+        await using var pools =
+            Databases.Open(new DatabaseConfig { Url = supabase.Project.GatewayUrl, EngineUrl = supabase.Project.EngineUrl });
         await using var superuser = supabase.Project.Superuser;
         var world = await RaceWorld.CreateAsync(superuser);
 
@@ -63,7 +65,8 @@ public sealed class TemporaryTypesTests(MigratedSupabase supabase) : IClassFixtu
     [InlineData("alter function weir.create_agent set search_path = ''", "weir_writer")]
     public async Task M4_A07_with_an_empty_path_the_same_session_is_the_functions_owner(string hole, string owner)
     {
-        await using var pools = Databases.Open(new DatabaseConfig { Url = supabase.Project.GatewayUrl, EngineUrl = supabase.Project.EngineUrl });
+        await using var pools =
+            Databases.Open(new DatabaseConfig { Url = supabase.Project.GatewayUrl, EngineUrl = supabase.Project.EngineUrl });
         await using var superuser = supabase.Project.Superuser;
         var world = await RaceWorld.CreateAsync(superuser);
         await superuser.ExecuteAsync(hole, [], Token);
@@ -72,7 +75,12 @@ public sealed class TemporaryTypesTests(MigratedSupabase supabase) : IClassFixtu
             await using var session = await HeldTransaction.BeginAsync(pools.Gateway, world.Olga);
             await ShadowAsync(session, superuser);
 
-            var climbed = await ClimbAsync(session, ["select count(*) from public.agents", world.Expand("select public.create_agent({org}, 'x')"), world.Expand("select public.explain_mcp_access({agent}, {server}, 'echo', '{}')")]);
+            var climbed = await ClimbAsync(
+                session,
+                [
+                    "select count(*) from public.agents", world.Expand("select public.create_agent({org}, 'x')"),
+                    world.Expand("select public.explain_mcp_access({agent}, {server}, 'echo', '{}')"),
+                ]);
 
             climbed.ShouldContain(c => c.EndsWith(owner, StringComparison.Ordinal), string.Join('\n', climbed));
         }

@@ -8,7 +8,10 @@ using World = Weir.Tests.Database.Model.World;
 
 namespace Weir.Tests.Database;
 
-/// <summary>Random worlds: admission, its explanation, <c>validate_mcp_access</c> and the list agree with each other and with a model of a few lines.</summary>
+/// <summary>
+/// Random worlds: admission, its explanation, <c>validate_mcp_access</c> and the list agree with each other and with a model of a few
+/// lines.
+/// </summary>
 public abstract class WorldSuite(TestDatabase database) : IAsyncLifetime
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
@@ -41,7 +44,9 @@ public abstract class WorldSuite(TestDatabase database) : IAsyncLifetime
 
     private async Task CompareAsync(World world, IReadOnlyList<Probe> probes, string when)
     {
-        var text = (string)(await RunAsync("select model.probe($1, $2)::text", [Sql.Jsonb(JsonSerializer.Serialize(probes, Json)), Sql.Uuid(Story.Admin)]))!;
+        var text =
+            (string)(await RunAsync(
+                "select model.probe($1, $2)::text", [Sql.Jsonb(JsonSerializer.Serialize(probes, Json)), Sql.Uuid(Story.Admin)]))!;
         var answers = JsonSerializer.Deserialize<Answer[]>(text, Json)!;
         for (var i = 0; i < probes.Count; i++)
         {
@@ -54,7 +59,8 @@ public abstract class WorldSuite(TestDatabase database) : IAsyncLifetime
                 (answer.Validated ?? false).ShouldBe(Reference.Validates(world, probe), $"validate_mcp_access {when}: {probe}");
             }
 
-            // The explanation is for an admin or for a person about themselves, and of arguments that are JSON; whether the server is up is beside it.
+            // The explanation is for an admin or for a person about themselves, and of arguments that are JSON; whether the server is up is
+            // beside it.
             if (probe.Arguments == "{" || (probe.User is not null && IsAdmin(world, probe)))
             {
                 continue;
@@ -66,14 +72,16 @@ public abstract class WorldSuite(TestDatabase database) : IAsyncLifetime
             }
             else if (probe.Key != "nokey00000000000" && answer.Explained == true)
             {
-                answer.Reason.ShouldBeOneOf(["unavailable", "key_revoked", "key_expired", "key_unknown"], $"explain_mcp_access {when}: {probe}");
+                answer.Reason.ShouldBeOneOf(
+                    ["unavailable", "key_revoked", "key_expired", "key_unknown"], $"explain_mcp_access {when}: {probe}");
             }
         }
     }
 
     private static bool IsAdmin(World world, Probe probe) =>
         world.Agents.Single(a => a.Id == probe.Agent) is var agent
-        && world.Members.Any(m => m.Organization == agent.Organization && m.User == probe.User && m is { Status: "active", Role: "owner" or "admin" });
+        && world.Members.Any(
+            m => m.Organization == agent.Organization && m.User == probe.User && m is { Status: "active", Role: "owner" or "admin" });
 
     private async Task<object?> RunAsync(string sql, Npgsql.NpgsqlParameter[] parameters)
     {

@@ -22,7 +22,8 @@ public sealed class AbilityTests(RunningWeir weir) : IClassFixture<RunningWeir>
     [InlineData("""{"elicitation":{"url":{}}}""", "elicitation.url")]
     [InlineData("""{"elicitation":{"form":{},"url":{}},"roots":{"listChanged":true}}""", "elicitation.form,elicitation.url,roots")]
     [InlineData("""{"sampling":{}}""", "sampling")]
-    [InlineData("""{"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}}""", "extensions.io.modelcontextprotocol/ui")]
+    [InlineData("""{"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}}""",
+        "extensions.io.modelcontextprotocol/ui")]
     [InlineData("""{"extensions":{"com.example/other":{}}}""", "")]
     [InlineData("""{"extensions":7}""", "")]
     [InlineData("""{"sampling":{"tools":{},"context":{}},"tasks":{}}""", "sampling,sampling.tools,sampling.context")]
@@ -40,7 +41,10 @@ public sealed class AbilityTests(RunningWeir weir) : IClassFixture<RunningWeir>
         var (name, id) = await weir.AddReadyAsync(server.Url, AllTools, "session");
         await Until.AsyncTrue(async () => (await NeedsAsync(id)).Count == 4, "the conditional tools are looked at");
         (await NeedsAsync(id)).ShouldBe(
-            ["get-roots-list roots", "trigger-elicitation-request elicitation.form", "trigger-sampling-request sampling", "trigger-url-elicitation elicitation.url"]);
+            [
+                "get-roots-list roots", "trigger-elicitation-request elicitation.form", "trigger-sampling-request sampling",
+                "trigger-url-elicitation elicitation.url",
+            ]);
 
         var raw = new RawClient(weir.Client(weir.World.AgentKey));
         (await raw.ModernAsync("tools/list")).Body.ShouldNotContain($"{name}__trigger-sampling-request");
@@ -55,7 +59,8 @@ public sealed class AbilityTests(RunningWeir weir) : IClassFixture<RunningWeir>
         // And they work for a client that offers what they need.
         var steps = JsonSerializer.Serialize(new object[]
         {
-            new { list = true }, new { call = $"{name}__trigger-sampling-request", arguments = new { prompt = "Hello?", maxTokens = 10 } }, new { call = $"{name}__trigger-elicitation-request", arguments = new { } },
+            new { list = true }, new { call = $"{name}__trigger-sampling-request", arguments = new { prompt = "Hello?", maxTokens = 10 } },
+            new { call = $"{name}__trigger-elicitation-request", arguments = new { } },
         });
         var answers = await NodeScript.RunAsync("legacy.mjs", [new Uri(weir.Url, "/mcp").ToString(), weir.World.AgentKey, steps]);
         answers[1].EnumerateArray().Select(t => t.GetString()).ShouldContain($"{name}__trigger-url-elicitation");
@@ -71,7 +76,8 @@ public sealed class AbilityTests(RunningWeir weir) : IClassFixture<RunningWeir>
         await Until.AsyncTrue(async () => (await ChangesAsync(id)).Count == 5, "the conditional tools are looked at");
         (await ChangesAsync(id)).ShouldBe(
             [
-                "get-roots-list unsupported roots", "simulate-research-query unsupported execution.taskSupport", "trigger-elicitation-request unsupported elicitation.form",
+                "get-roots-list unsupported roots", "simulate-research-query unsupported execution.taskSupport",
+                "trigger-elicitation-request unsupported elicitation.form",
                 "trigger-sampling-request unsupported sampling", "trigger-url-elicitation unsupported elicitation.url",
             ]);
         var reason = await weir.World.CallAsync(
@@ -79,14 +85,16 @@ public sealed class AbilityTests(RunningWeir weir) : IClassFixture<RunningWeir>
         reason.GetString()!.ShouldContain("set share to session");
         var raw = new RawClient(weir.Client(weir.World.AgentKey));
         var everything = await InitializeAsync(raw, """{"sampling":{},"roots":{},"elicitation":{"form":{},"url":{}}}""");
-        (await raw.PostAsync("""{"jsonrpc":"2.0","id":1,"method":"tools/list"}""", [everything])).Body.ShouldNotContain($"{name}__get-roots-list");
+        (await raw.PostAsync("""{"jsonrpc":"2.0","id":1,"method":"tools/list"}""", [everything])).Body.ShouldNotContain(
+            $"{name}__get-roots-list");
     }
 
     [Fact]
     public async Task R16_a_tool_that_can_only_be_called_as_a_task_is_listed_to_nobody_and_unknown()
     {
         await using var server = await ListingServer.StartAsync();
-        server.Announces("tools", Tool("plain"), """{"name":"slow","inputSchema":{"type":"object"},"execution":{"taskSupport":"required"}}""",
+        server.Announces(
+            "tools", Tool("plain"), """{"name":"slow","inputSchema":{"type":"object"},"execution":{"taskSupport":"required"}}""",
             """{"name":"either","inputSchema":{"type":"object"},"execution":{"taskSupport":"optional"}}""");
         var (name, id) = await weir.AddReadyAsync(server.Url, AllTools);
         var raw = new RawClient(weir.Client(weir.World.AgentKey));
@@ -146,23 +154,29 @@ public sealed class AbilityTests(RunningWeir weir) : IClassFixture<RunningWeir>
         var search = new RawClient(weir.Client(weir.World.AgentKey), "/mcp?tools=search");
         var session = await InitializeAsync(search, capabilities);
         return (await search.PostAsync(
-            """{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"find_tools","arguments":{"query":"trigger sampling request"} } }""", [session])).Body;
+            """{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"find_tools","arguments":{"query":"trigger sampling """
+                + """request"} } }""", [session])).Body;
     }
 
     private Task<IReadOnlyList<string>> NeedsAsync(Guid id) => weir.Database.Superuser.QueryAsync(
-        "select name || ' ' || array_to_string(needs, '+') from public.mcp_server_tools where instance_id = $1 and announced and needs <> '{}' and eras <> '{}' order by name collate \"C\"",
+        "select name || ' ' || array_to_string(needs, '+') from public.mcp_server_tools where instance_id = $1 and announced and needs <> "
+            + "'{}' and eras <> '{}' order by name collate \"C\"",
         [Sql.Uuid(id)], r => r.GetString(0), Cancelled);
 
     private async Task<IReadOnlyList<string>> ChangesAsync(Guid id) =>
         [.. (await weir.World.CallAsync(
-            "select coalesce(jsonb_agg(concat_ws(' ', c.name, c.change, c.path, nullif(array_to_string(c.needs, '+'), '')) order by c.name), '[]') from public.get_mcp_tool_changes($1) c",
+            "select coalesce(jsonb_agg(concat_ws(' ', c.name, c.change, c.path, nullif(array_to_string(c.needs, '+'), '')) order by "
+                + "c.name), '[]') from public.get_mcp_tool_changes($1) c",
             Sql.Uuid(id))).EnumerateArray().Select(c => c.GetString()!)];
 
     private async Task RefreshAsync(Guid id)
     {
-        await weir.Database.Superuser.ExecuteAsync("update public.mcp_server_instances set refreshed_at = refreshed_at - interval '1 minute' where id = $1", [Sql.Uuid(id)], Cancelled);
+        await weir.Database.Superuser.ExecuteAsync(
+            "update public.mcp_server_instances set refreshed_at = refreshed_at - interval '1 minute' where id = $1", [Sql.Uuid(id)],
+            Cancelled);
         await weir.Services.GetRequiredService<DefinitionRefresh>().RefreshSoonAsync(id, Cancelled);
         await Until.AsyncTrue(() => weir.Database.Superuser.ScalarAsync<bool>(
-            "select refreshed_at > clock_timestamp() - interval '30 seconds' from public.mcp_server_instances where id = $1", [Sql.Uuid(id)], Cancelled), "the refresh");
+            "select refreshed_at > clock_timestamp() - interval '30 seconds' from public.mcp_server_instances where id = $1",
+            [Sql.Uuid(id)], Cancelled), "the refresh");
     }
 }

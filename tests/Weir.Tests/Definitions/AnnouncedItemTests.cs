@@ -11,7 +11,8 @@ public sealed class AnnouncedItemTests
 
     [Theory]
     [InlineData("""{"name":"a","description":"x"}""", """{ "description" : "x", "name" : "a" }""")]
-    [InlineData("""{"name":"a","inputSchema":{"type":"object","properties":{"p":{},"q":{}}}}""", """{"inputSchema":{"properties":{"q":{},"p":{}},"type":"object"},"name":"a"}""")]
+    [InlineData("""{"name":"a","inputSchema":{"type":"object","properties":{"p":{},"q":{}}}}""",
+        """{"inputSchema":{"properties":{"q":{},"p":{}},"type":"object"},"name":"a"}""")]
     [InlineData("""{"name":"a","description":"caf\u00e9 / <"}""", """{"n\u0061me":"\u0061","description":"café \/ \u003c"}""")]
     [InlineData("""{"name":"a","description":"\ud83d\ude00"}""", """{"name":"a","description":"😀"}""")]
     [InlineData("""{"name":"a","n":[1, 100, -0, 0.5, 1500000000000000000000]}""", """{"name":"a","n":[1.0, 1e2, 0e7, 5E-1, 15e+20]}""")]
@@ -29,7 +30,8 @@ public sealed class AnnouncedItemTests
     [InlineData("""{"name":"a","description":"\u00e9"}""", """{"name":"a","description":"e\u0301"}""")]
     [InlineData("""{"name":"a","inputSchema":{"required":["p","q"]}}""", """{"name":"a","inputSchema":{"required":["q","p"]}}""")]
     [InlineData("""{"name":"a","inputSchema":{"default":1}}""", """{"name":"a","inputSchema":{"default":"1"}}""")]
-    [InlineData("""{"name":"a","inputSchema":{"default":9007199254740993}}""", """{"name":"a","inputSchema":{"default":9007199254740992}}""")]
+    [InlineData(
+        """{"name":"a","inputSchema":{"default":9007199254740993}}""", """{"name":"a","inputSchema":{"default":9007199254740992}}""")]
     [InlineData("""{"name":"a","inputSchema":{"default":1e-7}}""", """{"name":"a","inputSchema":{"default":1e-8}}""")]
     [InlineData("""{"name":"a","inputSchema":{"default":-1}}""", """{"name":"a","inputSchema":{"default":1}}""")]
     [InlineData("""{"name":"a","annotations":{"readOnlyHint":true}}""", """{"name":"a","annotations":{"readOnlyHint":false}}""")]
@@ -37,7 +39,8 @@ public sealed class AnnouncedItemTests
     [InlineData("""{"name":"a","inputSchema":{"properties":{"icons":{}}}}""", """{"name":"a","inputSchema":{"properties":{}}}""")]
     [InlineData("""{"name":"a","unheardOf":1}""", """{"name":"a"}""")]
     [InlineData("""{"name":"a","inputSchema":{"a":{"b":1},"c":2}}""", """{"name":"a","inputSchema":{"a":{"b":1,"c":2}}}""")]
-    public void A26_definitions_that_say_something_else_have_another_hash(string one, string other) => Read(one).Hash.ShouldNotBe(Read(other).Hash);
+    public void A26_definitions_that_say_something_else_have_another_hash(string one, string other) =>
+    Read(one).Hash.ShouldNotBe(Read(other).Hash);
 
     [Theory]
     [InlineData("""1""")]
@@ -58,7 +61,8 @@ public sealed class AnnouncedItemTests
     [InlineData("""{"name":"a","n":1e401}""")]
     [InlineData("""{"name":"a","n":1e99999999999}""")]
     [InlineData("""{"name":"a","n":1e-2147483648}""")]
-    public void A25_what_could_be_read_in_two_ways_is_no_definition(string definition) => Should.Throw<JsonException>(() => Read(definition));
+    public void A25_what_could_be_read_in_two_ways_is_no_definition(string definition) =>
+    Should.Throw<JsonException>(() => Read(definition));
 
     [Fact]
     public void Names_that_differ_by_case_are_two_parameters() =>
@@ -80,7 +84,8 @@ public sealed class AnnouncedItemTests
     [InlineData("""{"name":"a","description":"x\u202ey"}""", "bidi at description")]
     [InlineData("""{"name":"a","title":"x\u200by"}""", "invisible at title")]
     [InlineData("""{"name":"a\u2060"}""", "invisible at name")]
-    [InlineData("""{"name":"a","inputSchema":{"properties":{"path":{"description":"\u001b[8m"}}}}""", "ansi at inputSchema.properties.path.description")]
+    [InlineData("""{"name":"a","inputSchema":{"properties":{"path":{"description":"\u001b[8m"}}}}""",
+        "ansi at inputSchema.properties.path.description")]
     [InlineData("""{"name":"a","inputSchema":{"properties":{"pa\u00adth":{}}}}""", "invisible at a name in inputSchema.properties")]
     [InlineData("""{"name":"a","inputSchema":{"properties":{"x":{"enum":["a","b\u0007"]}}}}""", "control at inputSchema.properties.x.enum")]
     [InlineData("""{"name":"a","annotations":{"title":"\udb40\udc41"}}""", "tag at annotations.title")]

@@ -29,7 +29,9 @@ public sealed class AskingServer : IAsyncDisposable
         server._app.MapPost("/mcp", server.AnswerAsync);
         server._app.MapDelete("/mcp", () => Results.Ok());
         await server._app.StartAsync();
-        server.Url = new Uri(server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
+        server.Url =
+            new Uri(
+                server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
         return server;
     }
 
@@ -49,17 +51,22 @@ public sealed class AskingServer : IAsyncDisposable
         switch (message.TryGetProperty("method", out var method) ? method.GetString() : null)
         {
             case "initialize":
-                session = $"{(message.GetProperty("params").GetProperty("capabilities").TryGetProperty("roots", out _) ? "roots" : "none")}-{_sessions.Count}";
+                session =
+                    $"{(message.GetProperty("params").GetProperty("capabilities").TryGetProperty("roots", out _)
+                        ? "roots" : "none")}-{_sessions.Count}";
                 _sessions[session] = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
                 http.Response.Headers["Mcp-Session-Id"] = session;
-                await WriteAsync(http, id, """{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"asking","version":"1"}}""");
+                await WriteAsync(http, id,
+                    """{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"asking","version":"1"}}""");
                 break;
             case "tools/list" when session.StartsWith("roots", StringComparison.Ordinal):
                 http.Response.ContentType = "text/event-stream";
                 await http.Response.WriteAsync("data: {\"jsonrpc\":\"2.0\",\"id\":\"ask\",\"method\":\"roots/list\"}\n\n");
                 await http.Response.Body.FlushAsync();
                 var roots = await _sessions[session].Task.WaitAsync(http.RequestAborted);
-                await http.Response.WriteAsync($"data: {{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"tools\":[{Tool("plain")},{Tool("rooted")}],\"_meta\":{{\"roots\":{roots}}}}}}}\n\n");
+                await http.Response.WriteAsync(
+                    $"data: {{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"tools\":[{Tool("plain")},{Tool(
+                        "rooted")}],\"_meta\":{{\"roots\":{roots}}}}}}}\n\n");
                 break;
             case "tools/list":
                 await WriteAsync(http, id, $"{{\"tools\":[{Tool("plain")}]}}");
@@ -73,7 +80,8 @@ public sealed class AskingServer : IAsyncDisposable
                 break;
             default:
                 http.Response.ContentType = "application/json";
-                await http.Response.WriteAsync($"{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":-32601,\"message\":\"there is no such method\"}}}}");
+                await http.Response.WriteAsync(
+                    $"{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":-32601,\"message\":\"there is no such method\"}}}}");
                 break;
         }
     }

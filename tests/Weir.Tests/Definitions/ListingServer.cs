@@ -47,7 +47,9 @@ public sealed class ListingServer : IAsyncDisposable
         var server = new ListingServer(builder.Build());
         server._app.MapPost("/mcp", server.AnswerAsync);
         await server._app.StartAsync();
-        server.Url = new Uri(server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
+        server.Url =
+            new Uri(
+                server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
         return server;
     }
 
@@ -93,13 +95,18 @@ public sealed class ListingServer : IAsyncDisposable
             && meta.TryGetProperty("io.modelcontextprotocol/clientCapabilities", out var declared) ? declared : JsonElement.Parse("{}");
         var answer = method switch
         {
-            "server/discover" => $$""" "result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{{Capabilities}}}""",
+            "server/discover" =>
+                $$""" "result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{{Capabilities}}}""",
             "tools/call" => """ "result":{"resultType":"complete","content":[{"type":"text","text":"ok"}]}""",
-            "resources/read" => $$""" "result":{"resultType":"complete","contents":[{"uri":{{request.GetProperty("params").GetProperty("uri").GetRawText()}},"text":"page"}]}""",
+            "resources/read" =>
+                $$""" "result":{"resultType":"complete","contents":[{"uri":{{request.GetProperty("params").GetProperty("uri")
+                    .GetRawText()}},"text":"page"}]}""",
             "tools/list" when Refuses(capabilities) => """ "error":{"code":-32603,"message":"not for you"}""",
-            "tools/list" when _lists.TryGetValue(method, out var tools) && tools.Length > 0 && More(capabilities).ToArray() is { Length: > 0 } more =>
+            "tools/list" when _lists.TryGetValue(method, out var tools) && tools.Length > 0
+                && More(capabilities).ToArray() is { Length: > 0 } more =>
                 $$""" "result":{"resultType":"complete",{{Hints}}{{tools[..^1]}},{{string.Join(',', more)}}]}""",
-            _ when _lists.TryGetValue(method, out var list) && list.Length > 0 => $$""" "result":{"resultType":"complete",{{Hints}}{{list}}}""",
+            _ when _lists.TryGetValue(method, out var list) && list.Length > 0 =>
+                $$""" "result":{"resultType":"complete",{{Hints}}{{list}}}""",
             _ when _lists.ContainsKey(method) => """ "error":{"code":-32603,"message":"broken"}""",
             _ => """ "error":{"code":-32601,"message":"there is no such method"}""",
         };

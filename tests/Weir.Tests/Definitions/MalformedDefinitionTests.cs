@@ -11,13 +11,15 @@ namespace Weir.Tests.Definitions;
 public sealed class MalformedDefinitionTests(RunningWeir weir) : IClassFixture<RunningWeir>
 {
     private const string Everything = """{"tools": {"*": {}}, "prompts": ["*"], "resources": ["*"]}""";
-    private const string Good = """{"name":"good","inputSchema":{"type":"object"},"outputSchema":{"type":"object","properties":{"a":{"type":"string"}}}}""";
+    private const string Good =
+        """{"name":"good","inputSchema":{"type":"object"},"outputSchema":{"type":"object","properties":{"a":{"type":"string"}}}}""";
 
     /// <summary>What is shown mended, or without an output schema, to each client.</summary>
     private static readonly string[] Mended =
     [
         """{"name":"empty_array","inputSchema":{"type":"object","properties":[]}}""",
-        """{"name":"nulls","title":null,"description":null,"inputSchema":{"type":"object","properties":null,"required":null},"outputSchema":null,"annotations":null,"execution":null,"icons":null,"_meta":null}""",
+        """{"name":"nulls","title":null,"description":null,"inputSchema":{"type":"object","properties":null,"required":null},"outputSchem"""
+            + """a":null,"annotations":null,"execution":null,"icons":null,"_meta":null}""",
         """{"name":"untyped","inputSchema":{}}""",
         """{"name":"booleans","inputSchema":{"type":"object","properties":{"a":true,"b":false}}}""",
         """{"name":"decorated","inputSchema":{"type":"object"},"icons":[{"src":1}],"_meta":"x"}""",
@@ -30,10 +32,14 @@ public sealed class MalformedDefinitionTests(RunningWeir weir) : IClassFixture<R
     private static IEnumerable<string> OddOutputSchemas =>
         new[]
         {
-            """{"type":"int"}""", """{"type":[]}""", """{"$ref":"#/$defs/nothing"}""", """{"$ref":"https://x.example/schema.json"}""", """{"pattern":"("}""", """{"pattern":"[\\w-.]"}""",
-            """{"patternProperties":{"[":{}}}""", """{"minLength":"3"}""", """{"exclusiveMinimum":true}""", """{"required":true}""", """{"enum":[]}""", """{"enum":"a"}""", """{"items":7}""",
-            """{"properties":[]}""", """{"anyOf":{}}""", """{"allOf":[]}""", """{"id":"x"}""", """{"$id":7}""", """{"nullable":true}""", """{"default":{"$anchor":"#!"}}""", """{"format":7}""",
-            """{"multipleOf":0}""", """{"dependencies":{"a":7}}""", """{"additionalProperties":"no"}""", """{"x-vendor":{"$id":"a"},"y-vendor":{"$id":"a"}}""", """{"type":"object","properties":{"a":null}}""",
+            """{"type":"int"}""", """{"type":[]}""", """{"$ref":"#/$defs/nothing"}""", """{"$ref":"https://x.example/schema.json"}""",
+            """{"pattern":"("}""", """{"pattern":"[\\w-.]"}""",
+            """{"patternProperties":{"[":{}}}""", """{"minLength":"3"}""", """{"exclusiveMinimum":true}""", """{"required":true}""",
+            """{"enum":[]}""", """{"enum":"a"}""", """{"items":7}""",
+            """{"properties":[]}""", """{"anyOf":{}}""", """{"allOf":[]}""", """{"id":"x"}""", """{"$id":7}""", """{"nullable":true}""",
+            """{"default":{"$anchor":"#!"}}""", """{"format":7}""",
+            """{"multipleOf":0}""", """{"dependencies":{"a":7}}""", """{"additionalProperties":"no"}""",
+            """{"x-vendor":{"$id":"a"},"y-vendor":{"$id":"a"}}""", """{"type":"object","properties":{"a":null}}""",
         }.Select(s => """{"type":"object","properties":{"a":""" + s + "}}");
 
     [Theory]
@@ -48,23 +54,32 @@ public sealed class MalformedDefinitionTests(RunningWeir weir) : IClassFixture<R
             .Announces("resourceTemplates", """{"uriTemplate":"file:///{p}","name":"t"}""");
         odd.Announces("tools",
             [
-                Good, "7", "null", """{"inputSchema":{"type":"object"}}""", """{"name":7,"inputSchema":{"type":"object"}}""", """{"name":"no_schema"}""",
-                """{"name":"no_type","inputSchema":{"type":"object"},"outputSchema":{"properties":{}}}""", """{"name":"odd_title","title":7,"inputSchema":{"type":"object"}}""",
-                """{"name":"odd_hint","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":"yes"}}""", """{"name":"odd_task","inputSchema":{"type":"object"},"execution":{"taskSupport":7}}""",
+                Good, "7", "null", """{"inputSchema":{"type":"object"}}""", """{"name":7,"inputSchema":{"type":"object"}}""",
+                """{"name":"no_schema"}""",
+                """{"name":"no_type","inputSchema":{"type":"object"},"outputSchema":{"properties":{}}}""",
+                """{"name":"odd_title","title":7,"inputSchema":{"type":"object"}}""",
+                """{"name":"odd_hint","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":"yes"}}""",
+                """{"name":"odd_task","inputSchema":{"type":"object"},"execution":{"taskSupport":7}}""",
                 .. Mended,
             ])
             .Announces("prompts", """{"name":"good"}""", """{"name":"odd","arguments":{"a":{}}}""", """{"name":"empty","arguments":{}}""")
-            .Announces("resources", """{"uri":"file:///good","name":"a"}""", """{"uri":"file:///nameless"}""", """{"uri":"file:///sized","name":"a","size":"1"}""",
-                """{"uri":"file:///old","name":"a","annotations":{"lastModified":"yesterday"}}""", """{"uri":"file:///null","name":"a","mimeType":null}""")
-            .Announces("resourceTemplates", """{"uriTemplate":"file:///good/{p}","name":"t"}""", """{"name":"nowhere"}""", """{"uriTemplate":"file:///odd/{p}"}""");
+            .Announces("resources", """{"uri":"file:///good","name":"a"}""", """{"uri":"file:///nameless"}""",
+            """{"uri":"file:///sized","name":"a","size":"1"}""",
+                """{"uri":"file:///old","name":"a","annotations":{"lastModified":"yesterday"}}""",
+                """{"uri":"file:///null","name":"a","mimeType":null}""")
+            .Announces("resourceTemplates", """{"uriTemplate":"file:///good/{p}","name":"t"}""", """{"name":"nowhere"}""",
+            """{"uriTemplate":"file:///odd/{p}"}""");
         var (goodName, _) = await weir.AddReadyAsync(good.Url, Everything);
         var (oddName, oddId) = await weir.AddReadyAsync(odd.Url, Everything);
 
-        var steps = JsonSerializer.Serialize(new object[] { new { list = true }, new { prompts = true }, new { resources = true }, new { templates = true } });
+        var steps = JsonSerializer.Serialize(
+            new object[] { new { list = true }, new { prompts = true }, new { resources = true }, new { templates = true } });
         var answers = await NodeScript.RunAsync(script, [new Uri(weir.Url, "/mcp").ToString(), weir.World.AgentKey, steps, mode]);
         var modernOnly = mode == "auto" ? new[] { "no_type", "odd_task" } : [];
         Of(answers[1], goodName + "__").ShouldBe(["good"]);
-        Of(answers[1], oddName + "__").ShouldBe(["good", .. Mended.Select(m => JsonElement.Parse(m).GetProperty("name").GetString()!), .. modernOnly], ignoreOrder: true);
+        Of(answers[1], oddName + "__")
+            .ShouldBe(
+            ["good", .. Mended.Select(m => JsonElement.Parse(m).GetProperty("name").GetString()!), .. modernOnly], ignoreOrder: true);
         Of(answers[2], oddName + "__").ShouldBe(["good", "empty"], ignoreOrder: true);
         Of(answers[3], $"weir://{oddName}/").ShouldBe(["file:///good", "file:///null"], ignoreOrder: true);
         Of(answers[4], $"weir://{oddName}/").ShouldBe(["file:///good/{p}"]);
@@ -74,10 +89,14 @@ public sealed class MalformedDefinitionTests(RunningWeir weir) : IClassFixture<R
 
         (await ChangesAsync(oddId)).ShouldBe(
             [
-                "prompt odd malformed arguments", "resource file:///nameless malformed name", "resource file:///old malformed annotations.lastModified",
-                "resource file:///sized malformed size", "template (no name) malformed uriTemplate", "template file:///odd/{p} malformed name",
-                "tool (no name) malformed name", "tool (no name) malformed name", "tool (no name) malformed name", "tool (no name) malformed name",
-                "tool no_schema malformed inputSchema", "tool no_type malformed outputSchema.type", "tool odd_hint malformed annotations.readOnlyHint",
+                "prompt odd malformed arguments", "resource file:///nameless malformed name",
+                "resource file:///old malformed annotations.lastModified",
+                "resource file:///sized malformed size", "template (no name) malformed uriTemplate",
+                "template file:///odd/{p} malformed name",
+                "tool (no name) malformed name", "tool (no name) malformed name", "tool (no name) malformed name",
+                "tool (no name) malformed name",
+                "tool no_schema malformed inputSchema", "tool no_type malformed outputSchema.type",
+                "tool odd_hint malformed annotations.readOnlyHint",
                 "tool odd_task malformed execution.taskSupport", "tool odd_title malformed title",
             ],
             ignoreOrder: true);
@@ -87,7 +106,8 @@ public sealed class MalformedDefinitionTests(RunningWeir weir) : IClassFixture<R
     public async Task R01_a_malformed_definition_is_recorded_once_and_found_and_called_by_nobody()
     {
         await using var server = await ListingServer.StartAsync();
-        server.Announces("tools", Good, """{"name":"wrench","description":"turns bolts"}""", """{"name":"spanner","description":"turns bolts","inputSchema":{"type":"object","properties":[]}}""")
+        server.Announces("tools", Good, """{"name":"wrench","description":"turns bolts"}""",
+            """{"name":"spanner","description":"turns bolts","inputSchema":{"type":"object","properties":[]}}""")
             .Announces("resources", """{"uri":"file:///nameless"}""");
         var (name, id) = await weir.AddReadyAsync(server.Url, Everything);
         (await ChangesAsync(id)).ShouldBe(["resource file:///nameless malformed name", "tool wrench malformed inputSchema"]);
@@ -99,7 +119,8 @@ public sealed class MalformedDefinitionTests(RunningWeir weir) : IClassFixture<R
         // Away and back again: still the same definition.
         server.Announces("tools", Good).Announces("resources");
         await RefreshAsync(id);
-        server.Announces("tools", Good, """{"name":"wrench","description":"turns bolts"}""").Announces("resources", """{"uri":"file:///nameless"}""");
+        server.Announces("tools", Good, """{"name":"wrench","description":"turns bolts"}""")
+            .Announces("resources", """{"uri":"file:///nameless"}""");
         await RefreshAsync(id);
         (await ChangesAsync(id)).ShouldBe(["resource file:///nameless malformed name", "tool wrench malformed inputSchema"]);
         (await EventsAsync(id)).ShouldBe(2, "once for each definition, not at every refresh");
@@ -127,7 +148,10 @@ public sealed class MalformedDefinitionTests(RunningWeir weir) : IClassFixture<R
         modern.ShouldContain($"{name}__sextant_of_arrays");
         modern.ShouldContain("\"properties\":{}");
         var session = await search.InitializeAsync();
-        var legacy = (await search.PostAsync("""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"find_tools","arguments":{"query":"sextant"} } }""", [session])).Body;
+        var legacy =
+            (await search.PostAsync(
+                """{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"find_tools","arguments":{"query":"sextant"} } }""",
+                [session])).Body;
         legacy.ShouldContain($"{name}__sextant\"");
         legacy.ShouldNotContain($"{name}__sextant_of_arrays");
     }
@@ -135,22 +159,30 @@ public sealed class MalformedDefinitionTests(RunningWeir weir) : IClassFixture<R
     private static string[] Of(JsonElement list, string prefix)
     {
         list.ValueKind.ShouldBe(JsonValueKind.Array, list.GetRawText());
-        return [.. list.EnumerateArray().Select(n => n.GetString()!).Where(n => n.StartsWith(prefix, StringComparison.Ordinal)).Select(n => n[prefix.Length..])];
+        return [
+            .. list.EnumerateArray().Select(n => n.GetString()!).Where(n => n.StartsWith(prefix, StringComparison.Ordinal))
+                .Select(n => n[prefix.Length..]),
+        ];
     }
 
     private async Task<IReadOnlyList<string>> ChangesAsync(Guid id) =>
         [.. (await weir.World.CallAsync(
-            "select coalesce(jsonb_agg(concat_ws(' ', c.kind, c.name, c.change, c.path) order by c.kind, c.name), '[]') from public.get_mcp_tool_changes($1) c", Sql.Uuid(id)))
+            "select coalesce(jsonb_agg(concat_ws(' ', c.kind, c.name, c.change, c.path) order by c.kind, c.name), '[]') from "
+                + "public.get_mcp_tool_changes($1) c", Sql.Uuid(id)))
             .EnumerateArray().Select(c => c.GetString()!)];
 
     private Task<long> EventsAsync(Guid id) => weir.Database.Superuser.ScalarAsync<long>(
-        "select count(*) from public.mcp_interaction_logs where instance_id = $1 and item = 'quarantine' and detail like '%malformed at%' and phase = 'completed'", [Sql.Uuid(id)], Cancelled);
+        "select count(*) from public.mcp_interaction_logs where instance_id = $1 and item = 'quarantine' and detail like '%malformed at%' "
+            + "and phase = 'completed'", [Sql.Uuid(id)], Cancelled);
 
     private async Task RefreshAsync(Guid id)
     {
-        await weir.Database.Superuser.ExecuteAsync("update public.mcp_server_instances set refreshed_at = refreshed_at - interval '1 minute' where id = $1", [Sql.Uuid(id)], Cancelled);
+        await weir.Database.Superuser.ExecuteAsync(
+            "update public.mcp_server_instances set refreshed_at = refreshed_at - interval '1 minute' where id = $1", [Sql.Uuid(id)],
+            Cancelled);
         await weir.Services.GetRequiredService<DefinitionRefresh>().RefreshSoonAsync(id, Cancelled);
         await Until.AsyncTrue(() => weir.Database.Superuser.ScalarAsync<bool>(
-            "select refreshed_at > clock_timestamp() - interval '30 seconds' from public.mcp_server_instances where id = $1", [Sql.Uuid(id)], Cancelled), "the refresh");
+            "select refreshed_at > clock_timestamp() - interval '30 seconds' from public.mcp_server_instances where id = $1",
+            [Sql.Uuid(id)], Cancelled), "the refresh");
     }
 }

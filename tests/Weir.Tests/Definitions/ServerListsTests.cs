@@ -52,7 +52,8 @@ public sealed class ServerListsTests(RunningWeir weir) : IClassFixture<RunningWe
     [Fact]
     public async Task R08_an_empty_page_ends_no_list_but_ten_of_them_do()
     {
-        await using var some = await PagesAsync(ListedKind.Of(ItemKinds.Tool), (page, _) => (page is 0 or 4 ? [$"n{page}"] : [], page == 4 ? null : $"\"{page}\""));
+        await using var some = await PagesAsync(
+            ListedKind.Of(ItemKinds.Tool), (page, _) => (page is 0 or 4 ? [$"n{page}"] : [], page == 4 ? null : $"\"{page}\""));
         (await NamesAsync(some, ItemKinds.Tool)).ShouldBe(["n0", "n4"]);
         await using var endless = await PagesAsync(ListedKind.Of(ItemKinds.Tool), (page, _) => (page == 0 ? ["n0"] : [], $"\"{page}\""));
         (await NamesAsync(endless, ItemKinds.Tool)).ShouldBe(["n0"]);
@@ -75,7 +76,8 @@ public sealed class ServerListsTests(RunningWeir weir) : IClassFixture<RunningWe
     public async Task R08_what_a_page_holds_beside_its_items_counts_too()
     {
         var padding = new string('x', 4_000_000);
-        await using var server = await PagesAsync(ListedKind.Of(ItemKinds.Tool), (page, _) => ([$"n{page}"], $"\"{page}\",\"_meta\":{{\"p\":\"{padding}\"}}"));
+        await using var server =
+            await PagesAsync(ListedKind.Of(ItemKinds.Tool), (page, _) => ([$"n{page}"], $"\"{page}\",\"_meta\":{{\"p\":\"{padding}\"}}"));
         (await Should.ThrowAsync<UpstreamException>(() => NamesAsync(server, ItemKinds.Tool))).Failure.ShouldBe(UpstreamFailure.TooLarge);
         server.Count("tools/list").ShouldBe(5);
     }
@@ -113,10 +115,12 @@ public sealed class ServerListsTests(RunningWeir weir) : IClassFixture<RunningWe
         {
             await lists.ListAsync(session, ListedKind.Of(ItemKinds.Tool), room, ct);
             budget.HeldBy(organization).ShouldBeInRange(27_000_000, 28_000_000, "three times what was sent");
-            (await lists.ListAsync(session, ListedKind.Of(ItemKinds.Tool), room, ct).ShouldThrowAsync<UpstreamException>()).Failure.ShouldBe(UpstreamFailure.TooLarge);
+            (await lists.ListAsync(session, ListedKind.Of(ItemKinds.Tool), room, ct)
+                .ShouldThrowAsync<UpstreamException>()).Failure.ShouldBe(UpstreamFailure.TooLarge);
             budget.HeldBy(organization).ShouldBeInRange(27_000_000, 28_000_000, "what has no room is not kept");
             using var other = new ListRoom(budget.Open(organization, ListRoom.MostHeld));
-            (await lists.ListAsync(session, ListedKind.Of(ItemKinds.Tool), other, ct).ShouldThrowAsync<UpstreamException>()).Failure.ShouldBe(UpstreamFailure.OverBudget);
+            (await lists.ListAsync(session, ListedKind.Of(ItemKinds.Tool), other, ct)
+                .ShouldThrowAsync<UpstreamException>()).Failure.ShouldBe(UpstreamFailure.OverBudget);
         }
 
         budget.Total.ShouldBe(0);
@@ -128,17 +132,21 @@ public sealed class ServerListsTests(RunningWeir weir) : IClassFixture<RunningWe
         var upstream = weir.Services.GetRequiredService<UpstreamClient>();
         var ct = TestContext.Current.CancellationToken;
         var session = await upstream.OpenAsync(
-            new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null), ClientCapabilities.None, ct);
+            new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null),
+            ClientCapabilities.None, ct);
         using var room = new ListRoom(new ByteBudget(long.MaxValue, long.MaxValue).Open(session.Target.InstanceId));
         var listed = await new ServerLists(upstream).ListAsync(session, list, room, ct);
         return [.. listed.Items.Select(i => i.GetProperty(list.NameMember).GetString()!)];
     }
 
-    /// <summary>A modern server whose list has the names and the next cursor (JSON; null: none) that a test says for each request.</summary>
+    /// <summary>
+    /// A modern server whose list has the names and the next cursor (JSON; null: none) that a test says for each request.
+    /// </summary>
     private static Task<ScriptedServer> PagesAsync(ListedKind kind, Func<int, string?, (string[] Names, string? Next)> page)
     {
         var asked = -1;
-        return ScriptedServer.StartAsync((http, request) => ScriptedServer.WriteAsync(http, ScriptedServer.Result(request, request.Method switch
+        return ScriptedServer.StartAsync(
+            (http, request) => ScriptedServer.WriteAsync(http, ScriptedServer.Result(request, request.Method switch
         {
             "server/discover" => ScriptedServer.ModernDiscovery,
             "tools/call" => ScriptedServer.Text("said"),

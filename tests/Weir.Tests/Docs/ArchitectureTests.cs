@@ -3,7 +3,9 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Docs;
 
-/// <summary>The folders of each project have an order, written once in docs/architecture.md: a folder names only folders before it.</summary>
+/// <summary>
+/// The folders of each project have an order, written once in docs/architecture.md: a folder names only folders before it.
+/// </summary>
 public sealed partial class ArchitectureTests
 {
     private static readonly Lazy<SourceGraph> Engine = new(() => SourceGraph.Read("Weir"));
@@ -15,7 +17,8 @@ public sealed partial class ArchitectureTests
     [InlineData("Weir.Server")]
     [InlineData("Weir.NodeAgent")]
     public void Every_folder_has_its_place_in_the_order(string project) =>
-        Order(project).Order(StringComparer.Ordinal).ShouldBe(GraphOf(project).Folders.Where(f => f.Length > 0).Order(StringComparer.Ordinal));
+        Order(project).Order(StringComparer.Ordinal)
+            .ShouldBe(GraphOf(project).Folders.Where(f => f.Length > 0).Order(StringComparer.Ordinal));
 
     [Theory]
     [InlineData("Weir")]
@@ -41,14 +44,19 @@ public sealed partial class ArchitectureTests
 
     [Fact]
     public void Only_the_postgres_folder_catches_what_postgresql_raises() =>
-        Sources("src").Where(f => !f.Contains("/Postgres/", StringComparison.Ordinal) && File.ReadAllText(f).Contains("PostgresException", StringComparison.Ordinal)).ShouldBeEmpty();
+        Sources("src")
+            .Where(
+            f =>
+                !f.Contains("/Postgres/", StringComparison.Ordinal)
+                    && File.ReadAllText(f).Contains("PostgresException", StringComparison.Ordinal)).ShouldBeEmpty();
 
     [Fact]
     public void No_statement_outside_the_migrations_names_a_table()
     {
         // Functions and views only: what follows from, join, into or update in a statement is weir.something(…) or public.get_…(…).
         // The migrator's journal is its own: no function can be there before the first migration.
-        var broken = Sources("src").Where(f => !f.Contains("/Postgres/Migrations/", StringComparison.Ordinal)).SelectMany(f => TableName().Matches(File.ReadAllText(f)).Select(m => $"{Path.GetFileName(f)}: {m.Value}")).ToArray();
+        var broken = Sources("src").Where(f => !f.Contains("/Postgres/Migrations/", StringComparison.Ordinal))
+            .SelectMany(f => TableName().Matches(File.ReadAllText(f)).Select(m => $"{Path.GetFileName(f)}: {m.Value}")).ToArray();
         broken.ShouldBeEmpty();
     }
 
@@ -77,7 +85,8 @@ public sealed partial class ArchitectureTests
         return [.. Entry().Matches(NextHeading().Split(section)[0]).Select(m => m.Groups["name"].Value)];
     }
 
-    private static IEnumerable<string> Sources(string folder) => Directory.GetFiles(Repository.PathOf(folder), "*.cs", SearchOption.AllDirectories);
+    private static IEnumerable<string> Sources(string folder) =>
+        Directory.GetFiles(Repository.PathOf(folder), "*.cs", SearchOption.AllDirectories);
 
     [GeneratedRegex(@"^ *(\d+\.|-) `(?<name>[\w/]+)`", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Entry();

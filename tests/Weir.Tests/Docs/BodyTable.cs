@@ -12,7 +12,8 @@ internal sealed partial record BodyRow(string Program, string Pattern, int Befor
         var page = File.ReadAllText(Repository.PathOf("docs/security.md"));
         var section = page.Split("## What is read before the caller is known")[1].Split("\n## ")[0];
         return [.. Form().Matches(section).Select(r => new BodyRow(
-            r.Groups["program"].Value, r.Groups["pattern"].Value, Bytes(r.Groups["before"].Value), Bytes(r.Groups["after"].Value))).Where(r => r.Program == program)];
+            r.Groups["program"].Value, r.Groups["pattern"].Value, Bytes(r.Groups["before"].Value), Bytes(r.Groups["after"].Value)))
+            .Where(r => r.Program == program)];
     }
 
     private static int Bytes(string text) => text.Trim().Split(' ') switch
@@ -23,6 +24,7 @@ internal sealed partial record BodyRow(string Program, string Pattern, int Befor
         _ => throw new FormatException($"{text} is no number of bytes."),
     };
 
-    [GeneratedRegex(@"^\| (?<program>weir|weir-node) \| `(?<pattern>[^`]+)` \| (?<before>[^|]+) \| (?<after>[^|]+) \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^\| (?<program>weir|weir-node) \| `(?<pattern>[^`]+)` \| (?<before>[^|]+) \| (?<after>[^|]+) \|",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Form();
 }

@@ -23,11 +23,13 @@ public sealed partial class ErrorTextTests
     [InlineData("https://weir.example", "Sign in.", null, "Sign in.")]
     [InlineData(null, "Sign in.", "rest#limits", "Sign in.")]
     [InlineData(null, null, "rest#limits", null)]
-    public void A_hint_has_the_whole_address_of_a_page_where_weir_knows_its_own(string? publicUrl, string? hint, string? page, string? expected) =>
+    public void A_hint_has_the_whole_address_of_a_page_where_weir_knows_its_own(
+    string? publicUrl, string? hint, string? page, string? expected) =>
         new DocsLinks(publicUrl).Hint(hint, page).ShouldBe(expected);
 
     private static bool IsComment(string line) =>
-        line.TrimStart() is var text && (text.StartsWith("//", StringComparison.Ordinal) || text.StartsWith("--", StringComparison.Ordinal));
+        line.TrimStart() is var text
+            && (text.StartsWith("//", StringComparison.Ordinal) || text.StartsWith("--", StringComparison.Ordinal));
 
     [GeneratedRegex(@"(?<![/\w])(docs|src|db|deploy|eng|tests)/[\w./-]*\w\.(md|cs|sql|json|sh)\b", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex RepositoryFile();

@@ -13,13 +13,18 @@ public sealed partial class ErrorsPageTests
     {
         var page = Row().Matches(File.ReadAllText(Repository.PathOf("docs/errors.md")))
             .Select(m => (Code: m.Groups["code"].Value, Status: m.Groups["status"].Value, Retry: m.Groups["retry"].Value));
-        var program = Enum.GetValues<ErrorCode>().Select(c => (Code: c.Sqlstate(), Status: $"{c.HttpStatus()}", Retry: !c.IsRetryable() ? "no" : c.IsRetryable(mayHaveActed: true) ? "yes" : "unless sent"));
+        var program = Enum.GetValues<ErrorCode>()
+            .Select(
+            c =>
+                (Code: c.Sqlstate(), Status: $"{c.HttpStatus()}",
+                Retry: !c.IsRetryable() ? "no" : c.IsRetryable(mayHaveActed: true) ? "yes" : "unless sent"));
         page.ShouldBe(program);
     }
 
     [Fact]
     public void R13_the_page_lists_every_reason_with_its_sentence_and_nothing_else() =>
-        Cause().Matches(File.ReadAllText(Repository.PathOf("docs/errors.md"))).Select(m => KeyValuePair.Create(m.Groups["cause"].Value, m.Groups["sentence"].Value))
+        Cause().Matches(File.ReadAllText(Repository.PathOf("docs/errors.md")))
+            .Select(m => KeyValuePair.Create(m.Groups["cause"].Value, m.Groups["sentence"].Value))
             .ShouldBe(FailureCodes.All);
 
     [Fact]
@@ -31,7 +36,8 @@ public sealed partial class ErrorsPageTests
         var ofNode = typeof(NodeErrors).GetFields().Select(f => (string)f.GetRawConstantValue()!).ToArray();
         ofNode.Length.ShouldBeGreaterThan(20);
         ofNode.Except(known).ShouldBeEmpty();
-        new[] { NodeCallException.NodeUnreachable, NodeCallException.NodeKeyLost, ServerTemplates.TemplateInvalid }.Except(known).ShouldBeEmpty();
+        new[] { NodeCallException.NodeUnreachable, NodeCallException.NodeKeyLost, ServerTemplates.TemplateInvalid }.Except(known)
+            .ShouldBeEmpty();
     }
 
     [Theory]
@@ -40,9 +46,11 @@ public sealed partial class ErrorsPageTests
     [InlineData("42501", false)]
     [InlineData("WR", false)]
     [InlineData(null, false)]
-    public void A_sqlstate_is_recognized_only_when_it_is_of_the_list(string? sqlstate, bool known) => ErrorCodes.TryParse(sqlstate, out _).ShouldBe(known);
+    public void A_sqlstate_is_recognized_only_when_it_is_of_the_list(string? sqlstate, bool known) =>
+    ErrorCodes.TryParse(sqlstate, out _).ShouldBe(known);
 
-    [GeneratedRegex(@"^\| (?<code>WR\d{3}) \| \w+ \| (?<status>\d{3}) \| (?<retry>yes|no|unless sent) \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^\| (?<code>WR\d{3}) \| \w+ \| (?<status>\d{3}) \| (?<retry>yes|no|unless sent) \|",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Row();
 
     [GeneratedRegex(@"^\| `(?<cause>[a-z_]+)` \| (?<sentence>[^|]+) \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]

@@ -7,7 +7,8 @@ public sealed partial class LinksTests
 {
     public static TheoryData<string> Pages => new(
         new[] { "README.md", "CONTRIBUTING.md", "SECURITY.md" }.Concat(
-            Directory.EnumerateFiles(Repository.PathOf("docs"), "*.md", SearchOption.AllDirectories).Select(page => Path.GetRelativePath(Repository.Root, page))));
+            Directory.EnumerateFiles(Repository.PathOf("docs"), "*.md", SearchOption.AllDirectories)
+                .Select(page => Path.GetRelativePath(Repository.Root, page))));
 
     [Theory]
     [MemberData(nameof(Pages))]

@@ -6,7 +6,8 @@ namespace Weir.Tests.Docs;
 /// <summary>A test that a page names, as <c>`Name` in [File](../path/File)</c>.</summary>
 internal sealed partial record NamedTest(string Name, string File)
 {
-    public static IEnumerable<NamedTest> In(string text) => Form().Matches(text).Select(t => new NamedTest(t.Groups["name"].Value, t.Groups["file"].Value));
+    public static IEnumerable<NamedTest> In(string text) =>
+        Form().Matches(text).Select(t => new NamedTest(t.Groups["name"].Value, t.Groups["file"].Value));
 
     /// <summary>What of the text names no test.</summary>
     public static string Rest(string text) => Form().Replace(text, "");
@@ -22,6 +23,7 @@ internal sealed partial record NamedTest(string Name, string File)
             TimeSpan.FromSeconds(1));
     }
 
-    [GeneratedRegex(@"`(?<name>\w+)` in \[[\w.]+\]\(\.\./(?<file>[\w./]+)\)", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(
+        @"`(?<name>\w+)` in \[[\w.]+\]\(\.\./(?<file>[\w./]+)\)", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Form();
 }

@@ -21,7 +21,11 @@ public sealed partial class RenderedDocsTests
     [Fact]
     public void Every_link_leads_to_a_page_and_to_a_heading_that_it_has()
     {
-        var links = Pages.Addresses.Where(a => a != Style).SelectMany(address => Link().Matches(Html(address)).Select(link => (From: address, To: new Uri(new Uri(Base, address), link.Groups["to"].Value)))).ToArray();
+        var links = Pages.Addresses.Where(a => a != Style)
+            .SelectMany(
+            address =>
+                Link().Matches(Html(address)).Select(link => (From: address, To: new Uri(new Uri(Base, address), link.Groups["to"].Value))))
+                .ToArray();
 
         var inside = links.Where(link => link.To.Host == Base.Host).ToArray();
         inside.Length.ShouldBeGreaterThan(500);
@@ -40,11 +44,13 @@ public sealed partial class RenderedDocsTests
     [InlineData("[a](javascript:alert(1))", "javascript:")]
     [InlineData("[a](data:text/html,x)", "href=\"data:")]
     [InlineData("![a](https://elsewhere.example/x.png)", "<img")]
-    public void Active_content_in_markdown_is_text(string markdown, string active) => Render("docs/x.md", markdown).ShouldNotContain(active);
+    public void Active_content_in_markdown_is_text(string markdown, string active) =>
+    Render("docs/x.md", markdown).ShouldNotContain(active);
 
     [Fact]
     public void A_link_to_a_file_that_is_no_page_is_its_text_only() =>
-        Render("docs/x.md", "see [the **code**](../src/Weir/x.cs) and [it](y.md#a)").ShouldContain("<p>see the <strong>code</strong> and <a href=\"y#a\">it</a></p>");
+        Render("docs/x.md", "see [the **code**](../src/Weir/x.cs) and [it](y.md#a)")
+            .ShouldContain("<p>see the <strong>code</strong> and <a href=\"y#a\">it</a></p>");
 
     [Fact]
     public void Links_are_relative_to_the_page_that_they_stand_on()
@@ -67,7 +73,8 @@ public sealed partial class RenderedDocsTests
     }).Render(source, markdown).Split("<main>")[1];
 
     private static bool IsThere(Uri to) => Pages.Find(to.AbsolutePath["/docs/".Length..]) is not null
-        && (to.Fragment.Length == 0 || Html(to.AbsolutePath["/docs/".Length..]).Contains($"id=\"{to.Fragment[1..]}\"", StringComparison.Ordinal));
+        && (to.Fragment.Length == 0
+            || Html(to.AbsolutePath["/docs/".Length..]).Contains($"id=\"{to.Fragment[1..]}\"", StringComparison.Ordinal));
 
     private static string Html(string address) => Encoding.UTF8.GetString(Pages.Find(address)!.Body);
 

@@ -4,7 +4,9 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Docs;
 
-/// <summary>docs/security.md says which tests prove a promise, and which mutations of the database no test can notice. Here it is held to that.</summary>
+/// <summary>
+/// docs/security.md says which tests prove a promise, and which mutations of the database no test can notice. Here it is held to that.
+/// </summary>
 public sealed partial class SecurityTests
 {
     private static readonly string Page = File.ReadAllText(Repository.PathOf("docs/security.md"));
@@ -12,8 +14,10 @@ public sealed partial class SecurityTests
     [Fact]
     public void Every_promise_that_is_kept_has_its_section_and_in_it_tests()
     {
-        var promises = Promise().Matches(File.ReadAllText(Repository.PathOf("docs/architecture.md"))).Select(p => p.Groups["number"].Value).ToArray();
-        var sections = Section().Matches(Page).ToDictionary(s => s.Groups["number"].Value, s => NamedTest.In(s.Groups["text"].Value).Count());
+        var promises = Promise().Matches(File.ReadAllText(Repository.PathOf("docs/architecture.md"))).Select(p => p.Groups["number"].Value)
+            .ToArray();
+        var sections = Section().Matches(Page)
+            .ToDictionary(s => s.Groups["number"].Value, s => NamedTest.In(s.Groups["text"].Value).Count());
 
         promises.ShouldNotBeEmpty();
         sections.Keys.ShouldBe(promises);
@@ -21,12 +25,14 @@ public sealed partial class SecurityTests
     }
 
     [Fact]
-    public void Every_test_that_the_page_names_is_in_the_file_that_it_names() => NamedTest.In(Page).Where(t => !t.IsThere()).ShouldBeEmpty();
+    public void Every_test_that_the_page_names_is_in_the_file_that_it_names() =>
+    NamedTest.In(Page).Where(t => !t.IsThere()).ShouldBeEmpty();
 
     // A line that is written otherwise would not be looked at above.
     [Fact]
     public void Every_item_of_a_promise_is_a_test() =>
-        Section().Matches(Page).SelectMany(s => Item().Matches(s.Groups["text"].Value)).Select(i => i.Groups["text"].Value).Where(i => NamedTest.Rest(i).Length > 0).ShouldBeEmpty();
+        Section().Matches(Page).SelectMany(s => Item().Matches(s.Groups["text"].Value)).Select(i => i.Groups["text"].Value)
+            .Where(i => NamedTest.Rest(i).Length > 0).ShouldBeEmpty();
 
     [Fact]
     public void Every_attack_on_tenancy_is_tried_through_http_and_through_sql()
@@ -40,27 +46,33 @@ public sealed partial class SecurityTests
     [Fact]
     public void The_equivalent_mutations_are_counted_by_their_reasons()
     {
-        var listed = File.ReadLines(Repository.PathOf("eng/mutations-equivalent.txt")).Where(l => l.Length > 0 && !l.StartsWith('#')).Select(l => l.Split('\t')).ToArray();
+        var listed = File.ReadLines(Repository.PathOf("eng/mutations-equivalent.txt")).Where(l => l.Length > 0 && !l.StartsWith('#'))
+            .Select(l => l.Split('\t')).ToArray();
 
         listed.ShouldAllBe(l => l.Length == 2);
         Reasons().ShouldBe(listed.GroupBy(l => l[1], StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count()), ignoreOrder: true);
     }
 
-    private static Dictionary<string, int> Reasons() => Row().Matches(Page[Page.IndexOf("| equivalent, because |", StringComparison.Ordinal)..])
+    private static Dictionary<string, int> Reasons() => Row()
+        .Matches(Page[Page.IndexOf("| equivalent, because |", StringComparison.Ordinal)..])
         .ToDictionary(r => r.Groups["reason"].Value, r => int.Parse(r.Groups["count"].Value, CultureInfo.InvariantCulture));
 
-    [GeneratedRegex(@"^\| (?<number>\d+) \| \*\*", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(
+        @"^\| (?<number>\d+) \| \*\*", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Promise();
 
-    [GeneratedRegex(@"^## Promise (?<number>\d+):.*\n(?<text>(?:(?!## ).*\n)*)", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^## Promise (?<number>\d+):.*\n(?<text>(?:(?!## ).*\n)*)",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Section();
 
-    [GeneratedRegex(@"^\| (?<number>\d+) \| [^|\n]+ \|(?<http>[^|\n]+)\|(?<sql>[^|\n]+)\|$", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^\| (?<number>\d+) \| [^|\n]+ \|(?<http>[^|\n]+)\|(?<sql>[^|\n]+)\|$",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Attack();
 
     [GeneratedRegex(@"^- (?<text>.+)$", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Item();
 
-    [GeneratedRegex(@"^\| (?<reason>[^|\n]+) \| (?<count>\d+) \|$", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^\| (?<reason>[^|\n]+) \| (?<count>\d+) \|$",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Row();
 }

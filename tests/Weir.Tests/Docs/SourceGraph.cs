@@ -16,7 +16,9 @@ internal sealed record SourceEdge(string From, string To, string Where, string N
     public override string ToString() => $"{From} -> {To}: {Where} names {Named}";
 }
 
-/// <summary>Which folder of a project names which other, by the compiler's symbols: constants and documentation references included.</summary>
+/// <summary>
+/// Which folder of a project names which other, by the compiler's symbols: constants and documentation references included.
+/// </summary>
 internal sealed class SourceGraph
 {
     private const string ImplicitUsings = """
@@ -40,7 +42,9 @@ internal sealed class SourceGraph
     /// <summary>Edges between different folders of the project.</summary>
     public IReadOnlyList<SourceEdge> Edges { get; }
 
-    /// <summary>Names of the types that other files of the project can see, one entry for each declaration that is not <c>partial</c>.</summary>
+    /// <summary>
+    /// Names of the types that other files of the project can see, one entry for each declaration that is not <c>partial</c>.
+    /// </summary>
     public IReadOnlyList<string> Types { get; }
 
     /// <summary>Files and lines in which the body of a request is read.</summary>
@@ -60,7 +64,8 @@ internal sealed class SourceGraph
             .Select(f => CSharpSyntaxTree.ParseText(File.ReadAllText(f), options, f)).ToList();
         var usings = CSharpSyntaxTree.ParseText(project == "Weir" ? ImplicitUsings : ImplicitWebUsings, options, "usings.cs");
         var compilation = CSharpCompilation.Create(
-            "source", [.. trees, usings], References(), new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true));
+            "source", [.. trees, usings], References(),
+            new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true));
         List<SourceEdge> edges = [];
         List<string> types = [];
         List<string> bodies = [];
@@ -78,10 +83,12 @@ internal sealed class SourceGraph
     }
 
     /// <summary>The first edge, in the order of files, from a folder to one that the order has after it.</summary>
-    /// <param name="order">Folders from the bottom up. One that is missing has the place of the nearest folder above it in the tree.</param>
+    /// <param name="order">Folders from the bottom up. One that is missing has the place of the nearest folder above it in the
+    /// tree.</param>
     public SourceEdge? FirstClimbing(IReadOnlyList<string> order) => Climbing(order).FirstOrDefault();
 
-    private IEnumerable<SourceEdge> Climbing(IReadOnlyList<string> order) => Edges.Where(e => PlaceOf(order, e.To) > PlaceOf(order, e.From));
+    private IEnumerable<SourceEdge> Climbing(IReadOnlyList<string> order) =>
+        Edges.Where(e => PlaceOf(order, e.To) > PlaceOf(order, e.From));
 
     private static int PlaceOf(IReadOnlyList<string> order, string folder)
     {
@@ -148,7 +155,8 @@ internal sealed class SourceGraph
     ];
 
     private static IEnumerable<string> Files(string root) => Directory.GetFiles(root, "*.cs", SearchOption.AllDirectories)
-        .Where(f => !f.Contains("/obj/", StringComparison.Ordinal) && !f.Contains("/bin/", StringComparison.Ordinal)).Order(StringComparer.Ordinal);
+        .Where(f => !f.Contains("/obj/", StringComparison.Ordinal) && !f.Contains("/bin/", StringComparison.Ordinal))
+        .Order(StringComparer.Ordinal);
 
     private static bool IsUnder(string root, string file) => file.StartsWith(root + "/", StringComparison.Ordinal);
 

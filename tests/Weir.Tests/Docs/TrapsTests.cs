@@ -15,7 +15,8 @@ public sealed partial class TrapsTests
 
     [Fact]
     public void Every_row_has_a_test_of_its_own_or_says_what_it_waits_for() =>
-        Rows().Where(r => r.WaitsFor.Length == 0 && !r.Tests.Any(t => t.Name.Split('_').Contains(r.Id, StringComparer.Ordinal))).Select(r => r.Id).ShouldBeEmpty();
+        Rows().Where(r => r.WaitsFor.Length == 0 && !r.Tests.Any(t => t.Name.Split('_').Contains(r.Id, StringComparer.Ordinal)))
+            .Select(r => r.Id).ShouldBeEmpty();
 
     [Fact]
     public void Every_test_that_a_row_names_is_in_the_file_that_it_names()
@@ -27,7 +28,8 @@ public sealed partial class TrapsTests
     }
 
     [Fact]
-    public void Nothing_of_a_row_is_left_unread() => Rows().Where(r => NamedTest.Rest(r.Cell).Trim(' ', ';').Length > 0).Select(r => r.Id).ShouldBeEmpty();
+    public void Nothing_of_a_row_is_left_unread() =>
+    Rows().Where(r => NamedTest.Rest(r.Cell).Trim(' ', ';').Length > 0).Select(r => r.Id).ShouldBeEmpty();
 
     private static List<(string Id, string Cell, NamedTest[] Tests, string WaitsFor)> Rows() =>
     [
@@ -38,6 +40,7 @@ public sealed partial class TrapsTests
             row.Groups["waits"].Value.Trim())),
     ];
 
-    [GeneratedRegex(@"^\| (?<id>[MVGDTS]\d+) \|[^|\n]+\|(?<tests>[^|\n]*)\|(?<waits>[^|\n]*)\|$", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^\| (?<id>[MVGDTS]\d+) \|[^|\n]+\|(?<tests>[^|\n]*)\|(?<waits>[^|\n]*)\|$",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Row();
 }

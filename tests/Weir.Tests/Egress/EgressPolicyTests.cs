@@ -33,7 +33,8 @@ public sealed class EgressPolicyTests
     [InlineData("2002:7f00:1::")]
     [InlineData("2001:0:4136:e378::")]
     [InlineData("2001:db8::1")]
-    public void A12_addresses_that_are_not_public_are_refused(string address) => EgressPolicy.IsPublic(IPAddress.Parse(address)).ShouldBeFalse();
+    public void A12_addresses_that_are_not_public_are_refused(string address) =>
+    EgressPolicy.IsPublic(IPAddress.Parse(address)).ShouldBeFalse();
 
     [Theory]
     [InlineData("8.8.8.8")]
@@ -72,7 +73,9 @@ public sealed class EgressPolicyTests
         using var request = new HttpRequestMessage(HttpMethod.Get, url);
         using var account = new ByteBudget(1000, 1000).Open(Guid.Empty);
         var refused = await Should.ThrowAsync<UpstreamException>(
-            () => UpstreamRequest.SendAsync(egress.Guarded, request, 1000, TimeProvider.System, isNode: false, account, done: null, CancellationToken.None));
+            () =>
+                UpstreamRequest.SendAsync(
+                    egress.Guarded, request, 1000, TimeProvider.System, isNode: false, account, done: null, CancellationToken.None));
         refused.Failure.ShouldBe(UpstreamFailure.Refused);
     }
 }

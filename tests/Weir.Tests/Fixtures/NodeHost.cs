@@ -46,11 +46,13 @@ internal sealed class NodeHost : IAsyncDisposable
         }
     }
 
-    public static string NewDataDirectory() => Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), "weir-node-" + Path.GetRandomFileName())).FullName;
+    public static string NewDataDirectory() =>
+        Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), "weir-node-" + Path.GetRandomFileName())).FullName;
 
     /// <param name="withFixture">Puts the tests' own server among the installed packages.</param>
     public static async Task<NodeHost> StartAsync(
-        string[]? options = null, string? data = null, bool withFixture = true, uint? asUser = null, Dictionary<string, string>? environment = null)
+        string[]? options = null, string? data = null, bool withFixture = true, uint? asUser = null,
+        Dictionary<string, string>? environment = null)
     {
         data ??= NewDataDirectory();
         if (withFixture)
@@ -99,18 +101,29 @@ internal sealed class NodeHost : IAsyncDisposable
         }
     }
 
-    public static ServerSpec Fixture(string share = "instance", Guid? organization = null, long generation = 1, string[]? args = null, Dictionary<string, string>? env = null) =>
+    public static ServerSpec Fixture(
+        string share = "instance", Guid? organization = null, long generation = 1, string[]? args = null,
+        Dictionary<string, string>? env = null) =>
         new(generation, organization ?? Guid.Parse("11111111-1111-1111-1111-111111111111"), "fixture", "running", "process", "stdio", share,
             null, null, "weir-fixture", "1.0.0", null, args ?? [], env ?? []);
 
     public static ServerSpec Npm(string package, string share, string[]? args = null, Dictionary<string, string>? env = null) =>
-        Fixture(share) with { Name = package, Package = "@modelcontextprotocol/server-" + package, Version = Version, Args = args ?? [], Env = env ?? [] };
+        Fixture(share)
+            with
+            {
+                Name = package,
+                Package = "@modelcontextprotocol/server-" + package,
+                Version = Version,
+                Args = args ?? [],
+                Env = env ?? [],
+            };
 
     public Uri Mcp(Guid id) => new(Url, $"v1/servers/{id}/mcp");
 
     public async Task<HttpResponseMessage> PutAsync(Guid id, ServerSpec spec, string? operation = null)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Put, $"v1/servers/{id}") { Content = JsonContent.Create(spec, NodeJson.Default.ServerSpec) };
+        using var request =
+            new HttpRequestMessage(HttpMethod.Put, $"v1/servers/{id}") { Content = JsonContent.Create(spec, NodeJson.Default.ServerSpec) };
         if (operation is not null)
         {
             request.Headers.Add(NodeContract.IdempotencyHeader, operation);
@@ -130,13 +143,15 @@ internal sealed class NodeHost : IAsyncDisposable
         return id;
     }
 
-    public async Task<ServerStatus> StatusAsync(Guid id) => (await Http.GetFromJsonAsync($"v1/servers/{id}", NodeJson.Default.ServerStatus))!;
+    public async Task<ServerStatus> StatusAsync(Guid id) =>
+        (await Http.GetFromJsonAsync($"v1/servers/{id}", NodeJson.Default.ServerStatus))!;
 
     /// <summary>Waits until the instance is in one of the states.</summary>
     public async Task<ServerStatus> StateAsync(Guid id, params string[] states)
     {
         ServerStatus status = null!;
-        await Until.AsyncTrue(async () => Array.IndexOf(states, (status = await StatusAsync(id)).State) >= 0, $"{id} should be {string.Join(" or ", states)}", Timeout);
+        await Until.AsyncTrue(async () => Array.IndexOf(states, (status = await StatusAsync(id)).State) >= 0,
+            $"{id} should be {string.Join(" or ", states)}", Timeout);
         return status;
     }
 
@@ -149,7 +164,10 @@ internal sealed class NodeHost : IAsyncDisposable
             {
                 Endpoint = Mcp(id),
                 TransportMode = HttpTransportMode.StreamableHttp,
-                AdditionalHeaders = new Dictionary<string, string> { ["Authorization"] = Http.DefaultRequestHeaders.Authorization!.ToString() },
+                AdditionalHeaders = new Dictionary<string, string>
+                {
+                    ["Authorization"] = Http.DefaultRequestHeaders.Authorization!.ToString(),
+                },
             });
         return await McpClient.CreateAsync(transport, options);
     }
@@ -265,7 +283,8 @@ internal sealed class RawMcp(NodeHost node, Guid instance)
 
     private HttpRequestMessage Request(string body, string? session)
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, node.Mcp(instance)) { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+        var request = new HttpRequestMessage(
+            HttpMethod.Post, node.Mcp(instance)) { Content = new StringContent(body, Encoding.UTF8, "application/json") };
         request.Headers.Accept.ParseAdd("application/json");
         request.Headers.Accept.ParseAdd("text/event-stream");
         if ((session ?? Session) is { Length: > 0 } id)
@@ -284,13 +303,15 @@ internal sealed class RawMcp(NodeHost node, Guid instance)
         var body = await response.Content.ReadAsStringAsync();
         response.StatusCode.ShouldBe(System.Net.HttpStatusCode.OK, body);
         Session = response.Headers.GetValues("Mcp-Session-Id").Single();
-        (await PostAsync("""{"jsonrpc":"2.0","method":"notifications/initialized"}""")).StatusCode.ShouldBe(System.Net.HttpStatusCode.Accepted);
+        (await PostAsync("""{"jsonrpc":"2.0","method":"notifications/initialized"}""")).StatusCode.ShouldBe(
+            System.Net.HttpStatusCode.Accepted);
         return JsonNode.Parse(body)!;
     }
 
     /// <param name="id">JSON.</param>
     public static string CallBody(string tool, string arguments = "{}", string id = "1", string? meta = null) =>
-        $$$"""{"jsonrpc":"2.0","id":{{{id}}},"method":"tools/call","params":{"name":"{{{tool}}}","arguments":{{{arguments}}}{{{(meta is null ? "" : ",\"_meta\":" + meta)}}} } }""";
+        $$$"""{"jsonrpc":"2.0","id":{{{id}}},"method":"tools/call","params":{"name":"{{{tool}}}","arguments":{{{arguments}}}{{{(meta is null
+            ? "" : ",\"_meta\":" + meta)}}} } }""";
 
     /// <summary>The text of a tool's answer.</summary>
     public async Task<string> CallAsync(string tool, string arguments = "{}", string id = "1", string? meta = null)

@@ -23,7 +23,8 @@ public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir
         (await Should.ThrowAsync<WeirException>(() => queries.AdmitAsync(calls))).Code.ShouldNotBe(ErrorCode.Unavailable);
         (await weir.LogAsync()).ShouldNotContain(r => calls.Any(c => c.Key.Id == r.Id), "a batch that raises is undone as a whole");
 
-        await using var queue = new AdmissionQueue(queries.AdmitAsync, queries.RecordDenialAsync, new Weir.Configuration.AdmissionConfig(), TimeSpan.FromSeconds(10), TimeProvider.System);
+        await using var queue = new AdmissionQueue(queries.AdmitAsync, queries.RecordDenialAsync, new Weir.Configuration.AdmissionConfig(),
+            TimeSpan.FromSeconds(10), TimeProvider.System);
         var decisions = await Task.WhenAll(calls.Select(queue.DecideAsync));
         decisions.Where((_, i) => i != 40).ShouldAllBe(d => d.Admitted);
         decisions[40].Admitted.ShouldBeFalse();
@@ -34,7 +35,8 @@ public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir
     public async Task Garbage_that_only_a_client_can_send_denies_and_does_not_raise()
     {
         await using var server = await OddServer.StartAsync();
-        var (_, instance) = await weir.AddReadyAsync(server.Url, """{"tools": {"echo": {"args": {"path": {"type": "string", "under": "/data"}}}}}""");
+        var (_, instance) =
+            await weir.AddReadyAsync(server.Url, """{"tools": {"echo": {"args": {"path": {"type": "string", "under": "/data"}}}}}""");
         var queries = weir.Services.GetRequiredService<AdmissionQueries>();
         var decisions = await queries.AdmitAsync(
         [
@@ -54,7 +56,8 @@ public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir
         await using var server = await OddServer.StartAsync();
         var (_, instance) = await weir.AddReadyAsync(server.Url, """{"tools": {"echo": {}}}""");
         var queries = weir.Services.GetRequiredService<AdmissionQueries>();
-        var wrong = await queries.AdmitAsync([Call(instance) with { OrganizationId = Guid.CreateVersion7(TimeProvider.System.GetUtcNow()) }]);
+        var wrong =
+            await queries.AdmitAsync([Call(instance) with { OrganizationId = Guid.CreateVersion7(TimeProvider.System.GetUtcNow()) }]);
         wrong[0].Reason.ShouldBe("changing");
         wrong[0].EndpointUrl.ShouldBeNull();
         var right = await queries.AdmitAsync([Call(instance) with { OrganizationId = wrong[0].OrganizationId }, Call(instance)]);
@@ -64,8 +67,10 @@ public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir
     [Fact]
     public async Task A_statement_of_admission_has_a_limit_of_its_own_and_one_of_an_organization_alone_a_longer_one()
     {
-        (await weir.Database.Pools.Admission.ScalarAsync<string>("show statement_timeout", [], TestContext.Current.CancellationToken)).ShouldBe("1s");
-        (await weir.Database.Pools.AloneAdmission.ScalarAsync<string>("show statement_timeout", [], TestContext.Current.CancellationToken)).ShouldBe("2s");
+        (await weir.Database.Pools.Admission.ScalarAsync<string>(
+            "show statement_timeout", [], TestContext.Current.CancellationToken)).ShouldBe("1s");
+        (await weir.Database.Pools.AloneAdmission.ScalarAsync<string>(
+            "show statement_timeout", [], TestContext.Current.CancellationToken)).ShouldBe("2s");
     }
 
     /// <summary>Poisoned: a time that only a faulty replica can send, for which admission raises.</summary>
@@ -73,7 +78,8 @@ public sealed class AdmissionTests(RunningWeir weir) : IClassFixture<RunningWeir
     {
         var now = TimeProvider.System.GetUtcNow();
         return new AdmissionRequest(
-            CallKey.At(poisoned ? now.AddDays(-1) : now), OrganizationId: null, Principal.OfKey(AgentKey.Parse(weir.World.AgentKey)!), CallKinds.Tool, instance, "echo",
+            CallKey.At(poisoned ? now.AddDays(-1) : now), OrganizationId: null, Principal.OfKey(AgentKey.Parse(weir.World.AgentKey)!),
+            CallKinds.Tool, instance, "echo",
             "{}", "1", 1, 2, new byte[32], "{}");
     }
 }

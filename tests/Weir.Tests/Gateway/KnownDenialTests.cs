@@ -29,10 +29,13 @@ public sealed class KnownDenialTests(RunningWeir weir) : IClassFixture<RunningWe
     public async Task A_denied_argument_is_told_what_is_permitted_there_and_no_value_that_the_grant_keeps_to_its_readers()
     {
         await using var server = await OddServer.StartAsync();
-        var (name, _) = await weir.AddReadyAsync(server.Url, """{"tools": {"echo": {"args": {"path": {"under": "/data"}, "color": {"in": ["ultramarine"]}}}}}""");
+        var (name, _) =
+            await weir.AddReadyAsync(
+                server.Url, """{"tools": {"echo": {"args": {"path": {"under": "/data"}, "color": {"in": ["ultramarine"]}}}}}""");
         var raw = new RawClient(weir.Client(weir.World.AgentKey));
 
-        (await raw.CallAsync($"{name}__echo", """{"path": "/etc", "color": "ultramarine"}""")).ErrorMessage.ShouldContain("$.path: must be under /data");
+        (await raw.CallAsync($"{name}__echo", """{"path": "/etc", "color": "ultramarine"}""")).ErrorMessage.ShouldContain(
+            "$.path: must be under /data");
         var color = await raw.CallAsync($"{name}__echo", """{"path": "/data/x", "color": "red"}""");
         color.ErrorCode.ShouldBe(1011);
         color.ErrorMessage.ShouldContain("$.color: must be one of the values in the grant");
@@ -59,6 +62,7 @@ public sealed class KnownDenialTests(RunningWeir weir) : IClassFixture<RunningWe
 
         (await weir.Database.Superuser.ScalarAsync<string>(
             "select item from weir.named_item($1, 'tool_execution', $2, null) where instance_id = $3",
-            [Sql.Uuid(weir.World.OrganizationId), Sql.Text(exposed), Sql.Uuid(instance)], TestContext.Current.CancellationToken)).ShouldBe(tool);
+            [Sql.Uuid(weir.World.OrganizationId), Sql.Text(exposed), Sql.Uuid(instance)], TestContext.Current.CancellationToken)).ShouldBe(
+            tool);
     }
 }

@@ -22,7 +22,8 @@ public sealed class ReasonCodeTests(TestDatabase database) : IClassFixture<TestD
 
         foreach (var (reason, code) in codes)
         {
-            Denials.ToException(new Decision(false, reason, null, null, null, null, null, null, null, null), Call()).Code.Sqlstate().ShouldBe(code, reason);
+            Denials.ToException(new Decision(false, reason, null, null, null, null, null, null, null, null), Call()).Code.Sqlstate()
+                .ShouldBe(code, reason);
         }
     }
 

@@ -46,7 +46,9 @@ public sealed class ResultTests
     public void A_modern_result_loses_what_strict_legacy_clients_reject()
     {
         var output = new ArrayBufferWriter<byte>();
-        ResultEnvelope.WriteLegacy(output, """{"resultType":"complete","ttlMs":1,"cacheScope":"private","content":[],"_meta":{"io.modelcontextprotocol/serverInfo":{},"k":1}}"""u8.ToArray());
+        ResultEnvelope.WriteLegacy(
+            output,
+            """{"resultType":"complete","ttlMs":1,"cacheScope":"private","content":[],"_meta":{"io.modelcontextprotocol/serverInfo":{},"k":1}}"""u8.ToArray());
         Encoding.UTF8.GetString(output.WrittenSpan).ShouldBe("""{"content":[],"_meta":{"k":1}}""");
     }
 

@@ -9,7 +9,9 @@ using Weir.Tests.Journeys;
 
 namespace Weir.Tests.Http;
 
-/// <summary>What each endpoint reads of a body, held to the table of docs/security.md. A new endpoint that is not in it fails here.</summary>
+/// <summary>
+/// What each endpoint reads of a body, held to the table of docs/security.md. A new endpoint that is not in it fails here.
+/// </summary>
 public sealed class BodyLimitTests(EmbeddedIssuerWeir weir) : IClassFixture<EmbeddedIssuerWeir>
 {
     private static readonly IReadOnlyList<BodyRow> Table = BodyRow.Of("weir");
@@ -24,15 +26,20 @@ public sealed class BodyLimitTests(EmbeddedIssuerWeir weir) : IClassFixture<Embe
     [Fact]
     public async Task F03_of_an_unknown_caller_no_endpoint_reads_more_than_the_table_says()
     {
-        string?[] unknown = [null, AgentKey.Create().Text, OrganizationKey.Create().Text, "a.b.c", new string('0', 64), $"{Guid.Empty:N}.{new string('0', 64)}"];
+        string?[] unknown = [
+            null, AgentKey.Create().Text, OrganizationKey.Create().Text, "a.b.c", new string('0', 64),
+            $"{Guid.Empty:N}.{new string('0', 64)}",
+        ];
         await Parallel.ForEachAsync(Routes, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (route, _) =>
         {
             var row = Table.Single(r => r.Pattern == route.RoutePattern.RawText);
             foreach (var bearer in unknown)
             {
                 // Nothing of what was announced has come, or no more than may be read: the answer comes all the same.
-                (await BodyProbe.AnnouncedAsync(weir.Url, Method(route), Path(row.Pattern), bearer, 3_000_000)).ShouldBeLessThan(502, row.Pattern);
-                var status = await BodyProbe.UnfinishedAsync(weir.Url, Method(route), Path(row.Pattern), bearer, row.Before == 0 ? 0 : row.Before + 1);
+                (await BodyProbe.AnnouncedAsync(weir.Url, Method(route), Path(row.Pattern), bearer, 3_000_000)).ShouldBeLessThan(
+                    502, row.Pattern);
+                var status = await BodyProbe.UnfinishedAsync(
+                    weir.Url, Method(route), Path(row.Pattern), bearer, row.Before == 0 ? 0 : row.Before + 1);
                 status.ShouldBeLessThan(502, row.Pattern);
             }
         });
@@ -41,7 +48,9 @@ public sealed class BodyLimitTests(EmbeddedIssuerWeir weir) : IClassFixture<Embe
     [Fact]
     public async Task F03_of_a_known_caller_each_endpoint_reads_its_limit_and_not_more()
     {
-        var (person, organization, node) = (KnownCallers.PersonToken(weir), await KnownCallers.OrganizationKeyAsync(weir), await KnownCallers.NodeKeyAsync(weir, "reader"));
+        var (person, organization, node) =
+            (
+            KnownCallers.PersonToken(weir), await KnownCallers.OrganizationKeyAsync(weir), await KnownCallers.NodeKeyAsync(weir, "reader"));
         await Parallel.ForEachAsync(Routes, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (route, _) =>
         {
             var row = Table.Single(r => r.Pattern == route.RoutePattern.RawText);
@@ -74,16 +83,20 @@ public sealed class BodyLimitTests(EmbeddedIssuerWeir weir) : IClassFixture<Embe
         var key = await weir.World.CreateKeyAsync(weir.World.AgentId);
         (await BodyProbe.WholeAsync(weir.Url, "POST", "/mcp", key, 100_000)).ShouldBe(400, "it is good, and what it sends is no message");
 
-        await weir.Database.Superuser.ExecuteAsync("update public.agent_api_keys set revoked_at = now() where key_id = $1", [Sql.Text(AgentKey.Parse(key)!.Id)], CancellationToken.None);
-        (await new RawClient(weir.Client(key)).ModernAsync("tools/list")).Status.ShouldBe(System.Net.HttpStatusCode.Unauthorized, "the database decides, whatever was seen before");
+        await weir.Database.Superuser.ExecuteAsync("update public.agent_api_keys set revoked_at = now() where key_id = $1",
+            [Sql.Text(AgentKey.Parse(key)!.Id)], CancellationToken.None);
+        (await new RawClient(weir.Client(key)).ModernAsync("tools/list")).Status.ShouldBe(
+            System.Net.HttpStatusCode.Unauthorized, "the database decides, whatever was seen before");
         (await BodyProbe.UnfinishedAsync(weir.Url, "POST", "/mcp", key, 0)).ShouldBe(401, "and from then on nothing is read of it");
     }
 
     private static string Method(RouteEndpoint route) => route.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods[0] ?? "POST";
 
     private string Path(string pattern) => pattern
-        .Replace("{instance:maxlength(20)}", "missing", StringComparison.Ordinal).Replace("{agent:guid}", weir.World.AgentId.ToString(), StringComparison.Ordinal)
-        .Replace("{function}", "create_agent", StringComparison.Ordinal).Replace("{table}", "agents", StringComparison.Ordinal).Replace("{next}", "x", StringComparison.Ordinal)
+        .Replace("{instance:maxlength(20)}", "missing", StringComparison.Ordinal)
+        .Replace("{agent:guid}", weir.World.AgentId.ToString(), StringComparison.Ordinal)
+        .Replace("{function}", "create_agent", StringComparison.Ordinal).Replace("{table}", "agents", StringComparison.Ordinal)
+        .Replace("{next}", "x", StringComparison.Ordinal)
         .Replace("{**path}", "x", StringComparison.Ordinal).Replace("{**rest}", "x", StringComparison.Ordinal);
 }
 

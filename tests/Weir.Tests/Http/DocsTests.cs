@@ -23,7 +23,8 @@ public sealed class DocsTests(RunningWeir weir) : IClassFixture<RunningWeir>
 
         answer.StatusCode.ShouldBe(HttpStatusCode.OK);
         answer.Content.Headers.ContentType!.ToString().ShouldBe(type + "; charset=utf-8");
-        answer.Headers.GetValues("Content-Security-Policy").ShouldBe(["default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"]);
+        answer.Headers.GetValues("Content-Security-Policy")
+            .ShouldBe(["default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"]);
         answer.Headers.GetValues("X-Content-Type-Options").ShouldBe(["nosniff"]);
         (await answer.Content.ReadAsByteArrayAsync()).Length.ShouldBe((int)answer.Content.Headers.ContentLength!.Value);
     }
@@ -45,7 +46,15 @@ public sealed class DocsTests(RunningWeir weir) : IClassFixture<RunningWeir>
     {
         using var got = await SendAsync(HttpMethod.Get, "/docs/errors");
         var tag = got.Headers.ETag!.ToString();
-        foreach (var (sent, status) in new[] { (tag, 304), ("W/" + tag, 304), ("\"x\", " + tag, 304), ("*", 304), ("\"x\"", 200), ("not a tag", 200) })
+        foreach (var (sent, status) in new[]
+        {
+            (tag, 304),
+            ("W/" + tag, 304),
+            ("\"x\", " + tag, 304),
+            ("*", 304),
+            ("\"x\"", 200),
+            ("not a tag", 200),
+        })
         {
             using var answer = await SendAsync(HttpMethod.Get, "/docs/errors", ("If-None-Match", sent));
             ((int)answer.StatusCode).ShouldBe(status, sent);

@@ -55,7 +55,8 @@ public sealed class HomeTests(RunningWeir weir) : IClassFixture<RunningWeir>
         response.Headers.GetValues("Referrer-Policy").ShouldBe(["no-referrer"]);
         // The style is the one that the policy names.
         var style = page[(page.IndexOf("<style>", StringComparison.Ordinal) + 7)..page.IndexOf("</style>", StringComparison.Ordinal)];
-        policy.ShouldContain(Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(style))));
+        policy.ShouldContain(
+            Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(style))));
     }
 }
 

@@ -23,10 +23,20 @@ public sealed class HostileInputTests(EmbeddedIssuerWeir weir) : IClassFixture<E
     [InlineData("/rest/v1/rpc/create_agent", """{"\ud800":1}""")]
     [InlineData("/rest/v1/rpc/create_agent", """{"name":{"\ud800":1}}""")]
     [InlineData("/nodes/v1/register", """{"\ud800":1}""")]
-    [InlineData("/nodes/v1/register", """{"token":"x","apiUrl":"http://a","apiKey":"0123456789012345678901234567890123456789","capabilityVersion":1,"isolation":"no\u0000ne","runtimes":["pro\u0000cess"]}""")]
-    [InlineData("/nodes/v1/register", """{"token":"x","apiUrl":"http://a","apiKey":"0123456789012345678901234567890123456789","capabilityVersion":1,"isolation":"none","runtimes":[null]}""")]
+    [InlineData(
+        "/nodes/v1/register",
+        """{"token":"x","apiUrl":"http://"""
+            + """a","apiKey":"0123456789012345678901234567890123456789","capabilityVersion":1,"isolation":"no\u0000ne","runtimes":["pr"""
+            + """o\u0000cess"]}""")]
+    [InlineData(
+        "/nodes/v1/register",
+        """{"token":"x","apiUrl":"http://"""
+            + """a","apiKey":"0123456789012345678901234567890123456789","capabilityVersion":1,"isolation":"none","runtimes":[null]}""")]
     public async Task F06_a_text_that_is_none_is_a_bad_request(string path, string body) =>
-        (await PostAsync(path, body, path.StartsWith("/auth", StringComparison.Ordinal) || path.StartsWith("/nodes", StringComparison.Ordinal) ? null : KnownCallers.PersonToken(weir)))
+        (await PostAsync(
+            path, body,
+            path.StartsWith("/auth", StringComparison.Ordinal) || path.StartsWith("/nodes", StringComparison.Ordinal)
+                ? null : KnownCallers.PersonToken(weir)))
             .ShouldBe(HttpStatusCode.BadRequest);
 
     [Fact]
@@ -46,7 +56,8 @@ public sealed class HostileInputTests(EmbeddedIssuerWeir weir) : IClassFixture<E
     {
         var raw = new RawClient(weir.Client(weir.World.AgentKey));
         var answer = await raw.PostAsync(
-            """{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}""",
+            """{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","_meta":{"io.modelcontextprotocol/"""
+                + """protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}""",
             RawClient.ModernHeaders("tools/call", name));
         answer.Status.ShouldBe(HttpStatusCode.BadRequest, answer.Body);
         answer.ErrorMessage.ShouldContain("Mcp-Name");
@@ -54,12 +65,21 @@ public sealed class HostileInputTests(EmbeddedIssuerWeir weir) : IClassFixture<E
 
     [Theory]
     [InlineData("""{"servers":[null]}""")]
-    [InlineData("""{"apiUrl":"http://127.0.0.1:1","status":{"capabilityVersion":1,"version":"0","isolation":"none","runtimes":[]},"servers":[null]}""")]
-    [InlineData("""{"apiUrl":"http://127.0.0.1:1","status":{"capabilityVersion":1,"version":"0","isolation":"none","runtimes":[]},"servers":[{}]}""")]
+    [InlineData(
+        """{"apiUrl":"http://127.0.0."""
+            + """1:1","status":{"capabilityVersion":1,"version":"0","isolation":"none","runtimes":[]},"servers":[null]}""")]
+    [InlineData(
+        """{"apiUrl":"http://127.0.0."""
+            + """1:1","status":{"capabilityVersion":1,"version":"0","isolation":"none","runtimes":[]},"servers":[{}]}""")]
     [InlineData("""{"apiUrl":"http://127.0.0.1:1","status":{"capabilityVersion":1},"servers":[]}""")]
-    [InlineData("""{"apiUrl":"http://127.0.0.1:1","status":{"capabilityVersion":1,"version":"0","isolation":"none","runtimes":[],"problem":"\u0000"},"servers":[]}""")]
+    [InlineData(
+        """{"apiUrl":"http://127.0.0."""
+            + """1:1","status":{"capabilityVersion":1,"version":"0","isolation":"none","runtimes":[],"problem":"\u0000"},"servers":[]}""")]
     public async Task F06_a_heartbeat_that_leaves_out_what_it_must_say_is_a_bad_request(string body) =>
-        (await PostAsync("/nodes/v1/heartbeat", body, await KnownCallers.NodeKeyAsync(weir, "n" + Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N")))).ShouldBe(HttpStatusCode.BadRequest);
+        (await PostAsync(
+            "/nodes/v1/heartbeat", body,
+            await KnownCallers.NodeKeyAsync(weir, "n" + Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N")))).ShouldBe(
+            HttpStatusCode.BadRequest);
 
     [Fact]
     public async Task F03_a_heartbeat_of_more_servers_than_a_node_may_have_is_a_bad_request() => (await PostAsync(
@@ -71,7 +91,10 @@ public sealed class HostileInputTests(EmbeddedIssuerWeir weir) : IClassFixture<E
     public async Task F03_a_node_registers_with_its_token_as_the_bearer()
     {
         var token = await KnownCallers.NodeTokenAsync(weir, "bearer");
-        const string Body = """{"apiUrl":"http://127.0.0.1:1","apiKey":"0123456789012345678901234567890123456789","capabilityVersion":1,"isolation":"none","runtimes":["process"],"name":"x"}""";
+        const string Body =
+            """{"apiUrl":"http://127.0.0."""
+                + """1:1","apiKey":"0123456789012345678901234567890123456789","capabilityVersion":1,"isolation":"none","runtimes":["proce"""
+                + """ss"],"name":"x"}""";
         (await PostAsync("/nodes/v1/register", Body, "not a token")).ShouldBe(HttpStatusCode.Unauthorized);
         (await PostAsync("/nodes/v1/register", Body, token)).ShouldBe(HttpStatusCode.OK);
         (await PostAsync("/nodes/v1/register", Body, token)).ShouldBe(HttpStatusCode.Unauthorized);
@@ -91,10 +114,18 @@ public sealed class HostileTokenTests(OtherIssuerWeir weir) : IClassFixture<Othe
     [Fact]
     public async Task F06_a_token_that_is_signed_well_and_names_no_issuer_is_unauthenticated()
     {
-        var expires = TimeProvider.System.GetUtcNow().AddHours(1).ToUnixTimeSeconds().ToString(System.Globalization.CultureInfo.InvariantCulture);
+        var expires = TimeProvider.System.GetUtcNow().AddHours(1).ToUnixTimeSeconds()
+            .ToString(System.Globalization.CultureInfo.InvariantCulture);
         var token = new HostileTokens(
-            text => weir.Key.SignData(text, System.Security.Cryptography.HashAlgorithmName.SHA256), """{"alg":"ES256","typ":"JWT","kid":"k"}""",
-            new Dictionary<string, string>(StringComparer.Ordinal) { ["sub"] = "\"somebody\"", ["exp"] = expires, ["aud"] = "\"authenticated\"", ["iss"] = "null" }).Good;
+            text => weir.Key.SignData(text, System.Security.Cryptography.HashAlgorithmName.SHA256),
+            """{"alg":"ES256","typ":"JWT","kid":"k"}""",
+            new Dictionary<string, string>(StringComparer.Ordinal)
+            {
+                ["sub"] = "\"somebody\"",
+                ["exp"] = expires,
+                ["aud"] = "\"authenticated\"",
+                ["iss"] = "null",
+            }).Good;
         (await BodyProbe.AnnouncedAsync(weir.Url, "POST", "/functions/v1/documents/search", token, 100)).ShouldBe(401);
     }
 

@@ -76,11 +76,15 @@ public sealed partial class PlainTextTests(RunningWeir weir) : IClassFixture<Run
     [Fact]
     public void Every_writer_of_what_clients_read_has_the_plain_form()
     {
-        var files = new[] { "src/Weir/Gateway", "src/Weir/Mcp" }.SelectMany(d => Directory.EnumerateFiles(Repository.PathOf(d), "*.cs", SearchOption.AllDirectories))
+        var files =
+            new[] { "src/Weir/Gateway", "src/Weir/Mcp" }.SelectMany(
+                d => Directory.EnumerateFiles(Repository.PathOf(d), "*.cs", SearchOption.AllDirectories))
             .Where(f => !NotForClients.Contains(Path.GetFileName(f))).ToArray();
         files.Length.ShouldBeGreaterThan(50);
-        files.Where(f => Writer().IsMatch(File.ReadAllText(f))).Select(Path.GetFileName).ShouldBeEmpty("new Utf8JsonWriter(…, PlainJson.Writing)");
-        Directory.EnumerateFiles(Repository.PathOf("src/Weir.Server/Commands"), "*.cs").Select(f => (Name: Path.GetFileName(f), Text: File.ReadAllText(f)))
+        files.Where(f => Writer().IsMatch(File.ReadAllText(f))).Select(Path.GetFileName)
+            .ShouldBeEmpty("new Utf8JsonWriter(…, PlainJson.Writing)");
+        Directory.EnumerateFiles(Repository.PathOf("src/Weir.Server/Commands"), "*.cs")
+            .Select(f => (Name: Path.GetFileName(f), Text: File.ReadAllText(f)))
             .Where(f => f.Text.Split("JsonSerializer.Serialize(").Length != f.Text.Split("PlainJson.Line").Length).Select(f => f.Name)
             .ShouldBeEmpty("JsonSerializer.Serialize(…, PlainJson.Line)");
     }

@@ -9,7 +9,9 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Identity;
 
-/// <summary>Attacks on <c>/auth/v1/verify</c> and on changing a password: what a token of a link opens, and what a stolen session can do.</summary>
+/// <summary>
+/// Attacks on <c>/auth/v1/verify</c> and on changing a password: what a token of a link opens, and what a stolen session can do.
+/// </summary>
 public sealed class LinkTokenTests(OpenWeir weir) : IClassFixture<OpenWeir>
 {
     private const string Password = "a password for tests";
@@ -31,7 +33,8 @@ public sealed class LinkTokenTests(OpenWeir weir) : IClassFixture<OpenWeir>
             answers.Where(code => code is not null).ShouldAllBe(code => code == "otp_expired");
         }
 
-        (await weir.Database.Superuser.ScalarAsync<long>("select count(*) from auth.users where email = $1", [Sql.Text(email)], Cancelled)).ShouldBe(1);
+        (await weir.Database.Superuser.ScalarAsync<long>(
+            "select count(*) from auth.users where email = $1", [Sql.Text(email)], Cancelled)).ShouldBe(1);
     }
 
     [Fact]
@@ -41,7 +44,9 @@ public sealed class LinkTokenTests(OpenWeir weir) : IClassFixture<OpenWeir>
         var tokens = new List<string>();
         for (var i = 0; i < 4; i++)
         {
-            var organization = (await weir.World.CallAsync("select public.create_organization($1)", Sql.Text($"org {i} {email[..8]}"))).GetProperty("id").GetGuid();
+            var organization =
+                (await weir.World.CallAsync("select public.create_organization($1)", Sql.Text($"org {i} {email[..8]}"))).GetProperty("id")
+                    .GetGuid();
             tokens.Add(await InviteAsync(organization, email));
         }
 
@@ -49,7 +54,8 @@ public sealed class LinkTokenTests(OpenWeir weir) : IClassFixture<OpenWeir>
 
         answers.Order(StringComparer.Ordinal).ShouldBe([null, "user_already_exists", "user_already_exists", "user_already_exists"]);
         (await weir.Database.Superuser.ScalarAsync<long>(
-            "select count(*) from public.organization_members m join auth.users u on u.id = m.user_id where u.email = $1", [Sql.Text(email)], Cancelled)).ShouldBe(1);
+            "select count(*) from public.organization_members m join auth.users u on u.id = m.user_id where u.email = $1",
+            [Sql.Text(email)], Cancelled)).ShouldBe(1);
     }
 
     [Fact]
@@ -74,13 +80,26 @@ public sealed class LinkTokenTests(OpenWeir weir) : IClassFixture<OpenWeir>
     public async Task Every_token_that_opens_nothing_has_one_answer(string type)
     {
         var (_, revoked) = await InviteAsync();
-        await weir.Database.Superuser.ExecuteAsync("update public.organization_invitations set revoked_at = now() where token_hash = $1", [Sql.Bytea(Hash(revoked))], Cancelled);
+        await weir.Database.Superuser.ExecuteAsync(
+            "update public.organization_invitations set revoked_at = now() where token_hash = $1", [Sql.Bytea(Hash(revoked))], Cancelled);
         var recovery = await RecoverAsync(await NewLoginAsync());
         await weir.Database.Superuser.ExecuteAsync(
-            "update weir.recoveries set created_at = now() - interval '1 hour', expires_at = now() - interval '30 minutes' where token_hash = $1", [Sql.Bytea(Hash(recovery))], Cancelled);
+            "update weir.recoveries set created_at = now() - interval '1 hour', expires_at = now() - interval '30 minutes' where "
+                + "token_hash = $1", [Sql.Bytea(Hash(recovery))], Cancelled);
 
         var answers = new List<string>();
-        foreach (var token in new[] { NewToken(), revoked, recovery, "", "x", new string('a', 43), new string('a', 5000), "' or true --", "é" + new string('a', 42) })
+        foreach (var token in new[]
+        {
+            NewToken(),
+            revoked,
+            recovery,
+            "",
+            "x",
+            new string('a', 43),
+            new string('a', 5000),
+            "' or true --",
+            "é" + new string('a', 42),
+        })
         {
             var (status, body) = await PostAsync("verify", new { type, token_hash = token });
             status.ShouldBe(HttpStatusCode.Forbidden, body.ToString());
@@ -117,7 +136,8 @@ public sealed class LinkTokenTests(OpenWeir weir) : IClassFixture<OpenWeir>
         var victim = await Logins.SignUpAsync(email, Password, weir.NextAddress(), Cancelled);
 
         (await ProblemAsync(LinkTokenKind.Invitation, token)).ShouldBe("user_already_exists");
-        (await weir.Database.Superuser.ScalarAsync<long>("select count(*) from weir.sign_ins where user_id = $1", [Sql.Uuid(victim.User.Id)], Cancelled)).ShouldBe(1);
+        (await weir.Database.Superuser.ScalarAsync<long>(
+            "select count(*) from weir.sign_ins where user_id = $1", [Sql.Uuid(victim.User.Id)], Cancelled)).ShouldBe(1);
         (await Logins.PasswordAsync(email, Password, weir.NextAddress(), Cancelled)).User.Id.ShouldBe(victim.User.Id);
     }
 
@@ -145,16 +165,21 @@ public sealed class LinkTokenTests(OpenWeir weir) : IClassFixture<OpenWeir>
         var email = NewEmail();
         var user = await NewLoginAsync(email);
         var (_, old) = await SignInAsync(email, Password);
-        await weir.Database.Superuser.ExecuteAsync("update weir.sign_ins set created_at = created_at - interval '16 minutes' where user_id = $1", [Sql.Uuid(user)], Cancelled);
+        await weir.Database.Superuser.ExecuteAsync(
+            "update weir.sign_ins set created_at = created_at - interval '16 minutes' where user_id = $1", [Sql.Uuid(user)], Cancelled);
 
         var (status, body) = await PutAsync(old, new { password = "the thief's password" });
         (status, body.GetProperty("error_code").GetString()).ShouldBe((HttpStatusCode.BadRequest, "reauthentication_needed"));
 
         var (_, fresh) = await SignInAsync(email, Password);
         (await PutAsync(fresh, new { password = "a new password" })).Status.ShouldBe(HttpStatusCode.OK);
-        (await PostAsync("token?grant_type=refresh_token", new { refresh_token = old.GetProperty("refresh_token").GetString() })).Body.GetProperty("error_code").GetString().ShouldBe("session_not_found");
-        (await PutAsync(old, new { password = "the thief's password" })).Body.GetProperty("error_code").GetString().ShouldBe("session_not_found");
-        (await PostAsync("token?grant_type=refresh_token", new { refresh_token = fresh.GetProperty("refresh_token").GetString() })).Status.ShouldBe(HttpStatusCode.OK);
+        (await PostAsync(
+            "token?grant_type=refresh_token", new { refresh_token = old.GetProperty("refresh_token").GetString() })).Body.GetProperty(
+            "error_code").GetString().ShouldBe("session_not_found");
+        (await PutAsync(old, new { password = "the thief's password" })).Body.GetProperty("error_code").GetString()
+            .ShouldBe("session_not_found");
+        (await PostAsync("token?grant_type=refresh_token",
+            new { refresh_token = fresh.GetProperty("refresh_token").GetString() })).Status.ShouldBe(HttpStatusCode.OK);
         (await SignInAsync(email, Password)).Status.ShouldBe(HttpStatusCode.BadRequest);
         (await SignInAsync(email, "a new password")).Status.ShouldBe(HttpStatusCode.OK);
     }
@@ -177,7 +202,8 @@ public sealed class LinkTokenTests(OpenWeir weir) : IClassFixture<OpenWeir>
 
     private static string NewEmail() => $"{Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):N}@example.test";
 
-    private static string NewToken() => RandomNumberGenerator.GetString("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 43);
+    private static string NewToken() =>
+        RandomNumberGenerator.GetString("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 43);
 
     private static byte[] Hash(string token) => SHA256.HashData(System.Text.Encoding.ASCII.GetBytes(token));
 
@@ -190,7 +216,8 @@ public sealed class LinkTokenTests(OpenWeir weir) : IClassFixture<OpenWeir>
     private async Task<string> InviteAsync(Guid organization, string email)
     {
         var token = NewToken();
-        await weir.World.CallAsync("select public.invite_member($1, $2, 'member', $3)", Sql.Uuid(organization), Sql.Text(email), Sql.Text(token));
+        await weir.World.CallAsync(
+            "select public.invite_member($1, $2, 'member', $3)", Sql.Uuid(organization), Sql.Text(email), Sql.Text(token));
         return token;
     }
 
@@ -201,7 +228,8 @@ public sealed class LinkTokenTests(OpenWeir weir) : IClassFixture<OpenWeir>
     {
         var token = NewToken();
         await weir.Database.Superuser.ExecuteAsync(
-            "insert into weir.recoveries (user_id, token_hash, created_at, expires_at) values ($1, $2, now(), now() + interval '30 minutes')", [Sql.Uuid(user), Sql.Bytea(Hash(token))], Cancelled);
+            "insert into weir.recoveries (user_id, token_hash, created_at, expires_at) values ($1, $2, now(), now() + interval '30 "
+                + "minutes')", [Sql.Uuid(user), Sql.Bytea(Hash(token))], Cancelled);
         return token;
     }
 
@@ -218,7 +246,8 @@ public sealed class LinkTokenTests(OpenWeir weir) : IClassFixture<OpenWeir>
         }
     }
 
-    private Task<(HttpStatusCode Status, JsonElement Body)> SignInAsync(string email, string password) => PostAsync("token?grant_type=password", new { email, password });
+    private Task<(HttpStatusCode Status, JsonElement Body)> SignInAsync(string email, string password) =>
+        PostAsync("token?grant_type=password", new { email, password });
 
     private async Task<(HttpStatusCode Status, JsonElement Body)> PostAsync(string path, object body)
     {

@@ -41,7 +41,8 @@ public sealed class LoginsTests(OpenWeir weir) : IClassFixture<OpenWeir>
         var (status, session) = await PostAsync("token?grant_type=password", new { email, password = Password });
 
         status.ShouldBe(HttpStatusCode.OK, session.ToString());
-        session.EnumerateObject().Select(p => p.Name).ShouldBe(["access_token", "token_type", "expires_in", "expires_at", "refresh_token", "user"]);
+        session.EnumerateObject().Select(p => p.Name)
+            .ShouldBe(["access_token", "token_type", "expires_in", "expires_at", "refresh_token", "user"]);
         session.GetProperty("user").GetProperty("email").GetString().ShouldBe(email);
         var user = await UserAsync(session);
         user.GetProperty("id").GetString().ShouldBe(session.GetProperty("user").GetProperty("id").GetString());
@@ -87,8 +88,10 @@ public sealed class LoginsTests(OpenWeir weir) : IClassFixture<OpenWeir>
         // Not two chains: both hold the same next token, whichever is used first.
         var third = await Logins.RefreshAsync(second.RefreshToken, IPAddress.Loopback, default);
         (await Logins.RefreshAsync(again.RefreshToken, IPAddress.Loopback, default)).User.Id.ShouldBe(login.User.Id);
-        (await Should.ThrowAsync<AuthException>(() => Logins.RefreshAsync(login.RefreshToken, IPAddress.Loopback, default))).Code.ShouldBe("refresh_token_already_used");
-        (await Should.ThrowAsync<AuthException>(() => Logins.RefreshAsync(third.RefreshToken, IPAddress.Loopback, default))).Code.ShouldBe("session_not_found");
+        (await Should.ThrowAsync<AuthException>(() => Logins.RefreshAsync(login.RefreshToken, IPAddress.Loopback, default))).Code.ShouldBe(
+            "refresh_token_already_used");
+        (await Should.ThrowAsync<AuthException>(() => Logins.RefreshAsync(third.RefreshToken, IPAddress.Loopback, default))).Code.ShouldBe(
+            "session_not_found");
     }
 
     [Fact]
@@ -96,7 +99,8 @@ public sealed class LoginsTests(OpenWeir weir) : IClassFixture<OpenWeir>
     {
         var login = await LoginAsync();
 
-        var crowd = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Logins.RefreshAsync(login.RefreshToken, IPAddress.Loopback, default)));
+        var crowd =
+            await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Logins.RefreshAsync(login.RefreshToken, IPAddress.Loopback, default)));
 
         var ring = weir.Services.GetRequiredService<Keyring>();
         crowd.Select(l => RefreshToken.Open(ring, l.RefreshToken)!.Value.Counter).ShouldAllBe(counter => counter == 1);
@@ -108,14 +112,25 @@ public sealed class LoginsTests(OpenWeir weir) : IClassFixture<OpenWeir>
     {
         var login = await LoginAsync();
 
-        var row = await weir.Database.Superuser.ScalarAsync<string>("select string_agg(s::text, ' ') from weir.sign_ins s where s.user_id = $1", [Sql.Uuid(login.User.Id)], default);
+        var row = await weir.Database.Superuser.ScalarAsync<string>(
+            "select string_agg(s::text, ' ') from weir.sign_ins s where s.user_id = $1", [Sql.Uuid(login.User.Id)], default);
 
         row!.ShouldNotContain(login.RefreshToken);
-        var id = await weir.Database.Superuser.ScalarAsync<Guid>("select s.id from weir.sign_ins s where s.user_id = $1", [Sql.Uuid(login.User.Id)], default);
+        var id = await weir.Database.Superuser.ScalarAsync<Guid>(
+            "select s.id from weir.sign_ins s where s.user_id = $1", [Sql.Uuid(login.User.Id)], default);
         var forged = new RefreshToken(id, 0).Seal(Keyring.Parse([Convert.ToBase64String(new byte[32])]));
-        foreach (var text in new[] { forged, $"{id}", "x", "", new string('A', 5000), login.RefreshToken[..^1] + (login.RefreshToken[^1] == 'A' ? 'Q' : 'A') })
+        foreach (var text in new[]
         {
-            (await Should.ThrowAsync<AuthException>(() => Logins.RefreshAsync(text, IPAddress.Loopback, default))).Code.ShouldBe("refresh_token_not_found", text);
+            forged,
+            $"{id}",
+            "x",
+            "",
+            new string('A', 5000),
+            login.RefreshToken[..^1] + (login.RefreshToken[^1] == 'A' ? 'Q' : 'A'),
+        })
+        {
+            (await Should.ThrowAsync<AuthException>(() => Logins.RefreshAsync(text, IPAddress.Loopback, default))).Code.ShouldBe(
+                "refresh_token_not_found", text);
         }
 
         (await Logins.RefreshAsync(login.RefreshToken, IPAddress.Loopback, default)).User.Id.ShouldBe(login.User.Id);
@@ -133,8 +148,12 @@ public sealed class LoginsTests(OpenWeir weir) : IClassFixture<OpenWeir>
 
         (await SendAsync(HttpMethod.Post, "logout?scope=" + scope, one)).Status.ShouldBe(HttpStatusCode.NoContent);
 
-        (await PostAsync("token?grant_type=refresh_token", new { refresh_token = one.GetProperty("refresh_token").GetString() })).Status.ShouldBe(first == 1 ? HttpStatusCode.OK : HttpStatusCode.BadRequest);
-        (await PostAsync("token?grant_type=refresh_token", new { refresh_token = two.GetProperty("refresh_token").GetString() })).Status.ShouldBe(second == 1 ? HttpStatusCode.OK : HttpStatusCode.BadRequest);
+        (await PostAsync(
+            "token?grant_type=refresh_token", new { refresh_token = one.GetProperty("refresh_token").GetString() })).Status.ShouldBe(
+            first == 1 ? HttpStatusCode.OK : HttpStatusCode.BadRequest);
+        (await PostAsync(
+            "token?grant_type=refresh_token", new { refresh_token = two.GetProperty("refresh_token").GetString() })).Status.ShouldBe(
+            second == 1 ? HttpStatusCode.OK : HttpStatusCode.BadRequest);
         var (status, body) = await SendAsync(HttpMethod.Get, "user", one);
         status.ShouldBe(first == 1 ? HttpStatusCode.OK : HttpStatusCode.Forbidden);
         if (first == 0)
@@ -149,11 +168,13 @@ public sealed class LoginsTests(OpenWeir weir) : IClassFixture<OpenWeir>
         var (email, address) = (await NewLoginAsync(), weir.NextAddress());
         for (var i = 0; i < 10; i++)
         {
-            (await Should.ThrowAsync<AuthException>(() => Logins.PasswordAsync(email, "wrong", address, default))).Code.ShouldBe("invalid_credentials");
+            (await Should.ThrowAsync<AuthException>(() => Logins.PasswordAsync(email, "wrong", address, default))).Code.ShouldBe(
+                "invalid_credentials");
         }
 
         // Also with the right password: otherwise the limit would say which one it is.
-        var refused = await Should.ThrowAsync<AuthException>(() => Logins.PasswordAsync(email.ToUpperInvariant(), Password, address, default));
+        var refused =
+            await Should.ThrowAsync<AuthException>(() => Logins.PasswordAsync(email.ToUpperInvariant(), Password, address, default));
         (refused.Status, refused.Code).ShouldBe((429, "over_request_rate_limit"));
     }
 
@@ -163,7 +184,8 @@ public sealed class LoginsTests(OpenWeir weir) : IClassFixture<OpenWeir>
         var address = weir.NextAddress();
         var answers = new System.Collections.Concurrent.ConcurrentBag<string>();
         await Parallel.ForEachAsync(Enumerable.Range(0, 40), new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (i, ct) =>
-            answers.Add((await Should.ThrowAsync<AuthException>(() => Logins.PasswordAsync($"n{i}@example.test", "wrong", address, ct))).Code));
+            answers.Add(
+                (await Should.ThrowAsync<AuthException>(() => Logins.PasswordAsync($"n{i}@example.test", "wrong", address, ct))).Code));
 
         answers.Count(code => code == "invalid_credentials").ShouldBe(30);
         answers.Count(code => code == "over_request_rate_limit").ShouldBe(10);
@@ -178,9 +200,12 @@ public sealed class LoginsTests(OpenWeir weir) : IClassFixture<OpenWeir>
 
         login.User.Email.ShouldBe(email.ToLowerInvariant());
         (await Logins.PasswordAsync(email, Password, weir.NextAddress(), default)).User.Id.ShouldBe(login.User.Id);
-        (await Should.ThrowAsync<AuthException>(() => Logins.SignUpAsync(email, Password, weir.NextAddress(), default))).Code.ShouldBe("user_already_exists");
-        (await Should.ThrowAsync<AuthException>(() => Logins.SignUpAsync("x@example.test", "short", weir.NextAddress(), default))).Code.ShouldBe("weak_password");
-        (await Should.ThrowAsync<AuthException>(() => Logins.SignUpAsync("no address", Password, weir.NextAddress(), default))).Code.ShouldBe("validation_failed");
+        (await Should.ThrowAsync<AuthException>(() => Logins.SignUpAsync(email, Password, weir.NextAddress(), default))).Code.ShouldBe(
+            "user_already_exists");
+        (await Should.ThrowAsync<AuthException>(
+            () => Logins.SignUpAsync("x@example.test", "short", weir.NextAddress(), default))).Code.ShouldBe("weak_password");
+        (await Should.ThrowAsync<AuthException>(
+            () => Logins.SignUpAsync("no address", Password, weir.NextAddress(), default))).Code.ShouldBe("validation_failed");
     }
 
     [Theory]
@@ -216,7 +241,8 @@ public sealed class LoginsTests(OpenWeir weir) : IClassFixture<OpenWeir>
     private async Task<string> NewLoginAsync()
     {
         var email = $"{Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):N}@example.test";
-        await weir.Database.Owner.ScalarAsync<Guid>("select weir.create_user($1, $2)", [Sql.Text(email), Sql.Text(Logins.Hash(Password))], default);
+        await weir.Database.Owner.ScalarAsync<Guid>(
+            "select weir.create_user($1, $2)", [Sql.Text(email), Sql.Text(Logins.Hash(Password))], default);
         return email;
     }
 

@@ -27,8 +27,10 @@ public sealed class OtherIssuerTests(TestDatabase database) : IClassFixture<Test
     [Fact]
     public async Task A_subject_that_equals_a_users_id_is_another_person_and_each_issuer_has_its_own()
     {
-        var victim = await database.Owner.ScalarAsync<Guid>("select weir.create_user($1, $2)", [Sql.Text("victim@example.test"), Sql.Text("unused")], Cancelled);
-        await database.Owner.ExecuteAsync("select weir.set_setting('identity_issuers', to_jsonb(array[$1, $2]))", [Sql.Text(First), Sql.Text(Second)], Cancelled);
+        var victim = await database.Owner.ScalarAsync<Guid>(
+            "select weir.create_user($1, $2)", [Sql.Text("victim@example.test"), Sql.Text("unused")], Cancelled);
+        await database.Owner.ExecuteAsync(
+            "select weir.set_setting('identity_issuers', to_jsonb(array[$1, $2]))", [Sql.Text(First), Sql.Text(Second)], Cancelled);
 
         var one = await UserAsync(First, victim.ToString());
         var again = await UserAsync(First, victim.ToString());
@@ -56,11 +58,13 @@ public sealed class OtherIssuerTests(TestDatabase database) : IClassFixture<Test
         var identities = new Identities(database.Pools, time);
         await database.Owner.ExecuteAsync("select weir.set_setting('identity_issuers', to_jsonb(array[$1]))", [Sql.Text(First)], Cancelled);
         var user = await identities.UserAsync(First, "banned", null, false, Cancelled);
-        await database.Superuser.ExecuteAsync("update auth.users set banned_until = now() + interval '1 day' where id = $1", [Sql.Uuid(user)], Cancelled);
+        await database.Superuser.ExecuteAsync(
+            "update auth.users set banned_until = now() + interval '1 day' where id = $1", [Sql.Uuid(user)], Cancelled);
 
         (await identities.UserAsync(First, "banned", null, false, Cancelled)).ShouldBe(user, "kept for a moment");
         time.Advance(TimeSpan.FromMinutes(1));
-        (await Should.ThrowAsync<WeirException>(async () => await identities.UserAsync(First, "banned", null, false, Cancelled))).Code.ShouldBe(ErrorCode.Unauthenticated);
+        (await Should.ThrowAsync<WeirException>(
+            async () => await identities.UserAsync(First, "banned", null, false, Cancelled))).Code.ShouldBe(ErrorCode.Unauthenticated);
     }
 
     private async Task<Guid> UserAsync(string issuer, string subject, bool allow = false)
@@ -72,8 +76,10 @@ public sealed class OtherIssuerTests(TestDatabase database) : IClassFixture<Test
         }
 
         var jwk = JsonWebKeyConverter.ConvertFromRSASecurityKey(new RsaSecurityKey(_key.ExportParameters(false)) { KeyId = "k" });
-        var keys = new SigningKeys(_ => Task.FromResult($$"""{"keys":[{"kty":"RSA","kid":"k","n":"{{jwk.N}}","e":"{{jwk.E}}"}]}"""), TimeProvider.System);
-        var tokens = new PersonTokens(auth, Keyring.Parse([Convert.ToBase64String(new byte[32])]), keys, new Identities(database.Pools, TimeProvider.System).UserAsync, TimeProvider.System);
+        var keys = new SigningKeys(
+            _ => Task.FromResult($$"""{"keys":[{"kty":"RSA","kid":"k","n":"{{jwk.N}}","e":"{{jwk.E}}"}]}"""), TimeProvider.System);
+        var tokens = new PersonTokens(auth, Keyring.Parse([Convert.ToBase64String(new byte[32])]), keys,
+            new Identities(database.Pools, TimeProvider.System).UserAsync, TimeProvider.System);
         return await tokens.VerifyAsync(Token(issuer, subject), Cancelled);
     }
 

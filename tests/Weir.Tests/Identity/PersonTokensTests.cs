@@ -14,7 +14,8 @@ public sealed class PersonTokensTests
 {
     private const string Secret = "a secret of a project, long enough for HS512 too: sixty-four characters and more";
     private static readonly Keyring Ring = Keyring.Parse([Convert.ToBase64String(new byte[32])]);
-    private readonly FakeTimeProvider _time = new(DateTimeOffset.Parse("2026-11-22T12:00:00Z", System.Globalization.CultureInfo.InvariantCulture));
+    private readonly FakeTimeProvider _time =
+        new(DateTimeOffset.Parse("2026-11-22T12:00:00Z", System.Globalization.CultureInfo.InvariantCulture));
     private readonly Guid _user = Guid.Parse("01900000-0000-7000-8000-000000000001");
 
     [Fact]
@@ -38,14 +39,16 @@ public sealed class PersonTokensTests
     [Fact]
     public async Task A08_tokens_that_are_not_for_us_or_not_a_persons_are_refused()
     {
-        var tokens = new PersonTokens(new AuthConfig { JwtSecret = Secret, Issuer = "https://project.example/auth/v1" }, Ring, null, null, _time);
+        var tokens =
+            new PersonTokens(new AuthConfig { JwtSecret = Secret, Issuer = "https://project.example/auth/v1" }, Ring, null, null, _time);
         (await tokens.VerifyAsync(Make(issuer: "https://project.example/auth/v1"), default)).ShouldBe(_user);
         await RefusedAsync(tokens, Make());
         await RefusedAsync(tokens, Make(issuer: "https://other.example"));
         await RefusedAsync(tokens, Make(issuer: "https://project.example/auth/v1", audience: "other"));
         await RefusedAsync(tokens, Make(issuer: "https://project.example/auth/v1", role: "service_role"));
         await RefusedAsync(tokens, Make(issuer: "https://project.example/auth/v1", role: "anon"));
-        await RefusedAsync(tokens, Make(issuer: "https://project.example/auth/v1", secret: "another secret, also of 32 characters or more"));
+        await RefusedAsync(
+            tokens, Make(issuer: "https://project.example/auth/v1", secret: "another secret, also of 32 characters or more"));
         await RefusedAsync(tokens, "not a token");
         await RefusedAsync(tokens, new string('a', 20_000));
     }
@@ -73,14 +76,17 @@ public sealed class PersonTokensTests
         using var rsa = System.Security.Cryptography.RSA.Create(2048);
         var key = new RsaSecurityKey(rsa) { KeyId = "k1" };
         var jwk = JsonWebKeyConverter.ConvertFromRSASecurityKey(new RsaSecurityKey(rsa.ExportParameters(false)) { KeyId = "k1" });
-        var signing = new SigningKeys(_ => Task.FromResult($$"""{"keys":[{"kty":"RSA","kid":"k1","n":"{{jwk.N}}","e":"{{jwk.E}}"}]}"""), _time);
+        var signing =
+            new SigningKeys(_ => Task.FromResult($$"""{"keys":[{"kty":"RSA","kid":"k1","n":"{{jwk.N}}","e":"{{jwk.E}}"}]}"""), _time);
         var published = new PersonTokens(
-            new AuthConfig { JwksUrl = new Uri("https://issuer.example/jwks"), Issuer = "https://issuer.example" }, Ring, signing, UserOf, _time);
+            new AuthConfig { JwksUrl = new Uri("https://issuer.example/jwks"), Issuer = "https://issuer.example" }, Ring, signing, UserOf,
+            _time);
         var shared = new PersonTokens(new AuthConfig { JwtSecret = Secret }, Ring, null, null, _time);
         var payload = Make(issuer: "https://issuer.example").Split('.')[1];
         string Rsa(string member) => Sign("RS256", member, payload, text => rsa.SignData(
             text, System.Security.Cryptography.HashAlgorithmName.SHA256, System.Security.Cryptography.RSASignaturePadding.Pkcs1));
-        string Hmac(string member) => Sign("HS256", member, payload, text => System.Security.Cryptography.HMACSHA256.HashData(Encoding.UTF8.GetBytes(Secret), text));
+        string Hmac(string member) =>
+            Sign("HS256", member, payload, text => System.Security.Cryptography.HMACSHA256.HashData(Encoding.UTF8.GetBytes(Secret), text));
 
         (await published.VerifyAsync(Rsa(""), default)).ShouldBe(_user, "the same token without crit is good");
         (await shared.VerifyAsync(Hmac(""), default)).ShouldBe(_user, "the same token without crit is good");
@@ -101,7 +107,9 @@ public sealed class PersonTokensTests
     public async Task F06_a_malformed_token_is_refused_with_a_secret_and_with_published_keys(string token)
     {
         var signing = new SigningKeys(_ => Task.FromResult("""{"keys":[]}"""), _time);
-        await RefusedAsync(new PersonTokens(new AuthConfig { JwksUrl = new Uri("https://issuer.example/jwks"), Issuer = "https://issuer.example" }, Ring, signing, UserOf, _time), token);
+        await RefusedAsync(
+            new PersonTokens(new AuthConfig { JwksUrl = new Uri("https://issuer.example/jwks"), Issuer = "https://issuer.example" }, Ring,
+                signing, UserOf, _time), token);
         await RefusedAsync(new PersonTokens(new AuthConfig { JwtSecret = Secret }, Ring, null, null, _time), token);
     }
 
@@ -120,7 +128,9 @@ public sealed class PersonTokensTests
         var reads = 0;
         var jwks = "{\"keys\":[]}";
         var signing = new SigningKeys(_ => { reads++; return Task.FromResult(jwks); }, _time);
-        var tokens = new PersonTokens(new AuthConfig { JwksUrl = new Uri("https://issuer.example/jwks"), Issuer = "https://issuer.example" }, Ring, signing, UserOf, _time);
+        var tokens = new PersonTokens(
+            new AuthConfig { JwksUrl = new Uri("https://issuer.example/jwks"), Issuer = "https://issuer.example" }, Ring, signing, UserOf,
+            _time);
         var token = Make(issuer: "https://issuer.example", credentials: new SigningCredentials(key, SecurityAlgorithms.RsaSha256));
         await RefusedAsync(tokens, token);
         jwks = $$"""{"keys":[{"kty":"RSA","kid":"k1","n":"{{jwk.N}}","e":"{{jwk.E}}"}]}""";
@@ -133,7 +143,9 @@ public sealed class PersonTokensTests
         await RefusedAsync(tokens, Make(issuer: "https://issuer.example", secret: jwks));
     }
 
-    private string Make(string? issuer = null, string audience = "authenticated", string role = "authenticated", string secret = Secret, string algorithm = SecurityAlgorithms.HmacSha256, SigningCredentials? credentials = null)
+    private string Make(
+        string? issuer = null, string audience = "authenticated", string role = "authenticated", string secret = Secret,
+        string algorithm = SecurityAlgorithms.HmacSha256, SigningCredentials? credentials = null)
     {
         var now = _time.GetUtcNow().UtcDateTime;
         return new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(new SecurityTokenDescriptor
@@ -148,7 +160,8 @@ public sealed class PersonTokensTests
     }
 
     /// <summary>As the database answers where the users are the project's.</summary>
-    private static ValueTask<Guid> UserOf(string issuer, string subject, string? email, bool verified, CancellationToken ct) => new(Guid.Parse(subject));
+    private static ValueTask<Guid> UserOf(string issuer, string subject, string? email, bool verified, CancellationToken ct) =>
+        new(Guid.Parse(subject));
 
     private static async Task RefusedAsync(PersonTokens tokens, string token) =>
         (await Should.ThrowAsync<WeirException>(() => tokens.VerifyAsync(token, default))).Code.ShouldBe(ErrorCode.Unauthenticated);

@@ -61,7 +61,8 @@ public sealed class RecentSignInTests(ProbedWeir weir) : IClassFixture<ProbedWei
         (await weir.IsRecentAsync(AccessToken(refreshed))).ShouldBeTrue();
 
         await weir.Database.Superuser.ExecuteAsync(
-            "update weir.sign_ins set created_at = created_at - interval '16 minutes' where user_id = $1", [Sql.Uuid(user)], CancellationToken.None);
+            "update weir.sign_ins set created_at = created_at - interval '16 minutes' where user_id = $1", [Sql.Uuid(user)],
+            CancellationToken.None);
 
         (await weir.IsRecentAsync(AccessToken(await RefreshAsync(refreshed)))).ShouldBeFalse();
     }
@@ -84,7 +85,8 @@ public sealed class RecentSignInTests(ProbedWeir weir) : IClassFixture<ProbedWei
     private async Task<(Guid User, JsonElement Session)> SignInAsync()
     {
         var email = $"{Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):N}@example.test";
-        var user = await weir.Database.Owner.ScalarAsync<Guid>("select weir.create_user($1, $2)", [Sql.Text(email), Sql.Text(Logins.Hash(Password))], CancellationToken.None);
+        var user = await weir.Database.Owner.ScalarAsync<Guid>(
+            "select weir.create_user($1, $2)", [Sql.Text(email), Sql.Text(Logins.Hash(Password))], CancellationToken.None);
         return (user, await PostAsync("token?grant_type=password", new { email, password = Password }));
     }
 
@@ -114,7 +116,9 @@ public sealed class RecentSignInElsewhereTests(ProbedSupabaseWeir weir) : IClass
         (await weir.IsRecentAsync(Token(AuthTime(Now - 1000)))).ShouldBeFalse();
         (await weir.IsRecentAsync(Token(Amr(("password", Now - 5000), ("totp", Now - 60))))).ShouldBeTrue();
         (await weir.IsRecentAsync(Token(Amr(("password", Now - 5000), ("totp", Now - 1000))))).ShouldBeFalse();
-        (await weir.IsRecentAsync(Token(new Claim("session_id", $"{Guid.CreateVersion7(TimeProvider.System.GetUtcNow())}"), Amr(("password", Now))))).ShouldBeTrue("a session of theirs is no sign-in of ours");
+        (await weir.IsRecentAsync(
+            Token(new Claim("session_id", $"{Guid.CreateVersion7(TimeProvider.System.GetUtcNow())}"),
+                Amr(("password", Now))))).ShouldBeTrue("a session of theirs is no sign-in of ours");
         (await weir.IsRecentAsync(Token())).ShouldBeFalse("the time of issue says nothing");
     }
 
@@ -129,8 +133,13 @@ public sealed class RecentSignInElsewhereTests(ProbedSupabaseWeir weir) : IClass
     [InlineData("NOW")]
     public async Task An_amr_that_has_no_time_of_a_sign_in_gives_none(string amr)
     {
-        var tokens = new PersonTokens(new AuthConfig { JwtSecret = SupabaseProject.JwtSecret }, Keyring.Parse([Convert.ToBase64String(new byte[32])]), null, null, TimeProvider.System);
-        var read = await tokens.ReadAsync(Raw($$"""{"aud":"authenticated","exp":{{Now + 600}},"iat":{{Now}},"sub":"{{Guid.CreateVersion7(TimeProvider.System.GetUtcNow())}}","role":"authenticated","amr":{{amr.Replace("NOW", $"{Now}")}}}"""), CancellationToken.None);
+        var tokens = new PersonTokens(new AuthConfig { JwtSecret = SupabaseProject.JwtSecret },
+            Keyring.Parse([Convert.ToBase64String(new byte[32])]), null, null, TimeProvider.System);
+        var read = await tokens.ReadAsync(
+            Raw($$"""{"aud":"authenticated","exp":{{Now
+                + 600}},"iat":{{Now}},"sub":"{{Guid.CreateVersion7(
+                    TimeProvider.System.GetUtcNow())}}","role":"authenticated","amr":{{amr.Replace("NOW", $"{Now}")}}}"""),
+                    CancellationToken.None);
 
         read.Kind.ShouldBe(TokenKind.Person);
         read.SignIn.ShouldBeNull();
@@ -151,14 +160,16 @@ public sealed class RecentSignInElsewhereTests(ProbedSupabaseWeir weir) : IClass
             IssuedAt = now,
             Expires = now.AddHours(1),
             Subject = new ClaimsIdentity([new Claim("sub", $"{weir.World.OwnerId}"), new Claim("role", "authenticated"), .. claims]),
-            SigningCredentials = new SigningCredentials(new SymmetricSecurityKey(Encoding.UTF8.GetBytes(SupabaseProject.JwtSecret)), SecurityAlgorithms.HmacSha256),
+            SigningCredentials = new SigningCredentials(
+                new SymmetricSecurityKey(Encoding.UTF8.GetBytes(SupabaseProject.JwtSecret)), SecurityAlgorithms.HmacSha256),
         });
     }
 
     private static string Raw(string payload)
     {
         var text = $"{Base64UrlEncoder.Encode("""{"alg":"HS256","typ":"JWT"}""")}.{Base64UrlEncoder.Encode(payload)}";
-        var signature = System.Security.Cryptography.HMACSHA256.HashData(Encoding.UTF8.GetBytes(SupabaseProject.JwtSecret), Encoding.ASCII.GetBytes(text));
+        var signature = System.Security.Cryptography.HMACSHA256.HashData(
+            Encoding.UTF8.GetBytes(SupabaseProject.JwtSecret), Encoding.ASCII.GetBytes(text));
         return $"{text}.{Base64UrlEncoder.Encode(signature)}";
     }
 }

@@ -24,10 +24,16 @@ public sealed class SignInFloodTests(OpenWeir weir) : IClassFixture<OpenWeir>
         // What each attempt from there must lock is locked: whatever reaches the database waits, as in a flood.
         await using (var held = await HeldTransaction.BeginAsync(weir.Database.Superuser))
         {
-            await held.RunAsync("select 1 from weir.sign_in_attempts a where a.kind = 'address' and a.subject = sha256(convert_to($1, 'UTF8')) for update", Sql.Text(flooding));
+            await held.RunAsync(
+                "select 1 from weir.sign_in_attempts a where a.kind = 'address' and a.subject = sha256(convert_to($1, 'UTF8')) for update",
+                Sql.Text(flooding));
             flood.AddRange(Enumerable.Range(0, 200).Select(i => SignInAsync($"guess-{i}@example.test", flooding)));
             await Until.AsyncTrue(async () => await WaitingAsync() > 0, "the flood has reached the database");
-            await Until.AsyncTrue(() => Task.FromResult(flood.Count(f => f.IsCompleted) >= 200 - UnverifiedCallers.PerAddress - UnverifiedCallers.WaitingSignIns), "the flood is refused");
+            await Until.AsyncTrue(
+                () =>
+                    Task.FromResult(
+                        flood.Count(f => f.IsCompleted) >= 200 - UnverifiedCallers.PerAddress - UnverifiedCallers.WaitingSignIns),
+                        "the flood is refused");
 
             (await WaitingAsync()).ShouldBeLessThanOrEqualTo(UnverifiedCallers.PerAddress);
             (await SignInAsync(email, weir.NextAddress().ToString())).Status.ShouldBe(HttpStatusCode.OK);
@@ -35,8 +41,12 @@ public sealed class SignInFloodTests(OpenWeir weir) : IClassFixture<OpenWeir>
         }
 
         var answers = await Task.WhenAll(flood);
-        answers.ShouldAllBe(a => a.Status == HttpStatusCode.BadRequest || a.Status == HttpStatusCode.TooManyRequests || a.Status == HttpStatusCode.ServiceUnavailable);
-        answers.Count(a => a.Status == HttpStatusCode.TooManyRequests).ShouldBeGreaterThanOrEqualTo(200 - UnverifiedCallers.PerAddress - UnverifiedCallers.WaitingSignIns);
+        answers.ShouldAllBe(
+            a =>
+                a.Status == HttpStatusCode.BadRequest || a.Status == HttpStatusCode.TooManyRequests
+                    || a.Status == HttpStatusCode.ServiceUnavailable);
+        answers.Count(a => a.Status == HttpStatusCode.TooManyRequests)
+            .ShouldBeGreaterThanOrEqualTo(200 - UnverifiedCallers.PerAddress - UnverifiedCallers.WaitingSignIns);
         answers.Where(a => a.Status == HttpStatusCode.TooManyRequests).ShouldAllBe(a => a.RetryAfter >= TimeSpan.FromSeconds(1));
     }
 
@@ -45,12 +55,14 @@ public sealed class SignInFloodTests(OpenWeir weir) : IClassFixture<OpenWeir>
     {
         var (over, elsewhere) = (weir.NextAddress(), weir.NextAddress());
         await weir.Database.Superuser.ExecuteAsync(
-            "select weir.begin_sign_in('guess-' || i || '@example.test', $1::inet) from generate_series(1, 30) i", [Sql.Text(over.ToString())], CancellationToken.None);
+            "select weir.begin_sign_in('guess-' || i || '@example.test', $1::inet) from generate_series(1, 30) i",
+            [Sql.Text(over.ToString())], CancellationToken.None);
 
         var first = await SignInAsync("guess@example.test", over.ToString());
         // The database would let it through now: it is not asked.
         await weir.Database.Superuser.ExecuteAsync(
-            "delete from weir.sign_in_attempts a where a.kind = 'address' and a.subject = sha256(convert_to($1, 'UTF8'))", [Sql.Text(over.ToString())], CancellationToken.None);
+            "delete from weir.sign_in_attempts a where a.kind = 'address' and a.subject = sha256(convert_to($1, 'UTF8'))",
+            [Sql.Text(over.ToString())], CancellationToken.None);
         var second = await SignInAsync("another@example.test", over.ToString());
 
         first.Status.ShouldBe(HttpStatusCode.TooManyRequests);
@@ -82,9 +94,11 @@ public sealed class SignInFloodTests(OpenWeir weir) : IClassFixture<OpenWeir>
         var callers = new UnverifiedCallers(new FakeTimeProvider());
         var address = IPAddress.Parse("192.0.2.1");
         var running = new[] { await callers.EnterSignInAsync(address, default), await callers.EnterSignInAsync(address, default) };
-        var waiting = Enumerable.Range(0, UnverifiedCallers.WaitingSignIns).Select(_ => callers.EnterSignInAsync(address, default).AsTask()).ToArray();
+        var waiting = Enumerable.Range(0, UnverifiedCallers.WaitingSignIns).Select(_ => callers.EnterSignInAsync(address, default).AsTask())
+            .ToArray();
 
-        (await Should.ThrowAsync<WeirException>(async () => await callers.EnterSignInAsync(address, default))).Code.ShouldBe(ErrorCode.RateLimited);
+        (await Should.ThrowAsync<WeirException>(async () => await callers.EnterSignInAsync(address, default))).Code.ShouldBe(
+            ErrorCode.RateLimited);
         waiting.ShouldAllBe(w => !w.IsCompleted);
         running[0].Dispose();
         running[0].Dispose();
@@ -113,25 +127,29 @@ public sealed class SignInFloodTests(OpenWeir weir) : IClassFixture<OpenWeir>
             _ = callers.EnterSignInAsync(IPAddress.Parse($"2001:db8:0:{i % 64:x}::1"), default).AsTask();
         }
 
-        (await Should.ThrowAsync<WeirException>(async () => await callers.EnterSignInAsync(IPAddress.Parse("2001:db8:0:ff::1"), default))).Code.ShouldBe(ErrorCode.RateLimited);
+        (await Should.ThrowAsync<WeirException>(
+            async () => await callers.EnterSignInAsync(IPAddress.Parse("2001:db8:0:ff::1"), default))).Code.ShouldBe(ErrorCode.RateLimited);
         (await callers.EnterSignInAsync(IPAddress.Parse("2001:db8:1::1"), default)).Dispose();
         UnverifiedCallers.PerSite.ShouldBeLessThan(UnverifiedCallers.Total / 2);
     }
 
     private Task<int> WaitingAsync() => weir.Database.Superuser.ScalarAsync<int>(
-        "select count(*)::int from pg_stat_activity a where a.datname = current_database() and a.wait_event_type = 'Lock'", [], CancellationToken.None);
+        "select count(*)::int from pg_stat_activity a where a.datname = current_database() and a.wait_event_type = 'Lock'", [],
+        CancellationToken.None);
 
     private async Task<string> NewLoginAsync()
     {
         var email = $"{Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):N}@example.test";
-        await weir.Database.Owner.ScalarAsync<Guid>("select weir.create_user($1, $2)", [Sql.Text(email), Sql.Text(Logins.Hash(Password))], CancellationToken.None);
+        await weir.Database.Owner.ScalarAsync<Guid>(
+            "select weir.create_user($1, $2)", [Sql.Text(email), Sql.Text(Logins.Hash(Password))], CancellationToken.None);
         return email;
     }
 
     private async Task<(HttpStatusCode Status, TimeSpan? RetryAfter)> SignInAsync(string email, string address)
     {
         using var client = weir.Client();
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/auth/v1/token?grant_type=password") { Content = JsonContent.Create(new { email, password = Password }) };
+        using var request = new HttpRequestMessage(
+            HttpMethod.Post, "/auth/v1/token?grant_type=password") { Content = JsonContent.Create(new { email, password = Password }) };
         request.Headers.TryAddWithoutValidation("X-Forwarded-For", address);
         using var response = await client.SendAsync(request);
         return (response.StatusCode, response.Headers.RetryAfter?.Delta);

@@ -31,7 +31,8 @@ public sealed class SignInLimitTests(OpenWeir proxied, RunningWeir bare) : IClas
         (await SignInAsync(proxied, email, Password, "203.0.113.3")).ShouldBe(HttpStatusCode.OK);
         // A hundred and more guesses, without hashing as many passwords.
         var places = await proxied.Database.Superuser.QueryAsync(
-            "select b.allowed from generate_series(1, 120) i cross join lateral weir.begin_sign_in($1, ('10.7.' || i || '.1')::inet) b", [Sql.Text(email)], r => r.GetBoolean(0), CancellationToken.None);
+            "select b.allowed from generate_series(1, 120) i cross join lateral weir.begin_sign_in($1, ('10.7.' || i || '.1')::inet) b",
+            [Sql.Text(email)], r => r.GetBoolean(0), CancellationToken.None);
 
         places.Count(allowed => allowed).ShouldBe(99);
         (await SignInAsync(proxied, email, Password, "203.0.113.4")).ShouldBe(HttpStatusCode.TooManyRequests);
@@ -56,14 +57,16 @@ public sealed class SignInLimitTests(OpenWeir proxied, RunningWeir bare) : IClas
     private static async Task<string> NewLoginAsync(RunningWeir weir)
     {
         var email = $"{Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):N}@example.test";
-        await weir.Database.Owner.ScalarAsync<Guid>("select weir.create_user($1, $2)", [Sql.Text(email), Sql.Text(Logins.Hash(Password))], CancellationToken.None);
+        await weir.Database.Owner.ScalarAsync<Guid>(
+            "select weir.create_user($1, $2)", [Sql.Text(email), Sql.Text(Logins.Hash(Password))], CancellationToken.None);
         return email;
     }
 
     private static async Task<HttpStatusCode> SignInAsync(RunningWeir weir, string email, string password, string forwardedFor)
     {
         using var client = weir.Client();
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/auth/v1/token?grant_type=password") { Content = JsonContent.Create(new { email, password }) };
+        using var request = new HttpRequestMessage(
+            HttpMethod.Post, "/auth/v1/token?grant_type=password") { Content = JsonContent.Create(new { email, password }) };
         request.Headers.TryAddWithoutValidation("X-Forwarded-For", forwardedFor);
         using var response = await client.SendAsync(request);
         return response.StatusCode;

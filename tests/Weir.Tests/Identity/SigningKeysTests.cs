@@ -8,7 +8,8 @@ public sealed class SigningKeysTests
 {
     private const string Document = """{"keys":[{"kty":"RSA","kid":"k1","n":"AQAB","e":"AQAB"}]}""";
 
-    private readonly FakeTimeProvider _time = new(DateTimeOffset.Parse("2026-11-22T12:00:00Z", System.Globalization.CultureInfo.InvariantCulture));
+    private readonly FakeTimeProvider _time =
+        new(DateTimeOffset.Parse("2026-11-22T12:00:00Z", System.Globalization.CultureInfo.InvariantCulture));
 
     [Fact]
     public async Task F07_a_fetch_that_failed_is_remembered_for_some_seconds()

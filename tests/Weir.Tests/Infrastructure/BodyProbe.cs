@@ -54,5 +54,7 @@ internal static class BodyProbe
         return body;
     }
 
-    private static byte[] Chunk(int bytes) => [.. Encoding.ASCII.GetBytes(bytes.ToString("x", CultureInfo.InvariantCulture) + "\r\n"), .. Filler(bytes), .. "\r\n"u8];
+    private static byte[] Chunk(int bytes) => [
+        .. Encoding.ASCII.GetBytes(bytes.ToString("x", CultureInfo.InvariantCulture) + "\r\n"), .. Filler(bytes), .. "\r\n"u8,
+    ];
 }

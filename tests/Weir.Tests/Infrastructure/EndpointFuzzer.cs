@@ -4,7 +4,10 @@ using System.Security.Cryptography;
 
 namespace Weir.Tests.Infrastructure;
 
-/// <summary>Sends what <see cref="EndpointGrammar"/> makes, and holds each answer to be no internal error, to quote no exception and, of errors, to name no file of the repository.</summary>
+/// <summary>
+/// Sends what <see cref="EndpointGrammar"/> makes, and holds each answer to be no internal error, to quote no exception and, of errors, to
+/// name no file of the repository.
+/// </summary>
 internal sealed class EndpointFuzzer(int port, EndpointWorld world, ITestOutputHelper output)
 {
     private const int Connections = 6;
@@ -13,12 +16,14 @@ internal sealed class EndpointFuzzer(int port, EndpointWorld world, ITestOutputH
 
     /// <summary>How many requests; <c>WEIR_TEST_FUZZ_REQUESTS</c> says more for a long run.</summary>
     private static int Requests =>
-        int.TryParse(Environment.GetEnvironmentVariable("WEIR_TEST_FUZZ_REQUESTS"), CultureInfo.InvariantCulture, out var asked) ? asked : InTheRun;
+        int.TryParse(Environment.GetEnvironmentVariable("WEIR_TEST_FUZZ_REQUESTS"), CultureInfo.InvariantCulture, out var asked)
+            ? asked : InTheRun;
 
     /// <returns>How often each status was answered.</returns>
     public async Task<Dictionary<int, int>> RunAsync()
     {
-        var seed = int.TryParse(Environment.GetEnvironmentVariable("WEIR_TEST_SEED"), CultureInfo.InvariantCulture, out var given) ? given : RandomNumberGenerator.GetInt32(int.MaxValue);
+        var seed = int.TryParse(Environment.GetEnvironmentVariable("WEIR_TEST_SEED"), CultureInfo.InvariantCulture, out var given)
+            ? given : RandomNumberGenerator.GetInt32(int.MaxValue);
         output.WriteLine($"WEIR_TEST_SEED={seed}");
         var statuses = await Task.WhenAll(Enumerable.Range(0, Connections).Select(i => Task.Run(() => RunAsync(
             new EndpointGrammar(new Random(unchecked(seed + (i * 7919))), world), $"WEIR_TEST_SEED={seed}, connection {i}"))));
@@ -71,7 +76,8 @@ internal sealed class EndpointFuzzer(int port, EndpointWorld world, ITestOutputH
                 return request.IsFramed ? throw new IOException("The connection was closed.") : (0, true);
             }
 
-            return (answer.Status < 500 || answer.Status is 501 or 503) && !IsStackTrace(answer.Text) && (answer.Status < 400 || !answer.Text.Contains(".md", StringComparison.Ordinal))
+            return (answer.Status < 500 || answer.Status is 501 or 503) && !IsStackTrace(answer.Text)
+                && (answer.Status < 400 || !answer.Text.Contains(".md", StringComparison.Ordinal))
                 ? (answer.Status, answer.Closes)
                 : throw new InvalidOperationException($"{where}:\n{request.Request}\nwas answered\n{answer.Text}");
         }
@@ -83,5 +89,6 @@ internal sealed class EndpointFuzzer(int port, EndpointWorld world, ITestOutputH
         }
     }
 
-    private static bool IsStackTrace(string text) => text.Contains("Exception", StringComparison.Ordinal) || text.Contains("\\n   at ", StringComparison.Ordinal);
+    private static bool IsStackTrace(string text) => text.Contains("Exception", StringComparison.Ordinal)
+        || text.Contains("\\n   at ", StringComparison.Ordinal);
 }

@@ -9,7 +9,8 @@ namespace Weir.Tests.Infrastructure;
 /// <param name="Methods">Empty where any is taken.</param>
 internal sealed record MappedRoute(string Pattern, string[] Methods);
 
-/// <param name="IsFramed">Whether it is one whole request of HTTP; of any other the server may close the connection without an answer.</param>
+/// <param name="IsFramed">Whether it is one whole request of HTTP; of any other the server may close the connection without an
+/// answer.</param>
 internal sealed record EndpointRequest(FuzzedRequest Request, bool IsFramed);
 
 /// <summary>What a program has that requests are made of.</summary>
@@ -18,73 +19,102 @@ internal sealed record EndpointRequest(FuzzedRequest Request, bool IsFramed);
 /// <param name="Credentials">Good bearers.</param>
 /// <param name="BadToken">A bearer that is none.</param>
 internal sealed record EndpointWorld(
-    string Host, MappedRoute[] Routes, IReadOnlyDictionary<string, string[]> Segments, (string Pattern, string Body)[] Bodies, string[] Credentials,
+    string Host, MappedRoute[] Routes, IReadOnlyDictionary<string, string[]> Segments, (string Pattern, string Body)[] Bodies,
+    string[] Credentials,
     Func<Random, string> BadToken);
 
-/// <summary>Requests at every endpoint that a program maps, hostile in each part that a client writes. The same seed gives the same requests.</summary>
+/// <summary>
+/// Requests at every endpoint that a program maps, hostile in each part that a client writes. The same seed gives the same requests.
+/// </summary>
 internal sealed partial class EndpointGrammar(Random random, EndpointWorld world)
 {
-    private static readonly string[] Methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "FOO", "get", "P\u00d6ST"];
+    private static readonly string[] Methods = [
+        "GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "FOO", "get", "P\u00d6ST",
+    ];
 
     private static readonly string[] OddSegments =
     [
-        "%00", "%2e%2e", "..%2f..%2fetc", "%ff", "%ed%a0%80", "%f0%9f%98%80", "%", "%zz", "a%0d%0aX-A:%201", "'", "%22", "*", "-1", "0", "null", "undefined",
+        "%00", "%2e%2e", "..%2f..%2fetc", "%ff", "%ed%a0%80", "%f0%9f%98%80", "%", "%zz", "a%0d%0aX-A:%201", "'", "%22", "*", "-1", "0",
+        "null", "undefined",
         "00000000-0000-0000-0000-000000000000", "{", "%7B%7D", "%E2%80%AE", "a;b=c", "~", "%25%30%30", "con", "é",
     ];
 
     private static readonly string[] Parameters =
     [
-        "grant_type", "scope", "select", "order", "limit", "offset", "tools", "columns", "on_conflict", "or", "and", "not.or", "id", "name", "organization_id", "org_id", "agent_id", "config",
+        "grant_type", "scope", "select", "order", "limit", "offset", "tools", "columns", "on_conflict", "or", "and", "not.or", "id", "name",
+        "organization_id", "org_id", "agent_id", "config",
         "tail", "since", "x", "", "%00", "%ff", "a.b", "filter", "before",
     ];
 
     private static readonly string[] Values =
     [
-        "password", "refresh_token", "search", "*", "1", "-1", "0", "99999999999999999999", "1e400", "0x10", "NaN", "", "%00", "a%00b", "%ff", "%ed%a0%80", "%ud800", "%", "%2", "eq.1", "eq.",
-        "not.is.null", "in.(1,2", "in.(%22a%22,b)", "(id.eq.1,or(id.eq.2", "id,name", "id::uuid", "a-%3E%3Eb", "data-%3E0", "2026-11-30T00:00:00Z", "0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00",
-        "%7B%22%5Cud800%22:1%7D", "%7B%22a%22:%22%5Cud800%22%7D", "%5B%5B%5B%5D%5D%5D", "eq.%F0%9F%98%80", "like.*%25*", "00000000-0000-0000-0000-000000000000", "%7B", "desc", "id.desc.nullslast", "global",
-        "%E2%80%AE%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80",
+        "password", "refresh_token", "search", "*", "1", "-1", "0", "99999999999999999999", "1e400", "0x10", "NaN", "", "%00", "a%00b",
+        "%ff", "%ed%a0%80", "%ud800", "%", "%2", "eq.1", "eq.",
+        "not.is.null", "in.(1,2", "in.(%22a%22,b)", "(id.eq.1,or(id.eq.2", "id,name", "id::uuid", "a-%3E%3Eb", "data-%3E0",
+        "2026-11-30T00:00:00Z", "0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00",
+        "%7B%22%5Cud800%22:1%7D", "%7B%22a%22:%22%5Cud800%22%7D", "%5B%5B%5B%5D%5D%5D", "eq.%F0%9F%98%80", "like.*%25*",
+        "00000000-0000-0000-0000-000000000000", "%7B", "desc", "id.desc.nullslast", "global",
+        "%E2%80%AE%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%8"
+            + "0%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F"
+            + "0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80%F0%9"
+            + "F%98%80%F0%9F%98%80%F0%9F%98%80",
     ];
 
     private static readonly string[] HeaderNames =
     [
-        "Accept", "Accept-Profile", "Content-Profile", "Prefer", "Range", "Range-Unit", "Origin", "Cookie", "Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Param-X", "Last-Event-ID",
-        "Weir-Handover", "Weir-Capability-Version", "Idempotency-Key", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded", "traceparent", "tracestate", "apikey", "x-client-info", "If-None-Match",
-        "If-Modified-Since", "Upgrade", "X-HTTP-Method-Override", "Accept-Encoding", "Accept-Language", "Access-Control-Request-Method", "Access-Control-Request-Headers", "Referer", "Date", "Via",
+        "Accept", "Accept-Profile", "Content-Profile", "Prefer", "Range", "Range-Unit", "Origin", "Cookie", "Mcp-Session-Id",
+        "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Param-X", "Last-Event-ID",
+        "Weir-Handover", "Weir-Capability-Version", "Idempotency-Key", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
+        "Forwarded", "traceparent", "tracestate", "apikey", "x-client-info", "If-None-Match",
+        "If-Modified-Since", "Upgrade", "X-HTTP-Method-Override", "Accept-Encoding", "Accept-Language", "Access-Control-Request-Method",
+        "Access-Control-Request-Headers", "Referer", "Date", "Via",
     ];
 
     private static readonly string[] HeaderValues =
     [
-        "=?base64?=", "=?base64?", "=?base64??=", "=?base64?!?=", "=?base64?gA==?=", "=?base64?7aCA?=", "=?base64?AA==?=", "", " ", "*/*", "application/json", "application/json, text/event-stream",
-        "application/vnd.pgrst.object+json;nulls=stripped", ";;;", ",,,", "q=", "text/html;q=0.1, */*;q=0", "application/*;q=x", "a/b;charset=\"", "public", "count=exact,handling=strict", "handling=strict, x=y", "items", "0-9", "9-0",
-        "99999999999999999999-99999999999999999999", "-5", "bytes=0-1", "null", "http://evil.example", "http://[", "://", "\u00e9", "\u00ff\u00fe", "a=b; c", "%00", "1.2.3.4, ::1, x, [::1]:99999", "for=\"[::\"", "00-0-0-0", "websocket",
-        "2026-07-28", "2025-11-25", "v999", "tools/call", "1", "-1", "99999999999", "0", "AAAA", "____", "====", "Thu, 99 Foo 2026 99:99:99 GMT", "{}",
+        "=?base64?=", "=?base64?", "=?base64??=", "=?base64?!?=", "=?base64?gA==?=", "=?base64?7aCA?=", "=?base64?AA==?=", "", " ", "*/*",
+        "application/json", "application/json, text/event-stream",
+        "application/vnd.pgrst.object+json;nulls=stripped", ";;;", ",,,", "q=", "text/html;q=0.1, */*;q=0", "application/*;q=x",
+        "a/b;charset=\"", "public", "count=exact,handling=strict", "handling=strict, x=y", "items", "0-9", "9-0",
+        "99999999999999999999-99999999999999999999", "-5", "bytes=0-1", "null", "http://evil.example", "http://[", "://", "\u00e9",
+        "\u00ff\u00fe", "a=b; c", "%00", "1.2.3.4, ::1, x, [::1]:99999", "for=\"[::\"", "00-0-0-0", "websocket",
+        "2026-07-28", "2025-11-25", "v999", "tools/call", "1", "-1", "99999999999", "0", "AAAA", "____", "====",
+        "Thu, 99 Foo 2026 99:99:99 GMT", "{}",
     ];
 
     private static readonly string[] ContentTypes =
     [
-        "application/json", "application/json", "application/json; charset=utf-8", "application/json; charset=utf-16", "application/json; charset=\"", "application/json; charset=x-none", "application/json;;;", "text/plain",
-        "application/x-www-form-urlencoded", "multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=x", "application/octet-stream", "text/csv", "", "/", "json", "application/vnd.pgrst.object+json", "\u00ff",
+        "application/json", "application/json", "application/json; charset=utf-8", "application/json; charset=utf-16",
+        "application/json; charset=\"", "application/json; charset=x-none", "application/json;;;", "text/plain",
+        "application/x-www-form-urlencoded", "multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=x",
+        "application/octet-stream", "text/csv", "", "/", "json", "application/vnd.pgrst.object+json", "\u00ff",
     ];
 
     private static readonly string[] Json =
     [
-        "", "null", "1", "\"\"", "[]", "{}", "{", "}", "{]", "\"\\ud800\"", "{\"\\ud800\":1}", "{\"\\udc00\":{}}", "{\"a\":\"\\ud800\"}", "{\"a\":\"\\u0000\"}", "{\"\\u0000\":1}", "{\"a\":1,\"a\":2}", "{\"a\":1e999999}",
-        "{\"a\":-0}", "{\"a\":123456789012345678901234567890}", "\ufeff{}", "{}{}", "{} x", "// c\n{}", "{\"a\":1,}", "{'a':1}", "{\"a\":NaN}", "{\"a\":tru}", "{\"__proto__\":{}}", "[null]", "[[[[[[]]]]]]", "{\"$type\":\"x\"}", "{\"$ref\":\"1\"}", "{\"$id\":1}",
+        "", "null", "1", "\"\"", "[]", "{}", "{", "}", "{]", "\"\\ud800\"", "{\"\\ud800\":1}", "{\"\\udc00\":{}}", "{\"a\":\"\\ud800\"}",
+        "{\"a\":\"\\u0000\"}", "{\"\\u0000\":1}", "{\"a\":1,\"a\":2}", "{\"a\":1e999999}",
+        "{\"a\":-0}", "{\"a\":123456789012345678901234567890}", "\ufeff{}", "{}{}", "{} x", "// c\n{}", "{\"a\":1,}", "{'a':1}",
+        "{\"a\":NaN}", "{\"a\":tru}", "{\"__proto__\":{}}", "[null]", "[[[[[[]]]]]]", "{\"$type\":\"x\"}", "{\"$ref\":\"1\"}",
+        "{\"$id\":1}",
     ];
 
     private static readonly string[] Members =
     [
-        "null", "1", "-1", "1.5", "1e400", "1e999999999", "1e-2147483648", "1e2147483647", "true", "\"\"", "\"x\"", "\"\\ud800\"", "\"\\u0000\"", "\"\\uD83D\\uDE00\"", "[]", "{}", "[null]", "[[]]", "{\"\\ud800\":1}", "{\"a\":1,\"a\":2}", "9223372036854775808", "2147483648",
+        "null", "1", "-1", "1.5", "1e400", "1e999999999", "1e-2147483648", "1e2147483647", "true", "\"\"", "\"x\"", "\"\\ud800\"",
+        "\"\\u0000\"", "\"\\uD83D\\uDE00\"", "[]", "{}", "[null]", "[[]]", "{\"\\ud800\":1}", "{\"a\":1,\"a\":2}", "9223372036854775808",
+        "2147483648",
         "\"00000000-0000-0000-0000-000000000000\"", "\"2026-11-30\"", "\"http://[\"", "\"http://127.0.0.1:99999\"",
     ];
 
     public EndpointRequest Next()
     {
         var route = world.Routes[random.Next(world.Routes.Length)];
-        var method = OneIn(5) ? Pick(Methods) : route.Methods.Length == 0 ? Pick(["GET", "POST", "POST", "POST", "DELETE"]) : Pick(route.Methods);
+        var method = OneIn(5)
+            ? Pick(Methods) : route.Methods.Length == 0 ? Pick(["GET", "POST", "POST", "POST", "DELETE"]) : Pick(route.Methods);
         var body = method is "GET" or "HEAD" && !OneIn(6) ? [] : Body(route.Pattern);
-        var head = new StringBuilder().Append(method).Append(' ').Append(Path(route.Pattern)).Append(" HTTP/1.").Append(OneIn(200) ? '0' : '1').Append("\r\n");
+        var head = new StringBuilder().Append(method).Append(' ').Append(Path(route.Pattern)).Append(" HTTP/1.")
+            .Append(OneIn(200) ? '0' : '1').Append("\r\n");
         Add(head, "Host", OneIn(60) ? Pick(["", "[", "a:b", "evil.example", "127.0.0.1", "[::1]:99999", "\u00e9"]) : world.Host);
         Credential(head);
         Add(head, "Accept", OneIn(8) ? Pick(HeaderValues) : "application/json, text/event-stream");
@@ -154,7 +184,13 @@ internal sealed partial class EndpointGrammar(Random random, EndpointWorld world
                 break;
             case 5:
                 Add(head, "Transfer-Encoding", "chunked");
-                body = Encoding.ASCII.GetBytes(Pick(["zz\r\n", "-1\r\n\r\n", "ffffffffffffffff\r\n", "1\r\nab\r\n0\r\n\r\n", "5\r\nab", "0\r\n", "3;x=\"\r\nabc\r\n0\r\n\r\n", "\r\n\r\n"]));
+                body =
+                    Encoding.ASCII.GetBytes(
+                        Pick(
+                            [
+                                "zz\r\n", "-1\r\n\r\n", "ffffffffffffffff\r\n", "1\r\nab\r\n0\r\n\r\n", "5\r\nab", "0\r\n",
+                                "3;x=\"\r\nabc\r\n0\r\n\r\n", "\r\n\r\n",
+                            ]));
                 break;
             case 6:
                 Add(head, "Transfer-Encoding", "chunked");
@@ -178,7 +214,8 @@ internal sealed partial class EndpointGrammar(Random random, EndpointWorld world
                 Add(head, "Authorization", "Bearer " + world.BadToken(random));
                 break;
             case 4 when OneIn(3):
-                Add(head, "Authorization", Pick(["Bearer", "Bearer ", "Basic eDp5", "bearer\tx", "", "Bearer a b c", "\u00ff", "Digest a=\""]));
+                Add(head, "Authorization",
+                    Pick(["Bearer", "Bearer ", "Basic eDp5", "bearer\tx", "", "Bearer a b c", "\u00ff", "Digest a=\""]));
                 break;
             case 5 when OneIn(6):
                 Add(head, "Authorization", "Bearer " + Pick(world.Credentials));
@@ -224,7 +261,12 @@ internal sealed partial class EndpointGrammar(Random random, EndpointWorld world
 
         if (OneIn(40))
         {
-            text = Pick([new string('[', 3000), "[" + string.Join(',', Enumerable.Repeat("{}", 3000)) + "]", "{\"servers\":[" + string.Join(',', Enumerable.Repeat("{}", 6000)) + "]}", "{\"a\":\"" + new string('x', 70_000) + "\"}"]);
+            text =
+                Pick(
+                    [
+                        new string('[', 3000), "[" + string.Join(',', Enumerable.Repeat("{}", 3000)) + "]", "{\"servers\":["
+                            + string.Join(',', Enumerable.Repeat("{}", 6000)) + "]}", "{\"a\":\"" + new string('x', 70_000) + "\"}",
+                    ]);
         }
 
         var body = Encoding.UTF8.GetBytes(text);
@@ -243,7 +285,10 @@ internal sealed partial class EndpointGrammar(Random random, EndpointWorld world
     }
 
     private static byte[] Chunks(byte[] body) =>
-        [.. body.Length == 0 ? [] : Encoding.ASCII.GetBytes($"{body.Length:x}\r\n"), .. body, .. body.Length == 0 ? ""u8 : "\r\n"u8, .. "0\r\n\r\n"u8];
+        [
+            .. body.Length == 0 ? [] : Encoding.ASCII.GetBytes($"{body.Length:x}\r\n"), .. body, .. body.Length == 0
+                ? ""u8 : "\r\n"u8, .. "0\r\n\r\n"u8,
+        ];
 
     private static byte[] Zipped(byte[] body)
     {
@@ -265,6 +310,7 @@ internal sealed partial class EndpointGrammar(Random random, EndpointWorld world
     [GeneratedRegex(@"\{\*{0,2}(?<name>\w+)[^}]*\}", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Parameter();
 
-    [GeneratedRegex(@":\s*(?<value>""[^""]*""|-?\d+|true|false|null|\[\]|\{\})", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(
+        @":\s*(?<value>""[^""]*""|-?\d+|true|false|null|\[\]|\{\})", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Value();
 }

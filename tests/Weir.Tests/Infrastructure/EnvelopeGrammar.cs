@@ -10,19 +10,29 @@ internal sealed class EnvelopeGrammar(Random random, string host, string key, st
 {
     private static readonly string[] Methods =
     [
-        "tools/call", "tools/call", "tools/call", "tools/call", "tools/list", "server/discover", "initialize", "ping", "resources/list", "resources/templates/list", "resources/read",
-        "prompts/list", "prompts/get", "completion/complete", "logging/setLevel", "resources/subscribe", "resources/unsubscribe", "tasks/get", "notifications/initialized",
+        "tools/call", "tools/call", "tools/call", "tools/call", "tools/list", "server/discover", "initialize", "ping", "resources/list",
+        "resources/templates/list", "resources/read",
+        "prompts/list", "prompts/get", "completion/complete", "logging/setLevel", "resources/subscribe", "resources/unsubscribe",
+        "tasks/get", "notifications/initialized",
         "notifications/cancelled", "notifications/progress", "TOOLS/CALL", "tools/call ", "", "rpc.discover", "weir/secret", "__proto__",
     ];
 
-    private static readonly string[] Ids = ["1", "1", "1", "\"a\"", "0", "-1", "1.5", "1e400", "9223372036854775808", "null", "true", "{}", "[1]", "\"\\u0000\"", "\"\\ud800\"", "\"é\\n\""];
+    private static readonly string[] Ids = [
+        "1", "1", "1", "\"a\"", "0", "-1", "1.5", "1e400", "9223372036854775808", "null", "true", "{}", "[1]", "\"\\u0000\"", "\"\\ud800\"",
+        "\"é\\n\"",
+    ];
 
-    private static readonly string[] Versions = ["2026-07-28", "2026-07-28", "2026-07-28", "2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05", "v999", "", "2026-07-28\\u0000"];
+    private static readonly string[] Versions = [
+        "2026-07-28", "2026-07-28", "2026-07-28", "2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05", "v999", "",
+        "2026-07-28\\u0000",
+    ];
 
     private static readonly string[] Values =
     [
-        "null", "true", "0", "-0", "1e9999", "1e-2147483648", "123456789012345678901234567890", "\"\"", "\"text\"", "\"\\ud800\"", "\"\\u0000\"", "\"\\u202e\"", "[]", "{}", "[[[[[[]]]]]]", "{\"a\":1,\"a\":2}", "{\"a\":1,\"A\":2}",
-        "{\"é\":1,\"e\\u0301\":2}", "\"'; drop table agents; --\"", "\"../../etc/passwd\"", "\"=?base64?!!!?=\"", "{\"$ref\":\"http://127.0.0.1:1/\"}",
+        "null", "true", "0", "-0", "1e9999", "1e-2147483648", "123456789012345678901234567890", "\"\"", "\"text\"", "\"\\ud800\"",
+        "\"\\u0000\"", "\"\\u202e\"", "[]", "{}", "[[[[[[]]]]]]", "{\"a\":1,\"a\":2}", "{\"a\":1,\"A\":2}",
+        "{\"é\":1,\"e\\u0301\":2}", "\"'; drop table agents; --\"", "\"../../etc/passwd\"", "\"=?base64?!!!?=\"",
+        "{\"$ref\":\"http://127.0.0.1:1/\"}",
     ];
 
     private bool _isWellFormed;
@@ -46,7 +56,11 @@ internal sealed class EnvelopeGrammar(Random random, string host, string key, st
     {
         if (OneIn(60))
         {
-            return Pick(["", "null", "1", "\"\"", "[]", "{}", "[" + Object(method, name, version) + "]", new string('[', 5000), new string('{', 70) + "}", "\ufeff{}"]);
+            return Pick(
+                [
+                    "", "null", "1", "\"\"", "[]", "{}", "[" + Object(method, name, version) + "]", new string('[', 5000),
+                    new string('{', 70) + "}", "\ufeff{}",
+                ]);
         }
 
         return Object(method, name, version);
@@ -54,7 +68,8 @@ internal sealed class EnvelopeGrammar(Random random, string host, string key, st
 
     private string Object(string method, string name, string version)
     {
-        var members = new List<string> { $"\"method\":{Text(method)}", $"\"params\":{(OneIn(20) ? Pick(Values) : Params(method, name, version))}" };
+        var members =
+            new List<string> { $"\"method\":{Text(method)}", $"\"params\":{(OneIn(20) ? Pick(Values) : Params(method, name, version))}" };
         if (!OneIn(30))
         {
             members.Add(OneIn(20) ? $"\"jsonrpc\":{Pick(Values)}" : "\"jsonrpc\":\"2.0\"");
@@ -89,7 +104,9 @@ internal sealed class EnvelopeGrammar(Random random, string host, string key, st
                 members.Add("\"clientInfo\":{\"name\":\"fuzz\",\"version\":\"1\"}");
                 break;
             case "resources/read" or "resources/subscribe" or "resources/unsubscribe":
-                members.Add($"\"uri\":{(OneIn(8) ? Pick(Values) : Text(Pick(["test://static-text", "weir://" + name + "/test://a", "file:///etc/passwd", "ui://x", name])))}");
+                members.Add(
+                    $"\"uri\":{(OneIn(8) ? Pick(Values)
+                        : Text(Pick(["test://static-text", "weir://" + name + "/test://a", "file:///etc/passwd", "ui://x", name])))}");
                 break;
             case "completion/complete":
                 members.Add($"\"ref\":{{\"type\":\"ref/prompt\",\"name\":{Text(name)}}}");
@@ -103,7 +120,8 @@ internal sealed class EnvelopeGrammar(Random random, string host, string key, st
 
         if (OneIn(10))
         {
-            members.Add($"\"{Pick(["cursor", "requestState", "inputResponses", "level", "requestId", "name", "progressToken"])}\":{Pick(Values)}");
+            members.Add(
+                $"\"{Pick(["cursor", "requestState", "inputResponses", "level", "requestId", "name", "progressToken"])}\":{Pick(Values)}");
         }
 
         return "{" + string.Join(',', Shuffled(members)) + "}";
@@ -143,15 +161,19 @@ internal sealed class EnvelopeGrammar(Random random, string host, string key, st
         _ => $"{{\"message\":{Text(new string('x', random.Next(200)))}}}",
     };
 
-    private static string Nested(int depth) => "{\"a\":" + string.Concat(Enumerable.Repeat("[", depth)) + string.Concat(Enumerable.Repeat("]", depth)) + (depth == 0 ? "1}" : "}");
+    private static string Nested(int depth) =>
+        "{\"a\":" + string.Concat(Enumerable.Repeat("[", depth)) + string.Concat(Enumerable.Repeat("]", depth)) + (depth == 0 ? "1}" : "}");
 
     private string Head(string method, string name, string version, int length)
     {
-        var head = new StringBuilder().Append(OneIn(60) ? Pick(["DELETE", "PUT", "OPTIONS", "HEAD", "PATCH"]) : "POST").Append(' ').Append(Pick(paths)).Append(" HTTP/1.1\r\n");
+        var head = new StringBuilder().Append(OneIn(60) ? Pick(["DELETE", "PUT", "OPTIONS", "HEAD", "PATCH"]) : "POST").Append(' ')
+            .Append(Pick(paths)).Append(" HTTP/1.1\r\n");
         head.Append("Host: ").Append(OneIn(200) ? Pick(["evil.example", "127.0.0.1", ""]) : host).Append("\r\n");
-        Add(head, "Authorization", OneIn(40) ? Pick(["Bearer", "Bearer x", "Basic eDp5", "Bearer " + key[..^1], key, "Bearer " + key + key]) : "Bearer " + key);
+        Add(head, "Authorization",
+            OneIn(40) ? Pick(["Bearer", "Bearer x", "Basic eDp5", "Bearer " + key[..^1], key, "Bearer " + key + key]) : "Bearer " + key);
         Add(head, "Accept", OneIn(40) ? Pick(["", "*/*", "text/html", "application/json"]) : "application/json, text/event-stream");
-        Add(head, "Content-Type", OneIn(40) ? Pick(["text/plain", "application/json; charset=utf-16", "multipart/form-data"]) : "application/json");
+        Add(head, "Content-Type",
+            OneIn(40) ? Pick(["text/plain", "application/json; charset=utf-16", "multipart/form-data"]) : "application/json");
         if (!OneIn(8))
         {
             Add(head, "MCP-Protocol-Version", Header(OneIn(20) ? Pick(Versions) : version));
@@ -174,7 +196,8 @@ internal sealed class EnvelopeGrammar(Random random, string host, string key, st
 
         if (OneIn(30))
         {
-            Add(head, Pick(["Mcp-Param-Region", "Last-Event-ID", "Origin", "traceparent", "X-Forwarded-For", "Mcp-Method"]), Pick(["a", "http://evil.example", "null", "=?base64?====?=", "1-2"]));
+            Add(head, Pick(["Mcp-Param-Region", "Last-Event-ID", "Origin", "traceparent", "X-Forwarded-For", "Mcp-Method"]),
+                Pick(["a", "http://evil.example", "null", "=?base64?====?=", "1-2"]));
         }
 
         return head.Append("Content-Length: ").Append(length).Append("\r\n\r\n").ToString();

@@ -12,10 +12,12 @@ internal sealed class EventReader : IAsyncDisposable
     private readonly HttpResponseMessage _response;
     private readonly IAsyncEnumerator<SseItem<string>> _events;
 
-    private EventReader(HttpResponseMessage response, IAsyncEnumerator<SseItem<string>> events) => (_response, _events) = (response, events);
+    private EventReader(HttpResponseMessage response, IAsyncEnumerator<SseItem<string>> events) =>
+        (_response, _events) = (response, events);
 
     /// <summary>Posts a message (or opens the session's own stream, without one) and reads what comes.</summary>
-    public static async Task<EventReader> OpenAsync(HttpClient http, string path, string? body, params (string Name, string Value)[] headers)
+    public static async Task<EventReader> OpenAsync(
+        HttpClient http, string path, string? body, params (string Name, string Value)[] headers)
     {
         using var request = new HttpRequestMessage(body is null ? HttpMethod.Get : HttpMethod.Post, path);
         request.Headers.TryAddWithoutValidation("Accept", body is null ? "text/event-stream" : "application/json, text/event-stream");
@@ -31,7 +33,8 @@ internal sealed class EventReader : IAsyncDisposable
 
         var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         response.Content.Headers.ContentType!.MediaType.ShouldBe("text/event-stream");
-        return new EventReader(response, SseParser.Create(await response.Content.ReadAsStreamAsync()).EnumerateAsync().GetAsyncEnumerator());
+        return new EventReader(
+            response, SseParser.Create(await response.Content.ReadAsStreamAsync()).EnumerateAsync().GetAsyncEnumerator());
     }
 
     /// <summary>The next message for which this holds.</summary>
@@ -48,7 +51,8 @@ internal sealed class EventReader : IAsyncDisposable
         throw new InvalidOperationException("The stream ended before that.");
     }
 
-    public Task<JsonElement> NextAsync(string method) => NextAsync(m => m.TryGetProperty("method", out var name) && name.ValueEquals(method));
+    public Task<JsonElement> NextAsync(string method) =>
+        NextAsync(m => m.TryGetProperty("method", out var name) && name.ValueEquals(method));
 
     public Task<JsonElement> ResponseAsync() => NextAsync(m => !m.TryGetProperty("method", out _));
 

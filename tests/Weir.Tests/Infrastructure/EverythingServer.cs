@@ -17,7 +17,8 @@ public sealed class EverythingServer : IAsyncDisposable
     public static async Task<EverythingServer> StartAsync(string transport)
     {
         var port = Chat.ServingReplica.FreePort();
-        var process = Process.Start(new ProcessStartInfo("node", ["node_modules/@modelcontextprotocol/server-everything/dist/index.js", transport])
+        var process =
+            Process.Start(new ProcessStartInfo("node", ["node_modules/@modelcontextprotocol/server-everything/dist/index.js", transport])
         {
             WorkingDirectory = Repository.PathOf("tests/clients"),
             RedirectStandardOutput = true,

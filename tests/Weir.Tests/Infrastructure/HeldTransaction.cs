@@ -9,7 +9,8 @@ internal sealed class HeldTransaction : IAsyncDisposable
     private readonly NpgsqlConnection _connection;
     private readonly NpgsqlTransaction _transaction;
 
-    private HeldTransaction(NpgsqlConnection connection, NpgsqlTransaction transaction) => (_connection, _transaction) = (connection, transaction);
+    private HeldTransaction(NpgsqlConnection connection, NpgsqlTransaction transaction) =>
+        (_connection, _transaction) = (connection, transaction);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -21,7 +22,8 @@ internal sealed class HeldTransaction : IAsyncDisposable
         var held = new HeldTransaction(connection, await connection.BeginTransactionAsync(Token));
         if (person is { } id)
         {
-            await held.RunAsync("select set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)", Sql.Text($$"""{"sub":"{{id}}","role":"authenticated"}"""));
+            await held.RunAsync("select set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)",
+                Sql.Text($$"""{"sub":"{{id}}","role":"authenticated"}"""));
         }
 
         return held;
@@ -37,7 +39,9 @@ internal sealed class HeldTransaction : IAsyncDisposable
 
     /// <summary>Returns once what runs here waits for a lock that the other holds.</summary>
     public Task WaitsForAsync(HeldTransaction other, NpgsqlDataSource superuser) => Until.AsyncTrue(
-        () => superuser.ScalarAsync<bool>("select $2 = any(pg_blocking_pids($1))", [Sql.Integer(_connection.ProcessID), Sql.Integer(other._connection.ProcessID)], Token),
+        () =>
+            superuser.ScalarAsync<bool>("select $2 = any(pg_blocking_pids($1))",
+                [Sql.Integer(_connection.ProcessID), Sql.Integer(other._connection.ProcessID)], Token),
         "one transaction waits for the other");
 
     public Task CommitAsync() => _transaction.CommitAsync(Token);

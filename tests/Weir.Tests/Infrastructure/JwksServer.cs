@@ -21,14 +21,19 @@ internal sealed class JwksServer : IAsyncDisposable
     public static async Task<JwksServer> StartAsync(ECDsa key, string keyId)
     {
         var point = key.ExportParameters(includePrivateParameters: false).Q;
-        var jwks = $$"""{"keys":[{"kty":"EC","crv":"P-256","use":"sig","alg":"ES256","kid":"{{keyId}}","x":"{{Base64UrlEncoder.Encode(point.X)}}","y":"{{Base64UrlEncoder.Encode(point.Y)}}"}]}""";
+        var jwks =
+            $$"""{"keys":[{"kty":"EC","crv":"P-256","use":"sig","alg":"ES256","kid":"{{keyId}}","x":"{{Base64UrlEncoder.Encode(
+                point.X)}}","y":"{{Base64UrlEncoder.Encode(point.Y)}}"}]}""";
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
         var server = new JwksServer(builder.Build());
         server._app.MapGet("/jwks.json", () => Microsoft.AspNetCore.Http.Results.Text(jwks, "application/json"));
         await server._app.StartAsync();
-        server.Url = new Uri(server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/jwks.json");
+        server.Url =
+            new Uri(
+                server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()
+                    + "/jwks.json");
         return server;
     }
 

@@ -9,14 +9,16 @@ namespace Weir.Tests.Infrastructure;
 internal static class KnownCallers
 {
     /// <summary>The owner's access token, where Weir is the issuer.</summary>
-    public static string PersonToken(RunningWeir weir) => weir.Services.GetRequiredService<PersonTokens>().Issue(weir.World.OwnerId, "owner@example.test");
+    public static string PersonToken(RunningWeir weir) =>
+        weir.Services.GetRequiredService<PersonTokens>().Issue(weir.World.OwnerId, "owner@example.test");
 
     public static async Task<string> OrganizationKeyAsync(RunningWeir weir)
     {
         var (text, id, secret) = OrganizationKey.Create();
         await weir.World.CallAsync(
             "select public.create_organization_api_key($1, 'known', $2, $3, $4)",
-            Sql.Uuid(weir.World.OrganizationId), Sql.Text(id), Sql.Text(secret), Sql.Array(NpgsqlTypes.NpgsqlDbType.Text, ["audit.read", "servers.read", "usage.read"]));
+            Sql.Uuid(weir.World.OrganizationId), Sql.Text(id), Sql.Text(secret),
+            Sql.Array(NpgsqlTypes.NpgsqlDbType.Text, ["audit.read", "servers.read", "usage.read"]));
         return text;
     }
 

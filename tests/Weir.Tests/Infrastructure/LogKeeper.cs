@@ -3,7 +3,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Weir.Tests.Infrastructure;
 
-/// <summary>Keeps what a program under test logs as a warning or worse; apart, what a request must never cause: an error, or an exception.</summary>
+/// <summary>
+/// Keeps what a program under test logs as a warning or worse; apart, what a request must never cause: an error, or an exception.
+/// </summary>
 internal sealed class LogKeeper : ILoggerProvider
 {
     private readonly ConcurrentQueue<string> _failures = new();
@@ -28,7 +30,8 @@ internal sealed class LogKeeper : ILoggerProvider
 
         public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             if (logLevel >= LogLevel.Warning)
             {

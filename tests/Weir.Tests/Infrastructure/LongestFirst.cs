@@ -13,14 +13,18 @@ internal sealed class LongestFirst : ITestCollectionOrderer
 {
     private static readonly string[] Long =
     [
-        "Journeys.Faults.FaultTrialTests", "Database.WorldTests", "Rest.RestArgumentTests", "Isolation.IsolationAttackTests", "NodeAgent.LifecycleTests",
+        "Journeys.Faults.FaultTrialTests", "Database.WorldTests", "Rest.RestArgumentTests", "Isolation.IsolationAttackTests",
+        "NodeAgent.LifecycleTests",
         "Nodes.NodeOperationsTests",
         "Journeys.ClientMessageFuzzTests", "Database.PgTap", "NodeAgent.ProcessTests", "Journeys.StdioServersTests",
     ];
 
     public IReadOnlyCollection<TTestCollection> OrderTestCollections<TTestCollection>(IReadOnlyCollection<TTestCollection> testCollections)
         where TTestCollection : ITestCollection =>
-        [.. testCollections.OrderBy(c => Place(c.TestCollectionDisplayName)).ThenBy(c => c.TestCollectionDisplayName, StringComparer.Ordinal)];
+        [
+            .. testCollections.OrderBy(c => Place(c.TestCollectionDisplayName))
+                .ThenBy(c => c.TestCollectionDisplayName, StringComparer.Ordinal),
+        ];
 
     private static int Place(string name)
     {

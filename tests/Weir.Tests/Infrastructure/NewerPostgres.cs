@@ -8,11 +8,14 @@ internal static class NewerPostgres
 {
     private static readonly string[] PgTap = ["pgtap.control", "pgtap--1.2.0.sql"];
 
-    /// <summary>Copied to where PostgreSQL's own account may read it, with the links that npm's scripts would make, and with pgTAP.</summary>
+    /// <summary>
+    /// Copied to where PostgreSQL's own account may read it, with the links that npm's scripts would make, and with pgTAP.
+    /// </summary>
     public static async Task<PostgresBinaries> UnpackAsync(int major, string place)
     {
         var native = Path.Combine(Repository.Root, $"tests/clients/node_modules/postgres-{major}/native");
-        File.SetUnixFileMode(place, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+        File.SetUnixFileMode(place,
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
         foreach (var file in Directory.EnumerateFiles(native, "*", SearchOption.AllDirectories))
         {
             var copy = Path.Combine(place, Path.GetRelativePath(native, file));

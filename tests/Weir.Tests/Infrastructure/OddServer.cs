@@ -20,7 +20,9 @@ public sealed class OddServer : IAsyncDisposable
 
     /// <summary>What <c>book</c> answers as long as nobody has told it the day.</summary>
     public const string DayWanted =
-        """{ "resultType":"input_required", "inputRequests":{"day":{"method":"elicitation/create","params":{"message":"Which day?","requestedSchema":{"type":"object","properties":{"day":{"type":"string"}}}}}}, "requestState":"opaque \u00e4/+=" }""";
+        """{ "resultType":"input_required", "inputRequests":{"day":{"method":"elicitation/create","params":{"message":"Which """
+            + """day?","requestedSchema":{"type":"object","properties":{"day":{"type":"string"}}}}}}, "requestState":"opaque """
+            + """\u00e4/+=" }""";
 
     private readonly WebApplication _app;
     private int _calls;
@@ -52,7 +54,9 @@ public sealed class OddServer : IAsyncDisposable
         var server = new OddServer(builder.Build());
         server._app.MapPost("/mcp", server.AnswerAsync);
         await server._app.StartAsync();
-        server.Url = new Uri(server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
+        server.Url =
+            new Uri(
+                server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
         return server;
     }
 
@@ -72,7 +76,10 @@ public sealed class OddServer : IAsyncDisposable
         switch (request.GetProperty("method").GetString())
         {
             case "server/discover":
-                await JsonAsync(http, id, """{"resultType":"complete","ttlMs":0,"cacheScope":"private","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}""");
+                await JsonAsync(
+                    http, id,
+                    """{"resultType":"complete","ttlMs":0,"cacheScope":"private","supportedVersions":["2026-07-28"],"capabilities":{"tool"""
+                        + """s":{}}}""");
                 break;
             case "tools/list" when HangsOnList:
                 await HangOnListAsync(http.RequestAborted);
@@ -141,11 +148,13 @@ public sealed class OddServer : IAsyncDisposable
                 break;
             case "error":
                 http.Response.ContentType = "application/json";
-                await http.Response.WriteAsync($$"""{"jsonrpc":"2.0","id":{{id}},"error":{"code":-32000,"message":"the server's own error","data":{"k":1} } }""");
+                await http.Response.WriteAsync(
+                    $$"""{"jsonrpc":"2.0","id":{{id}},"error":{"code":-32000,"message":"the server's own error","data":{"k":1} } }""");
                 break;
             case "ask":
                 http.Response.ContentType = "text/event-stream";
-                await http.Response.WriteAsync("data: {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"sampling/createMessage\",\"params\":{}}\n\n");
+                await http.Response.WriteAsync(
+                    "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"sampling/createMessage\",\"params\":{}}\n\n");
                 break;
             default:
                 await JsonAsync(http, id, """{"resultType":"complete","content":[{"type":"text","text":"ok"}]}""");

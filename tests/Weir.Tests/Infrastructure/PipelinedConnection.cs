@@ -39,8 +39,10 @@ internal sealed class PipelinedConnection : IDisposable
     public void EndSending() => _client.Client.Shutdown(SocketShutdown.Send);
 
     /// <summary>The next answer; null when the server has closed the connection.</summary>
-    /// <param name="followStreams">Whether an event stream is read to its end; else only its head is, and the connection is of no more use.</param>
-    public async Task<(int Status, string Text, bool Closes)?> ReadAsync(FuzzedRequest request, CancellationToken ct, bool followStreams = true)
+    /// <param name="followStreams">Whether an event stream is read to its end; else only its head is, and the connection is of no more
+    /// use.</param>
+    public async Task<(int Status, string Text, bool Closes)?> ReadAsync(
+        FuzzedRequest request, CancellationToken ct, bool followStreams = true)
     {
         if (await UntilAsync("\r\n\r\n"u8.ToArray(), ct) is not { } head)
         {
@@ -71,7 +73,8 @@ internal sealed class PipelinedConnection : IDisposable
         var body = new StringBuilder();
         while (true)
         {
-            var size = int.Parse(await UntilAsync("\r\n"u8.ToArray(), ct) ?? throw new IOException("The answer broke off."), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            var size = int.Parse(await UntilAsync("\r\n"u8.ToArray(), ct) ?? throw new IOException("The answer broke off."),
+                NumberStyles.HexNumber, CultureInfo.InvariantCulture);
             body.Append(await ExactlyAsync(size, ct));
             await ExactlyAsync(2, ct);
             if (size == 0)

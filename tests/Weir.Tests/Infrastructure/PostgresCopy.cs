@@ -2,7 +2,9 @@ using Weir.Postgres.Embedded;
 
 namespace Weir.Tests.Infrastructure;
 
-/// <summary>This machine's PostgreSQL once more, in a directory of a test's own, where its files may be replaced as an upgrade of its package does.</summary>
+/// <summary>
+/// This machine's PostgreSQL once more, in a directory of a test's own, where its files may be replaced as an upgrade of its package does.
+/// </summary>
 internal sealed class PostgresCopy : IDisposable
 {
     private readonly string _root;
@@ -24,7 +26,8 @@ internal sealed class PostgresCopy : IDisposable
             mkdir "$1/lib/postgresql/$3/lib" && cp -L "$2"/../lib/*.so "$1/lib/postgresql/$3/lib"
             """;
         await ShellAsync(Script, root, installed.Directory, $"{installed.Major}");
-        var copy = await PostgresBinaries.ProbeAsync(Path.Combine(root, $"lib/postgresql/{installed.Major}/bin"), null, installed.Major, CancellationToken.None);
+        var copy = await PostgresBinaries.ProbeAsync(
+            Path.Combine(root, $"lib/postgresql/{installed.Major}/bin"), null, installed.Major, CancellationToken.None);
         return new PostgresCopy(root, copy.ShouldNotBeNull());
     }
 

@@ -18,26 +18,31 @@ internal sealed record RawAnswer(HttpStatusCode Status, HttpResponseHeaders Head
 /// <summary>Speaks MCP byte by byte, so that a test can be wrong on purpose.</summary>
 internal sealed class RawClient(HttpClient http, string path = "/mcp")
 {
-    private const string Meta = "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientInfo\":{\"name\":\"raw\",\"version\":\"1\"},\"io.modelcontextprotocol/clientCapabilities\":{}}";
+    private const string Meta =
+        "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientInfo\":{\"name\":\"raw\","
+            + "\"version\":\"1\"},\"io.modelcontextprotocol/clientCapabilities\":{}}";
 
     public HttpClient Http => http;
 
     /// <summary>A modern call that is in order.</summary>
     public Task<RawAnswer> CallAsync(string tool, string arguments = "{}", CancellationToken ct = default) => PostAsync(
-        $$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":{{JsonSerializer.Serialize(tool)}},"arguments":{{arguments}},{{Meta}} } }""",
+        $$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":{{JsonSerializer.Serialize(
+            tool)}},"arguments":{{arguments}},{{Meta}} } }""",
         ModernHeaders("tools/call", tool),
         ct);
 
     public Task<RawAnswer> ModernAsync(string method, string parameters = "") => PostAsync(
         $$"""{"jsonrpc":"2.0","id":1,"method":"{{method}}","params":{ {{parameters}}{{Meta}} } }""", ModernHeaders(method, null));
 
-    public async Task<RawAnswer> PostAsync(string body, IEnumerable<(string Name, string Value)>? headers = null, CancellationToken ct = default)
+    public async Task<RawAnswer> PostAsync(
+        string body, IEnumerable<(string Name, string Value)>? headers = null, CancellationToken ct = default)
     {
         using var content = new StringContent(body, Encoding.UTF8, "application/json");
         return await SendAsync(HttpMethod.Post, content, headers, ct);
     }
 
-    public async Task<RawAnswer> SendAsync(HttpMethod method, HttpContent? content, IEnumerable<(string Name, string Value)>? headers = null, CancellationToken ct = default)
+    public async Task<RawAnswer> SendAsync(
+        HttpMethod method, HttpContent? content, IEnumerable<(string Name, string Value)>? headers = null, CancellationToken ct = default)
     {
         using var request = new HttpRequestMessage(method, path) { Content = content };
         var given = headers?.ToArray() ?? [];
@@ -58,7 +63,8 @@ internal sealed class RawClient(HttpClient http, string path = "/mcp")
     /// <summary>A legacy session; the header to send from now on.</summary>
     public async Task<(string Name, string Value)> InitializeAsync(string version = "2025-11-25")
     {
-        var answer = await PostAsync($$"""{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"{{version}}","capabilities":{},"clientInfo":{"name":"raw","version":"1"} } }""");
+        var answer = await PostAsync(
+            $$"""{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"{{version}}","capabilities":{},"clientInfo":{"name":"raw","version":"1"} } }""");
         answer.Status.ShouldBe(HttpStatusCode.OK, answer.Body);
         return ("Mcp-Session-Id", answer.Headers.GetValues("Mcp-Session-Id").Single());
     }

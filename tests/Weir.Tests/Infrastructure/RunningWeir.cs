@@ -67,9 +67,12 @@ public class RunningWeir(TestCluster cluster) : IAsyncLifetime
 
     /// <summary>The audit log, oldest first: what the superuser sees of one organization.</summary>
     internal Task<IReadOnlyList<LogRow>> LogAsync() => _database.Superuser.QueryAsync(
-        "select phase, kind, instance_name, item, reason, outcome, id from public.mcp_interaction_logs where organization_id = $1 order by created_at, id, phase",
+        "select phase, kind, instance_name, item, reason, outcome, id from public.mcp_interaction_logs where organization_id = $1 order by "
+            + "created_at, id, phase",
         [Sql.Uuid(World.OrganizationId)],
-        r => new LogRow(r.GetString(0), r.GetString(1), r.GetNullableString(2), r.GetNullableString(3), r.GetNullableString(4), r.GetNullableString(5), r.GetGuid(6)),
+        r =>
+            new LogRow(r.GetString(0), r.GetString(1), r.GetNullableString(2), r.GetNullableString(3), r.GetNullableString(4),
+                r.GetNullableString(5), r.GetGuid(6)),
         CancellationToken.None);
 
     /// <summary>A server of the tests as an instance that runs, is granted, and whose tools are listed.</summary>
@@ -79,7 +82,8 @@ public class RunningWeir(TestCluster cluster) : IAsyncLifetime
         var id = await World.AddRemoteAsync(name, url, share);
         await World.GrantAsync(id, permissions);
         var raw = new RawClient(Client(World.AgentKey));
-        await Until.AsyncTrue(async () => (await raw.ModernAsync("tools/list")).Body.Contains($"\"{name}__", StringComparison.Ordinal), "the catalog of " + name);
+        await Until.AsyncTrue(async () => (await raw.ModernAsync("tools/list")).Body.Contains($"\"{name}__", StringComparison.Ordinal),
+            "the catalog of " + name);
         return (name, id);
     }
 

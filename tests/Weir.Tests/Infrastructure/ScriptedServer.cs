@@ -22,7 +22,8 @@ public sealed record ScriptedRequest(string Verb, string Path, string Method, st
     /// <summary>The tool that is called.</summary>
     public string? Name => Text("name");
 
-    private string? Text(string member) => Params.ValueKind == JsonValueKind.Object && Params.TryGetProperty(member, out var value) ? value.GetString() : null;
+    private string? Text(string member) => Params.ValueKind == JsonValueKind.Object && Params.TryGetProperty(member, out var value)
+        ? value.GetString() : null;
 }
 
 /// <summary>A server on loopback that answers whatever a test says, byte by byte.</summary>
@@ -55,16 +56,20 @@ public sealed class ScriptedServer : IAsyncDisposable
             await answer(http, request);
         });
         await server._app.StartAsync();
-        server.Url = new Uri(server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
+        server.Url =
+            new Uri(
+                server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
         return server;
     }
 
-    public static string Result(ScriptedRequest request, string result) => $$"""{"jsonrpc":"2.0","id":{{request.Id}},"result":{{result}} }""";
+    public static string Result(ScriptedRequest request, string result) =>
+        $$"""{"jsonrpc":"2.0","id":{{request.Id}},"result":{{result}} }""";
 
     public static string Error(string id, string error) => $$"""{"jsonrpc":"2.0","id":{{id}},"error":{{error}} }""";
 
     /// <summary>A tool's result with one text.</summary>
-    public static string Text(string text) => $$"""{"resultType":"complete","content":[{"type":"text","text":{{JsonSerializer.Serialize(text)}} }]}""";
+    public static string Text(string text) =>
+        $$"""{"resultType":"complete","content":[{"type":"text","text":{{JsonSerializer.Serialize(text)}} }]}""";
 
     public static Task WriteAsync(HttpContext http, string body, int status = 200, string type = "application/json")
     {

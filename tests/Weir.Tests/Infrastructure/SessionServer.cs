@@ -5,19 +5,23 @@ using Microsoft.AspNetCore.Http;
 namespace Weir.Tests.Infrastructure;
 
 /// <summary>
-/// A legacy server with sessions, which it forgets when a test says so; what it then answers is one of <see cref="Losses"/>. Tools: <c>echo</c>,
+/// A legacy server with sessions, which it forgets when a test says so; what it then answers is one of <see cref="Losses"/>. Tools:
+/// <c>echo</c>,
 /// <c>hang</c>, and <c>answer BODY</c> in whose arguments <c>answer</c> is the error or result that it answers with after it has run.
 /// </summary>
 public sealed class SessionServer : IAsyncDisposable
 {
     /// <summary>How servers say that they do not know a session. <c>ID</c> is the request's.</summary>
-    public static readonly IReadOnlyDictionary<string, (int Status, string Body)> Losses = new Dictionary<string, (int, string)>(StringComparer.Ordinal)
+    public static readonly IReadOnlyDictionary<string, (int Status, string Body)> Losses =
+        new Dictionary<string, (int, string)>(StringComparer.Ordinal)
     {
         ["404"] = (404, ""),
         ["404 -32001"] = (404, """{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"} }"""),
         ["400"] = (400, "Bad Request: No valid session ID provided"),
-        ["400 -32000"] = (400, """{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Bad Request: No valid session ID provided"} }"""),
-        ["400 -32600"] = (400, """{"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"Bad Request: Missing session ID"} }"""),
+        ["400 -32000"] = (
+            400, """{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Bad Request: No valid session ID provided"} }"""),
+        ["400 -32600"] = (
+            400, """{"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"Bad Request: Missing session ID"} }"""),
         ["400 -32000 ID"] = (400, """{"jsonrpc":"2.0","id":ID,"error":{"code":-32000,"message":"No session"} }"""),
         ["401"] = (401, """{"error":"invalid_session"}"""),
         ["410"] = (410, "Gone"),
@@ -25,7 +29,8 @@ public sealed class SessionServer : IAsyncDisposable
         ["503 -32001"] = (503, """{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"unknown or expired session"} }"""),
         ["200 -32001 ID"] = (200, """{"jsonrpc":"2.0","id":ID,"error":{"code":-32001,"message":"Session not found"} }"""),
         ["200 -32000 ID"] = (200, """{"jsonrpc":"2.0","id":ID,"error":{"code":-32000,"message":"Session not found"} }"""),
-        ["events -32001 ID"] = (200, "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":ID,\"error\":{\"code\":-32001,\"message\":\"Session not found\"} }\n\n"),
+        ["events -32001 ID"] = (200,
+            "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":ID,\"error\":{\"code\":-32001,\"message\":\"Session not found\"} }\n\n"),
         ["500"] = (500, "no session"),
     };
 
@@ -83,7 +88,8 @@ public sealed class SessionServer : IAsyncDisposable
             _sessions[id] = true;
             http.Response.Headers["Mcp-Session-Id"] = id;
             await ScriptedServer.WriteAsync(http, ScriptedServer.Result(request,
-                """{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"resources":{"subscribe":true} },"serverInfo":{"name":"s","version":"1"} }"""));
+                """{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"resources":{"subscribe":true} """
+                    + """},"serverInfo":{"name":"s","version":"1"} }"""));
         }
         else if (request.Verb == "GET" && !HasStream)
         {
@@ -93,7 +99,8 @@ public sealed class SessionServer : IAsyncDisposable
             && (ForgetsAtOnce || !_sessions.ContainsKey(request.Session ?? "")))
         {
             var (status, body) = Losses[Loss];
-            var type = body.StartsWith('{') ? "application/json" : body.StartsWith("event", StringComparison.Ordinal) ? "text/event-stream" : "text/plain";
+            var type = body.StartsWith('{')
+                ? "application/json" : body.StartsWith("event", StringComparison.Ordinal) ? "text/event-stream" : "text/plain";
             await ScriptedServer.WriteAsync(http, body.Replace("ID", request.Id, StringComparison.Ordinal), status, type);
         }
         else
@@ -122,7 +129,10 @@ public sealed class SessionServer : IAsyncDisposable
                     """));
                 break;
             case { Method: "resources/list" }:
-                await ScriptedServer.WriteAsync(http, ScriptedServer.Result(request, """{"resources":[{"uri":"file:///a","name":"a"},{"uri":"file:///error","name":"error"}]}"""));
+                await ScriptedServer.WriteAsync(
+                    http,
+                    ScriptedServer.Result(
+                        request, """{"resources":[{"uri":"file:///a","name":"a"},{"uri":"file:///error","name":"error"}]}"""));
                 break;
             case { Method: "resources/read" }:
                 await ReadAsync(http, request, request.Params.GetProperty("uri").GetString()!);
@@ -165,7 +175,8 @@ public sealed class SessionServer : IAsyncDisposable
                 var id = arguments.TryGetProperty("decimalId", out _) ? request.Id + ".0" : request.Id;
                 return ScriptedServer.WriteAsync(
                     http,
-                    answer.Contains("\"code\"", StringComparison.Ordinal) ? ScriptedServer.Error(id, answer) : ScriptedServer.Result(request, answer),
+                    answer.Contains("\"code\"", StringComparison.Ordinal)
+                        ? ScriptedServer.Error(id, answer) : ScriptedServer.Result(request, answer),
                     status);
             default:
                 return ScriptedServer.WriteAsync(http, ScriptedServer.Result(request, ScriptedServer.Text("said")));

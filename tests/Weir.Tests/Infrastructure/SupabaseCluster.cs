@@ -10,7 +10,8 @@ public class SupabaseCluster : TestCluster
 
     public override bool IsSupabase => true;
 
-    public override string OwnerUrl(string database) => DatabaseUrl.Format(Owner, SupabaseProject.PostgresPassword, "127.0.0.1", Postgres.Port, database);
+    public override string OwnerUrl(string database) =>
+        DatabaseUrl.Format(Owner, SupabaseProject.PostgresPassword, "127.0.0.1", Postgres.Port, database);
 
     private protected override Task PrepareAsync(string template) => SupabaseProject.PrepareAsync(Postgres, template);
 }

@@ -45,7 +45,8 @@ public sealed class SupabaseProject : IAsyncDisposable
         var number = Interlocked.Increment(ref _made).ToString(CultureInfo.InvariantCulture);
         var directory = DataDirectory.Open(Path.Combine(Path.GetTempPath(), $"weir-test-supabase-{Environment.ProcessId}-{number}"));
         var postgres = await EmbeddedPostgres.StartAsync(
-            directory, new EmbeddedPostgresOptions { Settings = EmbeddedPostgresOptions.ThrowAway }, NullLogger.Instance, TimeProvider.System, CancellationToken.None);
+            directory, new EmbeddedPostgresOptions { Settings = EmbeddedPostgresOptions.ThrowAway }, NullLogger.Instance,
+            TimeProvider.System, CancellationToken.None);
         var project = new SupabaseProject(directory, postgres);
         await PrepareAsync(postgres, "weir");
         return project;
@@ -54,7 +55,8 @@ public sealed class SupabaseProject : IAsyncDisposable
     /// <summary>Once in a cluster: the roles are the cluster's.</summary>
     internal static async Task PrepareAsync(EmbeddedPostgres postgres, string database)
     {
-        var made = await PostgresTools.PsqlAsync(postgres.Binaries, postgres.SuperuserUrl(database), "db/testing/supabase.sql", CancellationToken.None);
+        var made = await PostgresTools.PsqlAsync(
+            postgres.Binaries, postgres.SuperuserUrl(database), "db/testing/supabase.sql", CancellationToken.None);
         made.ExitCode.ShouldBe(0, made.Error);
         await using var superuser = TestCluster.Source(postgres.SuperuserUrl(database));
         await superuser.ExecuteAsync($"alter role postgres password '{PostgresPassword}'", [], CancellationToken.None);
@@ -97,7 +99,8 @@ public sealed class SupabaseProject : IAsyncDisposable
             NotBefore = now,
             Expires = now.AddHours(1),
             Subject = new ClaimsIdentity([.. who, new Claim("role", role)]),
-            SigningCredentials = credentials ?? new SigningCredentials(new SymmetricSecurityKey(Encoding.UTF8.GetBytes(JwtSecret)), SecurityAlgorithms.HmacSha256),
+            SigningCredentials = credentials
+                ?? new SigningCredentials(new SymmetricSecurityKey(Encoding.UTF8.GetBytes(JwtSecret)), SecurityAlgorithms.HmacSha256),
         });
     }
 }

@@ -63,7 +63,8 @@ public class TestCluster : IAsyncLifetime
         var name = $"test_{Interlocked.Increment(ref _databases)}";
         await using var superuser = Superuser("postgres");
         await superuser.ExecuteAsync(
-            $"create database {name} owner {Owner} template {(migrated ? Template : "template0")} strategy file_copy", [], CancellationToken.None);
+            $"create database {name} owner {Owner} template {(migrated ? Template : "template0")} strategy file_copy", [],
+            CancellationToken.None);
         if (migrated && !IsSupabase)
         {
             // A copy has the template's contents and not its privileges, and a migrated database gives nobody TEMP.
@@ -93,7 +94,8 @@ public class TestCluster : IAsyncLifetime
     {
         try
         {
-            return await superuser.ScalarAsync<int>("select split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::integer", [], CancellationToken.None);
+            return await superuser.ScalarAsync<int>(
+                "select split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::integer", [], CancellationToken.None);
         }
         catch (WeirException)
         {

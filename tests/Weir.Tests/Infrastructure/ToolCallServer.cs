@@ -25,7 +25,8 @@ public sealed class ToolCallServer : IAsyncDisposable
     private int _calls;
     private int _refusals;
 
-    private ToolCallServer(WebApplication app, string version, Func<ScriptedCall, Task> answer) => (_app, _version, _answer) = (app, version, answer);
+    private ToolCallServer(WebApplication app, string version, Func<ScriptedCall, Task> answer) =>
+        (_app, _version, _answer) = (app, version, answer);
 
     public Uri Url { get; private set; } = null!;
 
@@ -54,7 +55,9 @@ public sealed class ToolCallServer : IAsyncDisposable
         server._app.MapGet("/mcp", server.GetAsync);
         server._app.MapPost("/messages", server.PostAsync);
         await server._app.StartAsync();
-        server.Url = new Uri(server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
+        server.Url =
+            new Uri(
+                server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
         return server;
     }
 
@@ -146,7 +149,8 @@ public sealed class ToolCallServer : IAsyncDisposable
 
         var result = method switch
         {
-            "initialize" => $$$"""{"protocolVersion":"{{{_version}}}","capabilities":{"tools":{}},"serverInfo":{"name":"scripted","version":"1"}}""",
+            "initialize" =>
+                $$$"""{"protocolVersion":"{{{_version}}}","capabilities":{"tools":{}},"serverInfo":{"name":"scripted","version":"1"}}""",
             "tools/list" => """{"tools":[{"name":"go","inputSchema":{"type":"object"}}]}""",
             _ => null,
         };
@@ -176,13 +180,15 @@ public sealed class ScriptedCall(ToolCallServer server, HttpContext http, string
     public CancellationToken Aborted => isSse ? CancellationToken.None : http.RequestAborted;
 
     /// <summary>The progress token as the request spelled it; null: it wants no progress.</summary>
-    public string? Token => parameters.TryGetProperty("_meta", out var meta) && meta.TryGetProperty("progressToken", out var token) ? token.GetRawText() : null;
+    public string? Token => parameters.TryGetProperty("_meta", out var meta) && meta.TryGetProperty("progressToken", out var token)
+        ? token.GetRawText() : null;
 
     public static string Text(string id, string text) =>
         $$$"""{"jsonrpc":"2.0","id":{{{id}}},"result":{"content":[{"type":"text","text":"{{{text}}}"}]}}""";
 
     public string Progress(int progress, string message = "") =>
-        $$$"""{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":{{{Token ?? id}}},"progress":{{{progress}}},"message":"{{{message}}}"}}""";
+        $$$"""{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":{{{Token
+            ?? id}}},"progress":{{{progress}}},"message":"{{{message}}}"}}""";
 
     /// <summary>The whole answer as one JSON body.</summary>
     public Task AnswerAsync(string json)

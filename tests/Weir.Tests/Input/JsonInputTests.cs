@@ -39,7 +39,8 @@ public sealed class JsonInputTests
     [Fact]
     public void A_pair_of_surrogates_is_one_character()
     {
-        JsonInput.TryParse("""{"a":"\ud83d\ude00"}"""u8.ToArray(), JsonBounds.Small, out var document, out var problem).ShouldBeTrue(problem);
+        JsonInput.TryParse("""{"a":"\ud83d\ude00"}"""u8.ToArray(), JsonBounds.Small, out var document, out var problem)
+            .ShouldBeTrue(problem);
         document!.RootElement.GetProperty("a").GetString().ShouldBe("😀");
     }
 
@@ -60,7 +61,8 @@ public sealed class JsonInputTests
     [InlineData("null")]
     public void F06_a_value_of_a_wrong_type_is_a_result_too(string json)
     {
-        JsonInput.TryRead(Encoding.UTF8.GetBytes(json), JsonBounds.Small, NodeJson.Default.HeartbeatRequest, out var value, out var problem).ShouldBeFalse();
+        JsonInput.TryRead(Encoding.UTF8.GetBytes(json), JsonBounds.Small, NodeJson.Default.HeartbeatRequest, out var value, out var problem)
+            .ShouldBeFalse();
         value.ShouldBeNull();
         problem.ShouldNotContain("System.");
     }
@@ -87,7 +89,9 @@ public sealed class JsonInputTests
     public void F06_no_text_of_random_escapes_makes_the_reader_of_json_throw()
     {
         var random = new Random(20261130);
-        string[] parts = ["\\ud800", "\\udbff", "\\udc00", "\\udfff", "\\u0000", "\\u0041", "\\\\", "\\\"", "\\n", "u", "d800", "a", "é", "😀"];
+        string[] parts = [
+            "\\ud800", "\\udbff", "\\udc00", "\\udfff", "\\u0000", "\\u0041", "\\\\", "\\\"", "\\n", "u", "d800", "a", "é", "😀",
+        ];
         for (var i = 0; i < 5000; i++)
         {
             var text = "[\"" + string.Concat(Enumerable.Range(0, random.Next(8)).Select(_ => parts[random.Next(parts.Length)])) + "\"]";

@@ -11,11 +11,13 @@ public sealed class InsiderAttackTests(MigratedSupabase supabase) : IClassFixtur
     internal static readonly (string Id, string Object, string Hole)[] Holes =
     [
         ("attack-value", "public.manage_mcp_servers",
-            "create or replace function weir.bounds_error(p_value jsonb, p_max_bytes integer) returns text language sql immutable as 'select null::text'"),
+            "create or replace function weir.bounds_error(p_value jsonb, p_max_bytes integer) returns text language sql immutable as "
+                + "'select null::text'"),
         ("attack-cost", "public.grant_mcp_access",
             "create or replace function weir.max_cost() returns numeric language sql immutable as 'select 1e30'"),
         ("attack-agent", "public.add_workspace_member",
-            "create or replace function weir.may_manage_agents_of(p_workspace_id uuid) returns boolean language sql stable as 'select true'"),
+            "create or replace function weir.may_manage_agents_of(p_workspace_id uuid) returns boolean language sql stable as 'select "
+                + "true'"),
         ("attack-catalog", "public.mcp_server_catalog", "grant select on public.mcp_server_catalog to authenticated"),
     ];
 
@@ -31,6 +33,7 @@ public sealed class InsiderAttackTests(MigratedSupabase supabase) : IClassFixtur
         var findings = (await IsolationAttack.RunAsync(rehearsal, TestContext.Current.CancellationToken)).Findings;
 
         findings.Select(f => f.Id).Distinct().ShouldBe(Holes.Select(h => h.Id), ignoreOrder: true, string.Join('\n', findings));
-        Holes.ShouldAllBe(h => findings.Any(f => f.Id == h.Id && f.Object.StartsWith(h.Object, StringComparison.Ordinal)), string.Join('\n', findings));
+        Holes.ShouldAllBe(
+            h => findings.Any(f => f.Id == h.Id && f.Object.StartsWith(h.Object, StringComparison.Ordinal)), string.Join('\n', findings));
     }
 }

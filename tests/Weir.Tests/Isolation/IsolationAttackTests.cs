@@ -14,12 +14,17 @@ public sealed class IsolationAttackTests(MigratedSupabase supabase) : IClassFixt
     {
         { "attack-read", "public.agents", "create policy everybody on public.agents for select to authenticated using (true)" },
         { "attack-write", "public.agents", "grant delete on public.agents to authenticated" },
-        { "attack-oracle", "public.explain_mcp_access", Without("weir.explain_mcp_access", " and i.organization_id = v_agent.organization_id") },
-        { "attack-answer", "public.get_organization_mcp_configs", Replaced("weir.get_organization_mcp_configs", "m.user_id = v_actor", "true") },
+        { "attack-oracle", "public.explain_mcp_access", Without(
+            "weir.explain_mcp_access", " and i.organization_id = v_agent.organization_id") },
+        { "attack-answer", "public.get_organization_mcp_configs", Replaced(
+            "weir.get_organization_mcp_configs", "m.user_id = v_actor", "true") },
         { "attack-change", "public.revoke_mcp_access", Replaced("weir.my_organizations", "m.user_id = weir.actor_id()", "true") },
         { "attack-identity", "public.organizations", Without("weir.actor_id", "v_claims ->> ''role'' = ''authenticated''\n     and ") },
         { "attack-weir", "weir.actor_id", "grant usage on schema weir to authenticated" },
-        { "attack-shadow", "public.create_workspace", Replaced("weir.my_organizations", "public.organization_members", "organization_members", "alter function weir.my_organizations(text) set search_path = public") },
+        { "attack-shadow", "public.create_works"
+            + "pace",
+            Replaced("weir.my_organizations", "public.organization_members", "organization_members",
+                "alter function weir.my_organizations(text) set search_path = public") },
     };
 
     [Theory]
@@ -40,7 +45,8 @@ public sealed class IsolationAttackTests(MigratedSupabase supabase) : IClassFixt
 
     [Fact]
     public void The_page_lists_every_kind_of_finding() =>
-        File.ReadAllLines(Repository.PathOf("docs/isolation.md")).Where(line => line.StartsWith("| `attack-", StringComparison.Ordinal)).Select(line => line.Split('`')[1]).ShouldBe(Ledger.Ids);
+        File.ReadAllLines(Repository.PathOf("docs/isolation.md")).Where(line => line.StartsWith("| `attack-", StringComparison.Ordinal))
+            .Select(line => line.Split('`')[1]).ShouldBe(Ledger.Ids);
 
     [Fact]
     public async Task Nothing_is_found_in_a_supabase_project_as_migrated_and_nothing_is_left_there()
@@ -79,8 +85,10 @@ public sealed class IsolationAttackTests(MigratedSupabase supabase) : IClassFixt
         {
             "create table public.notes (organization_id uuid not null, note text)",
             "comment on table public.notes is 'tenant: notes'",
-            "alter table public.notes owner to postgres; grant select on public.notes to authenticated; insert into public.notes select id, name from public.organizations",
-            "create function public.agent_names(whose uuid) returns text language sql security definer set search_path = pg_catalog, pg_temp as 'select string_agg(name, '','') from public.agents where organization_id = whose'",
+            "alter table public.notes owner to postgres; grant select on public.notes to authenticated; insert into public.notes select "
+                + "id, name from public.organizations",
+            "create function public.agent_names(whose uuid) returns text language sql security definer set search_path = pg_catalog, "
+                + "pg_temp as 'select string_agg(name, '','') from public.agents where organization_id = whose'",
             "insert into public.notes values (gen_random_uuid(), 'of a tenant that was there before')",
         })
         {
@@ -89,7 +97,9 @@ public sealed class IsolationAttackTests(MigratedSupabase supabase) : IClassFixt
 
         var found = (await IsolationAttack.RunAsync(rehearsal, Cancelled)).Findings.Select(f => $"{f.Id} {f.Object}");
 
-        found.ShouldBe(["attack-read public.notes", "attack-answer public.agent_names(whose uuid)", "attack-oracle public.agent_names(whose uuid)"], ignoreOrder: true);
+        found.ShouldBe(
+            ["attack-read public.notes", "attack-answer public.agent_names(whose uuid)", "attack-oracle public.agent_names(whose uuid)"],
+            ignoreOrder: true);
     }
 
     [Fact]

@@ -5,7 +5,9 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Isolation;
 
-/// <summary>A Supabase project with Weir in it. Its cluster is its own, so that a test may change roles there, in a transaction that it rolls back.</summary>
+/// <summary>
+/// A Supabase project with Weir in it. Its cluster is its own, so that a test may change roles there, in a transaction that it rolls back.
+/// </summary>
 public sealed class MigratedSupabase : IAsyncLifetime
 {
     public SupabaseProject Project { get; private set; } = null!;
@@ -13,7 +15,8 @@ public sealed class MigratedSupabase : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Project = await SupabaseProject.StartAsync();
-        await new Migrator(Project.OwnerUrl, MigrationScript.Embedded()).MigrateAsync(Project.GatewayUrl, Project.EngineUrl, CancellationToken.None);
+        await new Migrator(Project.OwnerUrl, MigrationScript.Embedded()).MigrateAsync(
+            Project.GatewayUrl, Project.EngineUrl, CancellationToken.None);
     }
 
     public ValueTask DisposeAsync() => Project.DisposeAsync();
@@ -36,12 +39,14 @@ public sealed class IsolationCheckTests(MigratedSupabase supabase) : IClassFixtu
         { "policy-without-role", "create policy someone on public.agents as restrictive for select using (id is not null)" },
         { "policy-open", "create policy everybody on public.agents for select to authenticated using (true)" },
         { "policy-open", "create policy everybody on public.user_profiles for select to anon using (1 = 1)" },
-        { "policy-open", "create policy someone on public.workspaces for select to authenticated using ((select weir.actor_id()) is not null)" },
+        { "policy-open", "create policy someone on public.workspaces for select to authenticated using ((select weir.actor_id()) is not "
+            + "null)" },
         { "policy-open", "create policy writers on public.workspaces for insert to authenticated with check (true)" },
         { "policy-without-index", "drop index public.mcp_server_tools_instance_idx" },
         { "tenant-without-organization", "alter table public.workspaces alter column organization_id drop not null" },
         { "tenant-without-organization", "comment on table weir.settings is 'tenant: settings'" },
-        { "reference-across-tenants", "alter table public.agent_api_keys add constraint by_agent_alone foreign key (agent_id) references public.agents (id)" },
+        { "reference-across-tenants", "alter table public.agent_api_keys add constraint by_agent_alone foreign key (agent_id) references "
+            + "public.agents (id)" },
         { "partition-in-public", $"alter table weir.{Partition} set schema public" },
         { "rewrite-rule", "create rule swallow as on insert to public.agents do instead nothing" },
         { "trigger-disabled", "alter table public.agent_mcp_permissions disable trigger a_guard_grant" },
@@ -51,8 +56,10 @@ public sealed class IsolationCheckTests(MigratedSupabase supabase) : IClassFixtu
         { "record-truncatable", $"drop trigger log_is_not_truncated on weir.{Partition}" },
         { "record-truncatable", "drop trigger checkpoints_are_not_truncated on weir.audit_checkpoints" },
         { "view-as-owner", "create view public.all_agents as select * from public.agents" },
-        { "view-as-owner", "create schema app; create view app.inner_view with (security_invoker = true) as select * from public.agents; create view app.outer_view as select * from app.inner_view" },
-        { "view-materialized", "create materialized view public.copied_agents as select * from public.agents; grant select on public.copied_agents to authenticated" },
+        { "view-as-owner", "create schema app; create view app.inner_view with (security_invoker = true) as select * from public.agents; "
+            + "create view app.outer_view as select * from app.inner_view" },
+        { "view-materialized", "create materialized view public.copied_agents as select * from public.agents; grant select on "
+            + "public.copied_agents to authenticated" },
         { "definer-search-path", "alter function weir.my_agents() reset search_path" },
         { "definer-search-path", "alter function weir.my_agents() set search_path = public" },
         { "definer-search-path", "alter function weir.my_agents() set search_path = ''" },
@@ -60,13 +67,16 @@ public sealed class IsolationCheckTests(MigratedSupabase supabase) : IClassFixtu
         { "definer-search-path", "alter function weir.actor_id() set search_path = ''" },
         { "definer-search-path", "alter function weir.actor_id() reset search_path" },
         { "definer-search-path", "alter function weir.refuse_change() set search_path = public" },
-        { "definer-unlisted", "create function weir.peek() returns bigint language sql security definer set search_path = pg_catalog, pg_temp as 'select count(*) from public.agents'; revoke all on function weir.peek() from public" },
-        { "definer-unlisted", "create schema app; create function app.peek() returns bigint language sql security definer set search_path = pg_catalog, pg_temp as 'select count(*) from public.agents'; revoke all on function app.peek() from public" },
+        { "definer-unlisted", "create function weir.peek() returns bigint language sql security definer set search_path = pg_catalog, "
+            + "pg_temp as 'select count(*) from public.agents'; revoke all on function weir.peek() from public" },
+        { "definer-unlisted", "create schema app; create function app.peek() returns bigint language sql security definer set search_path "
+            + "= pg_catalog, pg_temp as 'select count(*) from public.agents'; revoke all on function app.peek() from public" },
         { "definer-unlisted", "alter function weir.admit owner to weir_writer" },
         { "definer-unlisted", "alter function weir.decide security definer set search_path = pg_catalog, pg_temp" },
         { "function-for-public", "grant execute on function weir.cut(text, integer) to public" },
         { "function-for-public", "grant execute on function public.create_workspace(uuid, text) to public" },
-        { "function-for-public", "create function public.peek() returns uuid language sql return weir.actor_id(); revoke all on function public.peek() from anon, authenticated, service_role" },
+        { "function-for-public", "create function public.peek() returns uuid language sql return weir.actor_id(); revoke all on function "
+            + "public.peek() from anon, authenticated, service_role" },
         { "function-granted", "grant execute on function weir.admit to authenticated" },
         { "function-granted", "grant execute on function weir.find_login(text) to weir_writer" },
         { "function-granted", "grant execute on function weir.cut(text, integer) to anon" },
@@ -128,7 +138,8 @@ public sealed class IsolationCheckTests(MigratedSupabase supabase) : IClassFixtu
 
     [Fact]
     public void The_page_lists_every_check_with_its_promise() =>
-        File.ReadAllLines(Repository.PathOf("docs/isolation.md")).Where(line => line.StartsWith("| `", StringComparison.Ordinal) && !line.StartsWith("| `attack-", StringComparison.Ordinal))
+        File.ReadAllLines(Repository.PathOf("docs/isolation.md"))
+            .Where(line => line.StartsWith("| `", StringComparison.Ordinal) && !line.StartsWith("| `attack-", StringComparison.Ordinal))
             .ShouldBe(IsolationCheck.Embedded.Select(c => $"| `{c.Id}` | {c.Promise}{(c.IsNote ? " A note, not a finding." : "")} |"));
 
     [Fact]
@@ -140,7 +151,9 @@ public sealed class IsolationCheckTests(MigratedSupabase supabase) : IClassFixtu
         report.Notes.Select(n => n.Id).ShouldBe(["temporary-for-callers", "published-to-replicas"]);
     }
 
-    /// <summary>A project of Supabase gives it, to what else is there; no function of Weir's is misled by it, so it is no finding.</summary>
+    /// <summary>
+    /// A project of Supabase gives it, to what else is there; no function of Weir's is misled by it, so it is no finding.
+    /// </summary>
     [Theory]
     [InlineData("public", "select 1")]
     [InlineData("authenticated", "revoke temporary on database weir from public; grant temporary on database weir to authenticated")]
@@ -162,7 +175,8 @@ public sealed class IsolationCheckTests(MigratedSupabase supabase) : IClassFixtu
     {
         var report = await InspectAsync(
             "set local role postgres",
-            "create table public.todos (id bigint generated always as identity primary key, organization_id uuid references public.organizations (id))",
+            "create table public.todos (id bigint generated always as identity primary key, organization_id uuid references "
+                + "public.organizations (id))",
             "create function public.todo_count() returns bigint language sql security definer as 'select count(*) from public.todos'",
             "create view public.all_todos as select * from public.todos",
             "reset role");

@@ -47,7 +47,8 @@ public sealed class IsolationCommandTests(TestDatabase database) : IClassFixture
         JsonElement.Parse(output).GetProperty("notes").GetArrayLength().ShouldBe(0);
         (await database.Superuser.ScalarAsync<long>("select count(*) from public.organizations", [], Cancelled)).ShouldBe(0);
 
-        await database.Owner.ExecuteAsync("create policy everybody on public.agents for select to authenticated using (true)", [], Cancelled);
+        await database.Owner.ExecuteAsync(
+            "create policy everybody on public.agents for select to authenticated using (true)", [], Cancelled);
         (code, output, _) = await CheckAsync(database.OwnerUrl, "--attack");
         code.ShouldBe(1);
         output.ShouldContain("policy-open: everybody on public.agents");
@@ -60,7 +61,8 @@ public sealed class IsolationCommandTests(TestDatabase database) : IClassFixture
     public async Task The_url_comes_from_the_environment_where_no_option_gives_it()
     {
         var (code, output, errors) = await RunningUp.RunAsync(
-            new Dictionary<string, string> { ["WEIR_OWNER_DATABASE_URL"] = TestCluster.InDatabase(database.OwnerUrl, "postgres") }, "isolation", "check");
+            new Dictionary<string, string> { ["WEIR_OWNER_DATABASE_URL"] = TestCluster.InDatabase(database.OwnerUrl, "postgres") },
+            "isolation", "check");
 
         (code, output).ShouldBe((1, ""));
         errors.Trim().ShouldBe("weir: There is no Weir in this database. Name another one with --database, or run weir migrate.");

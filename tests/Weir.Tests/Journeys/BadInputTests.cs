@@ -16,7 +16,9 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
     public async ValueTask InitializeAsync()
     {
         _server = await OddServer.StartAsync();
-        (_name, _instance) = await weir.AddReadyAsync(_server.Url, """{"tools": {"echo": {"args": {"path": {"type": "string", "under": "/data"}}, "other": "deny"}}}""");
+        (_name, _instance) =
+            await weir.AddReadyAsync(
+                _server.Url, """{"tools": {"echo": {"args": {"path": {"type": "string", "under": "/data"}}, "other": "deny"}}}""");
     }
 
     public async ValueTask DisposeAsync() => await _server.DisposeAsync();
@@ -177,7 +179,8 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
     public async Task A18_headers_that_disagree_with_the_body_are_refused(string header, string value, int code)
     {
         var headers = RawClient.ModernHeaders("tools/call", $"{_name}__echo").Select(h => h.Name == header ? (header, value) : h);
-        var body = $$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{_name}}__echo","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{} } } }""";
+        var body =
+            $$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{_name}}__echo","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{} } } }""";
         var answer = await Raw().PostAsync(body, headers);
         (answer.Status, answer.ErrorCode).ShouldBe((HttpStatusCode.BadRequest, code));
         _server.Calls.ShouldBe(0);
@@ -191,7 +194,8 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
         await new RawClient(weir.Client("garbage")).ModernAsync("tools/list");
         await Until.AsyncTrue(
             async () => await weir.Database.Superuser.ScalarAsync<long>(
-                "select count(distinct reason) from weir.security_events where reason in ('foreign_origin', 'no_key')", [], CancellationToken.None) == 2,
+                "select count(distinct reason) from weir.security_events where reason in ('foreign_origin', 'no_key')", [],
+                CancellationToken.None) == 2,
             "both counts are written");
     }
 
@@ -199,7 +203,8 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
     public async Task A23_an_unknown_version_names_the_supported_ones()
     {
         var answer = await Raw().PostAsync(
-            """{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2099-01-01","io.modelcontextprotocol/clientCapabilities":{}}}}""",
+            """{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/"""
+                + """protocolVersion":"2099-01-01","io.modelcontextprotocol/clientCapabilities":{}}}}""",
             [("MCP-Protocol-Version", "2099-01-01"), ("Mcp-Method", "tools/list")]);
         (answer.Status, answer.ErrorCode).ShouldBe((HttpStatusCode.BadRequest, -32022));
         answer.Json.GetProperty("error").GetProperty("data").GetProperty("supported")[0].GetString().ShouldBe("2026-07-28");
@@ -246,7 +251,8 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
     {
         var raw = new RawClient(weir.Client(weir.World.AgentKey), "/mcp/" + _name);
         var list = await raw.ModernAsync("tools/list");
-        list.Json.GetProperty("result").GetProperty("tools").EnumerateArray().Select(t => t.GetProperty("name").GetString()).ShouldBe(["echo"]);
+        list.Json.GetProperty("result").GetProperty("tools").EnumerateArray().Select(t => t.GetProperty("name").GetString())
+            .ShouldBe(["echo"]);
         (await raw.CallAsync("echo", """{"path":"/data/x"}""")).Body.ShouldContain("\"ok\"");
         (await raw.CallAsync("echo", """{"path":"/data/../x"}""")).ErrorCode.ShouldBe(1011);
         var missing = await new RawClient(weir.Client(weir.World.AgentKey), "/mcp/missing").ModernAsync("tools/list");
@@ -280,7 +286,8 @@ public sealed class BadInputTests(RunningWeir weir) : IClassFixture<RunningWeir>
         var name = "f" + Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N")[18..];
         await other.GrantAsync(await other.AddRemoteAsync(name, _server.Url), """{"tools": {"echo": {}}}""");
         var theirs = new RawClient(weir.Client(other.AgentKey));
-        await Until.AsyncTrue(async () => (await theirs.ModernAsync("tools/list")).Body.Contains($"{name}__echo", StringComparison.Ordinal), "the catalog of " + name);
+        await Until.AsyncTrue(async () => (await theirs.ModernAsync("tools/list")).Body.Contains($"{name}__echo", StringComparison.Ordinal),
+            "the catalog of " + name);
         return (name, theirs);
     }
 

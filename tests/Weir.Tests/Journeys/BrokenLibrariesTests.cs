@@ -45,12 +45,18 @@ public sealed class BrokenLibrariesTests(ForeignCluster cluster) : IClassFixture
 
         await cluster.Programs.BreakLibrariesAsync();
         await Until.AsyncTrue(
-            async () => (await ReadyAsync()).GetProperty("message").GetString()!.StartsWith("The database cannot load a library", StringComparison.Ordinal),
+            async () =>
+                (await ReadyAsync()).GetProperty("message").GetString()!.StartsWith(
+                    "The database cannot load a library", StringComparison.Ordinal),
             "/readyz says so while the pools' old sessions still work", TimeSpan.FromSeconds(30));
         // Weir's sessions are all new ones now.
-        await _weir.Database.Superuser.ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'weir-%'", [], Cancelled);
+        await _weir.Database.Superuser.ExecuteAsync(
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'weir-%'", [], Cancelled);
 
-        var call = await Until.AsyncValue(async () => await agent.ModernAsync("tools/list") is var a && a.Body.Contains("library", StringComparison.Ordinal) ? (Answer?)new Answer(a) : null);
+        var call = await Until.AsyncValue(
+            async () =>
+                await agent.ModernAsync("tools/list") is var a && a.Body.Contains("library", StringComparison.Ordinal)
+                    ? (Answer?)new Answer(a) : null);
         call.Of.Status.ShouldBe(HttpStatusCode.ServiceUnavailable);
         call.Of.ErrorCode.ShouldBe(1009);
         call.Of.Json.GetProperty("error").GetProperty("data").GetProperty("retryable").GetBoolean().ShouldBeTrue();

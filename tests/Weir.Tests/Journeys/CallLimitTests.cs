@@ -12,7 +12,8 @@ public sealed class TimedWeir(TestCluster cluster) : RunningWeir(cluster)
 
     private protected override TimeProvider Time => Limit;
 
-    private protected override WeirConfig Configure(WeirConfig config) => config with { Mcp = config.Mcp with { CallTimeoutSeconds = 77, MaxCallSeconds = 3600 } };
+    private protected override WeirConfig Configure(WeirConfig config) =>
+        config with { Mcp = config.Mcp with { CallTimeoutSeconds = 77, MaxCallSeconds = 3600 } };
 }
 
 /// <summary>How long a call may take, and what its client is told when it took longer.</summary>
@@ -41,11 +42,14 @@ public sealed class CallLimitTests(TimedWeir weir) : IClassFixture<TimedWeir>
         await Until.True(() => weir.Limit.Renewed == before + 2, "and so has the second");
         weir.Limit.Fire();
         var answer = await call;
-        var end = JsonElement.Parse(answer.Body[answer.Body.LastIndexOf("data: ", StringComparison.Ordinal)..].Replace("data: ", "", StringComparison.Ordinal)).GetProperty("error");
+        var end = JsonElement.Parse(
+            answer.Body[answer.Body.LastIndexOf("data: ", StringComparison.Ordinal)..].Replace("data: ", "", StringComparison.Ordinal))
+            .GetProperty("error");
         end.GetProperty("code").GetInt32().ShouldBe(1012);
         end.GetProperty("message").GetString()!.ShouldContain("made no progress for 77 s. It may still have done what was asked.");
         end.GetProperty("data").GetProperty("retryable").GetBoolean().ShouldBeFalse();
-        await Until.AsyncTrue(async () => (await weir.LogAsync()).Any(r => r.Instance == name && r.Outcome == "timeout"), "the outcome's row");
+        await Until.AsyncTrue(
+            async () => (await weir.LogAsync()).Any(r => r.Instance == name && r.Outcome == "timeout"), "the outcome's row");
     }
 
     [Fact]
@@ -54,7 +58,8 @@ public sealed class CallLimitTests(TimedWeir weir) : IClassFixture<TimedWeir>
         await using var server = await OddServer.StartAsync();
         var (name, id) = await weir.AddReadyAsync(server.Url, All);
         await weir.World.CallAsync(
-            "select public.manage_mcp_servers('update', $1, $2, $3)", Sql.Uuid(weir.World.OrganizationId), Sql.Jsonb("""{"timeout_ms": 300}"""), Sql.Uuid(id));
+            "select public.manage_mcp_servers('update', $1, $2, $3)", Sql.Uuid(weir.World.OrganizationId),
+            Sql.Jsonb("""{"timeout_ms": 300}"""), Sql.Uuid(id));
         await Until.AsyncTrue(
             async () =>
             {
@@ -101,7 +106,8 @@ public sealed class CallLimitTests(TimedWeir weir) : IClassFixture<TimedWeir>
         Retryable(answer).ShouldBeTrue();
     }
 
-    private static bool Retryable(RawAnswer answer) => answer.Json.GetProperty("error").GetProperty("data").GetProperty("retryable").GetBoolean();
+    private static bool Retryable(RawAnswer answer) =>
+        answer.Json.GetProperty("error").GetProperty("data").GetProperty("retryable").GetBoolean();
 
     private RawClient Raw() => new(weir.Client(weir.World.AgentKey));
 }

@@ -24,10 +24,13 @@ public sealed class ChurnTests(WeirInAHurry weir) : IClassFixture<WeirInAHurry>
     private const int Waves = 20;
     private const int ClientsInAWave = 25;
 
-    private const string Question = """{"method":"elicitation/create","params":{"message":"Who?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}}""";
+    private const string Question =
+        """{"method":"elicitation/"""
+            + """create","params":{"message":"Who?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}}""";
 
     private const string ModernMeta =
-        ",\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{\"elicitation\":{\"form\":{}}}}";
+        ",\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/"
+            + "clientCapabilities\":{\"elicitation\":{\"form\":{}}}}";
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -62,7 +65,8 @@ public sealed class ChurnTests(WeirInAHurry weir) : IClassFixture<WeirInAHurry>
                 return (last = await CountAsync()) == before;
             },
             () => $"everything returns to {before}, not to {last}");
-        (await new RawClient(weir.Client(weir.World.AgentKey)).CallAsync("own__echo", """{"message":"still here"}""")).Body.ShouldContain("still here");
+        (await new RawClient(weir.Client(weir.World.AgentKey)).CallAsync("own__echo", """{"message":"still here"}""")).Body.ShouldContain(
+            "still here");
     }
 
     private async Task<Counts> CountAsync() => new(
@@ -85,7 +89,8 @@ public sealed class ChurnTests(WeirInAHurry weir) : IClassFixture<WeirInAHurry>
 
         switch (client % 5)
         {
-            // One at a time: an agent's modern clients share a session, and on stdio nobody could tell which of two calls a question is about.
+            // One at a time: an agent's modern clients share a session, and on stdio nobody could tell which of two calls a question is
+            // about.
             case 0 when client == 0:
                 var parked = await raw.PostAsync(Call("own__ask", Question, ModernMeta), RawClient.ModernHeaders("tools/call", "own__ask"));
                 parked.Body.ShouldContain("input_required");
@@ -106,16 +111,24 @@ public sealed class ChurnTests(WeirInAHurry weir) : IClassFixture<WeirInAHurry>
 
     private static async Task<(string Name, string Value)> OpenAsync(RawClient raw)
     {
-        var answer = await raw.PostAsync("""{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"raw","version":"1"} } }""");
+        var answer = await raw.PostAsync(
+            """{"jsonrpc":"2."""
+                + """0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientIn"""
+                + """fo":{"name":"raw","version":"1"} } }""");
         answer.Status.ShouldBe(System.Net.HttpStatusCode.OK, answer.Body);
         return ("Mcp-Session-Id", answer.Headers.GetValues("Mcp-Session-Id").Single());
     }
 
     /// <summary>Hangs up as soon as the stream has said something.</summary>
-    private static async Task LeaveStreamAsync(HttpClient http, HttpMethod method, string? content, (string Name, string Value) session, string until)
+    private static async Task LeaveStreamAsync(
+        HttpClient http, HttpMethod method, string? content, (string Name, string Value) session, string until)
     {
-        using var request = new HttpRequestMessage(method, "/mcp") { Content = content is null ? null : new StringContent(content, System.Text.Encoding.UTF8, "application/json") };
-        request.Headers.TryAddWithoutValidation("Accept", method == HttpMethod.Get ? "text/event-stream" : "application/json, text/event-stream");
+        using var request = new HttpRequestMessage(method, "/mcp")
+        {
+            Content = content is null ? null : new StringContent(content, System.Text.Encoding.UTF8, "application/json"),
+        };
+        request.Headers.TryAddWithoutValidation(
+            "Accept", method == HttpMethod.Get ? "text/event-stream" : "application/json, text/event-stream");
         request.Headers.TryAddWithoutValidation(session.Name, session.Value);
         using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Token);
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Token));

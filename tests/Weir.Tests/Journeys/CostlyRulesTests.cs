@@ -4,7 +4,9 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Journeys;
 
-/// <summary>An organization whose rules cost as much as they may, and one whose calls stand beside its own in the batches of admission.</summary>
+/// <summary>
+/// An organization whose rules cost as much as they may, and one whose calls stand beside its own in the batches of admission.
+/// </summary>
 public sealed class CostlyRulesTests(RunningWeir weir) : IClassFixture<RunningWeir>
 {
     /// <summary>One pattern a little below the maximum, and a text of 4,096 characters that it reads to the end and matches.</summary>
@@ -18,10 +20,12 @@ public sealed class CostlyRulesTests(RunningWeir weir) : IClassFixture<RunningWe
         await using var server = await OddServer.StartAsync();
         var (name, instance) = await weir.AddReadyAsync(server.Url, Costly);
         var bystander = await World.CreateAsync(weir.Database);
-        await bystander.GrantAsync(await bystander.AddRemoteAsync("quiet", server.Url), """{"tools": {"echo": {"args": {"path": {"under": "/data"}}}}}""");
+        await bystander.GrantAsync(
+            await bystander.AddRemoteAsync("quiet", server.Url), """{"tools": {"echo": {"args": {"path": {"under": "/data"}}}}}""");
         var quiet = new RawClient(weir.Client(bystander.AgentKey));
         await Until.AsyncTrue(
-            async () => (await quiet.ModernAsync("tools/list")).Body.Contains("quiet__echo", StringComparison.Ordinal), "the bystander's catalog");
+            async () => (await quiet.ModernAsync("tools/list")).Body.Contains("quiet__echo", StringComparison.Ordinal),
+            "the bystander's catalog");
 
         var attacker = new RawClient(weir.Client(weir.World.AgentKey));
         var attack = Enumerable.Range(0, 48).Select(_ => attacker.CallAsync($"{name}__echo", $$"""{"text":"{{Text}}"}""")).ToArray();

@@ -21,7 +21,8 @@ public sealed partial class CutOffWeir(TestCluster cluster) : RunningWeir(cluste
 
     private protected override WeirConfig Configure(WeirConfig config)
     {
-        var port = int.Parse(PortOf().Match(config.Database.EngineUrl!).Groups["port"].Value, System.Globalization.CultureInfo.InvariantCulture);
+        var port =
+            int.Parse(PortOf().Match(config.Database.EngineUrl!).Groups["port"].Value, System.Globalization.CultureInfo.InvariantCulture);
         Gate = new TcpGate(port);
         return config with
         {
@@ -51,7 +52,10 @@ public sealed class DatabaseTests(CutOffWeir weir) : IClassFixture<CutOffWeir>
         server.Calls.ShouldBe(1);
 
         weir.Gate.Close();
-        foreach (var answer in (RawAnswer[])[await raw.CallAsync($"{name}__echo"), await raw.CallAsync($"{name}__echo"), await raw.ModernAsync("tools/list"), await raw.ModernAsync("server/discover")])
+        foreach (var answer in (RawAnswer[])[
+            await raw.CallAsync($"{name}__echo"), await raw.CallAsync($"{name}__echo"), await raw.ModernAsync("tools/list"),
+            await raw.ModernAsync("server/discover"),
+        ])
         {
             ShouldBeUnavailable(answer);
         }
@@ -60,7 +64,8 @@ public sealed class DatabaseTests(CutOffWeir weir) : IClassFixture<CutOffWeir>
         await ReadyAsync(HttpStatusCode.ServiceUnavailable);
 
         weir.Gate.Open();
-        await Until.AsyncTrue(async () => (await raw.CallAsync($"{name}__echo")).Status == HttpStatusCode.OK, "calls work again without a restart");
+        await Until.AsyncTrue(
+            async () => (await raw.CallAsync($"{name}__echo")).Status == HttpStatusCode.OK, "calls work again without a restart");
         await ReadyAsync(HttpStatusCode.OK);
     }
 
@@ -96,7 +101,8 @@ public sealed class DatabaseTests(CutOffWeir weir) : IClassFixture<CutOffWeir>
 
         server.Calls.ShouldBe(1);
         weir.Gate.Thaw();
-        await Until.AsyncTrue(async () => (await raw.CallAsync($"{name}__echo")).Status == HttpStatusCode.OK, "calls work again without a restart");
+        await Until.AsyncTrue(
+            async () => (await raw.CallAsync($"{name}__echo")).Status == HttpStatusCode.OK, "calls work again without a restart");
         // What the database decided late, when nobody waited any more, was not forwarded either.
         server.Calls.ShouldBe(2);
         await ReadyAsync(HttpStatusCode.OK);
@@ -108,7 +114,9 @@ public sealed class DatabaseTests(CutOffWeir weir) : IClassFixture<CutOffWeir>
         return (await ask(), TimeProvider.System.GetElapsedTime(started));
     }
 
-    /// <summary>One statement's time, and two seconds in which the driver cancels it in vain: whoever waited for a second statement would need ten.</summary>
+    /// <summary>
+    /// One statement's time, and two seconds in which the driver cancels it in vain: whoever waited for a second statement would need ten.
+    /// </summary>
     private static void ShouldBeUnavailableInTime(params (RawAnswer Answer, TimeSpan Took)[] answers)
     {
         foreach (var (answer, took) in answers)

@@ -36,7 +36,8 @@ public sealed class DemoTests(RunningUp up) : IClassFixture<RunningUp>
 
     [Fact]
     public async Task The_login_that_up_made_is_a_platform_admin() =>
-        (await up.LookAsync("select u.email from weir.platform_admins p join auth.users u on u.id = p.user_id", r => r.GetString(0))).ShouldBe([up["email"]]);
+        (await up.LookAsync("select u.email from weir.platform_admins p join auth.users u on u.id = p.user_id",
+            r => r.GetString(0))).ShouldBe([up["email"]]);
 
     [Fact]
     public async Task The_demo_agent_reads_resources_and_gets_prompts_of_everything()
@@ -46,16 +47,20 @@ public sealed class DemoTests(RunningUp up) : IClassFixture<RunningUp>
 #pragma warning restore RS0030
         http.DefaultRequestHeaders.Authorization = new("Bearer", up["agentKey"]);
         var raw = new RawClient(http);
-        var resources = (await raw.ModernAsync("resources/list")).Json.GetProperty("result").GetProperty("resources").EnumerateArray().ToArray();
-        var prompts = (await raw.ModernAsync("prompts/list")).Json.GetProperty("result").GetProperty("prompts").EnumerateArray().Select(p => p.GetProperty("name").GetString()!).ToArray();
+        var resources = (await raw.ModernAsync("resources/list")).Json.GetProperty("result").GetProperty("resources").EnumerateArray()
+            .ToArray();
+        var prompts = (await raw.ModernAsync("prompts/list")).Json.GetProperty("result").GetProperty("prompts").EnumerateArray()
+            .Select(p => p.GetProperty("name").GetString()!).ToArray();
 
-        resources.Select(r => r.GetProperty("uri").GetString()!).ShouldContain(uri => uri.StartsWith("weir://everything/", StringComparison.Ordinal));
+        resources.Select(r => r.GetProperty("uri").GetString()!)
+            .ShouldContain(uri => uri.StartsWith("weir://everything/", StringComparison.Ordinal));
         prompts.ShouldContain("everything__simple-prompt");
         var uri = resources[0].GetProperty("uri").GetString()!;
         var session = await raw.InitializeAsync();
         var read = await raw.PostAsync($$"""{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"{{uri}}"} }""", [session]);
         read.Body.ShouldContain("\"contents\"");
-        var got = await raw.PostAsync("""{"jsonrpc":"2.0","id":2,"method":"prompts/get","params":{"name":"everything__simple-prompt"} }""", [session]);
+        var got = await raw.PostAsync(
+            """{"jsonrpc":"2.0","id":2,"method":"prompts/get","params":{"name":"everything__simple-prompt"} }""", [session]);
         got.Body.ShouldContain("\"messages\"");
     }
 
@@ -101,7 +106,8 @@ public sealed class DemoTests(RunningUp up) : IClassFixture<RunningUp>
         });
         answers.EnumerateArray().Skip(1).Take(5).ShouldAllBe(a => a.GetProperty("error").GetProperty("code").GetInt32() == 1011);
         answers.EnumerateArray().Skip(6).Take(3).ShouldAllBe(a => a.GetProperty("error").GetProperty("code").GetInt32() == -32602);
-        answers.EnumerateArray().Skip(6).Take(3).ShouldAllBe(a => a.GetProperty("error").GetProperty("message").GetString()!.Contains("Unknown tool: "));
+        answers.EnumerateArray().Skip(6).Take(3)
+            .ShouldAllBe(a => a.GetProperty("error").GetProperty("message").GetString()!.Contains("Unknown tool: "));
         Text(answers[9]).ShouldContain("Welcome to Weir");
 
         await Until.AsyncTrue(async () => (await up.LogAsync()).Count >= before + 10, "the rows of nine calls, one of them completed");
@@ -124,7 +130,14 @@ public sealed class DemoTests(RunningUp up) : IClassFixture<RunningUp>
     [Fact]
     public async Task Supabase_js_signs_in_and_chats_unmodified()
     {
-        var body = JsonSerializer.Serialize(new { agentId = up["agentId"], workspaceId = up["workspaceId"], channelId = up["channelId"], message = "what files are in the demo folder?" });
+        var body = JsonSerializer.Serialize(
+            new
+            {
+                agentId = up["agentId"],
+                workspaceId = up["workspaceId"],
+                channelId = up["channelId"],
+                message = "what files are in the demo folder?",
+            });
         var answer = await NodeScript.RunAsync("chat.mjs", [up["url"], up["anonKey"], up["email"], up["password"], body], node22: true);
         answer.GetProperty("data").GetProperty("message").GetString()!.ShouldContain("welcome.txt");
     }
@@ -157,13 +170,15 @@ public sealed class DemoTests(RunningUp up) : IClassFixture<RunningUp>
         var session = await PostAsync(admin, "/auth/v1/token?grant_type=password", new { email = up["email"], password = up["password"] });
         admin.DefaultRequestHeaders.Authorization = new("Bearer", session.GetProperty("access_token").GetString());
         var entry = (await up.LookAsync(
-            "select c.slug from public.mcp_server_instances i join public.mcp_server_catalog c on c.id = i.catalog_server_id where i.instance_name = 'everything'",
+            "select c.slug from public.mcp_server_instances i join public.mcp_server_catalog c on c.id = i.catalog_server_id where "
+                + "i.instance_name = 'everything'",
             r => r.GetString(0))).Single();
 
         var before = (await up.LogAsync()).Count;
         var call = new RawClient(agent).CallAsync("everything__trigger-long-running-operation", """{"duration": 600, "steps": 2}""");
         await Until.AsyncTrue(async () => (await up.LogAsync()).Count > before, "the call is recorded");
-        (await PostAsync(admin, "/rest/v1/rpc/block_catalog_server", new { slug = entry, reason = "It leaks." })).TryGetProperty("error", out _).ShouldBeFalse();
+        (await PostAsync(admin, "/rest/v1/rpc/block_catalog_server", new { slug = entry, reason = "It leaks." })).TryGetProperty(
+            "error", out _).ShouldBeFalse();
         try
         {
             var answer = await call.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System);

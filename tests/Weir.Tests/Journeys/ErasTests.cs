@@ -55,7 +55,8 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
         Parked.Count.ShouldBe(0);
         server.Features.Calls.ShouldBe(1);
         IReadOnlyList<LogRow> rows = [];
-        await Until.AsyncTrue(async () => (rows = await RowsAsync(name)).Count(r => r.Phase == "completed") == 2, "the call and its retry have their outcome");
+        await Until.AsyncTrue(async () => (rows = await RowsAsync(name)).Count(r => r.Phase == "completed") == 2,
+            "the call and its retry have their outcome");
         rows.Where(r => r.Phase == "completed").Select(r => r.Outcome).ShouldBe(["ok", "ok"]);
     }
 
@@ -68,7 +69,8 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
         await stopping.StartAsync();
         var client = weir.Client(weir.World.AgentKey);
         _clients.Add(client);
-        client.BaseAddress = new Uri(stopping.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        client.BaseAddress =
+            new Uri(stopping.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
         Question(await ElicitAsync(client, name));
 
         await stopping.StopAsync();
@@ -93,7 +95,8 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
         answer.Body.ShouldContain("Ann");
 
         Task<RawAnswer> CallAsync(string input) => new RawClient(_one).PostAsync(
-            Modern("tools/call", $$"""{{input}}"name":"{{tool}}","arguments":{},""", capabilities: """{"elicitation":{}}""", progress: true), RawClient.ModernHeaders("tools/call", tool));
+            Modern("tools/call", $$"""{{input}}"name":"{{tool}}","arguments":{},""", capabilities: """{"elicitation":{}}""",
+                progress: true), RawClient.ModernHeaders("tools/call", tool));
     }
 
     [Fact]
@@ -114,7 +117,8 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
         (key, _, state) = Question(await ElicitAsync(_two, name));
         await weir.World.RevokeAsync(id);
         (await ElicitAsync(_one, name, Answer(key, "Ann"), state)).ErrorCode.ShouldBe(-32602);
-        await Until.True(() => Parked.Count == 0 && _second.Services.GetRequiredService<ParkedCalls>().Count == 0, "a denied retry ends the call");
+        await Until.True(
+            () => Parked.Count == 0 && _second.Services.GetRequiredService<ParkedCalls>().Count == 0, "a denied retry ends the call");
         (await ElicitAsync(_two, name, Answer(key, "Ann"), state)).ErrorCode.ShouldBe(1001);
     }
 
@@ -124,16 +128,22 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
         await using var server = await ConformanceServer.StartAsync(ServerEras.Modern);
         var (name, _) = await weir.AddReadyAsync(server.Url, All);
         var session = await InitializeAsync(_one, """{"elicitation":{}}""");
-        await using var call = await EventReader.OpenAsync(_two, "/mcp", CallBody($"{name}__test_elicitation", """{"message":"Who are you?"}"""), session);
+        await using var call =
+            await EventReader.OpenAsync(_two, "/mcp", CallBody($"{name}__test_elicitation", """{"message":"Who are you?"}"""), session);
         var question = await call.NextAsync("elicitation/create");
-        var answer = $$$"""{"jsonrpc":"2.0","id":{{{question.GetProperty("id").GetRawText()}}},"result":{"action":"accept","content":{"username":"Bob"} } }""";
+        var answer =
+            $$$"""{"jsonrpc":"2.0","id":{{{question.GetProperty("id")
+                .GetRawText()}}},"result":{"action":"accept","content":{"username":"Bob"} } }""";
         (await new RawClient(_one).PostAsync(answer, [session])).Status.ShouldBe(HttpStatusCode.Accepted);
         (await call.ResponseAsync()).GetProperty("result").GetRawText().ShouldContain("Bob");
 
         // Nobody else's answer counts.
-        await using var again = await EventReader.OpenAsync(_one, "/mcp", CallBody($"{name}__test_elicitation", """{"message":"Who are you?"}"""), session);
+        await using var again =
+            await EventReader.OpenAsync(_one, "/mcp", CallBody($"{name}__test_elicitation", """{"message":"Who are you?"}"""), session);
         question = await again.NextAsync("elicitation/create");
-        answer = $$$"""{"jsonrpc":"2.0","id":{{{question.GetProperty("id").GetRawText()}}},"result":{"action":"accept","content":{"username":"Mallory"} } }""";
+        answer =
+            $$$"""{"jsonrpc":"2.0","id":{{{question.GetProperty("id")
+                .GetRawText()}}},"result":{"action":"accept","content":{"username":"Mallory"} } }""";
         var foreign = await InitializeAsync(_one, "{}");
         await new RawClient(_one).PostAsync(answer, [foreign]);
         await new RawClient(_one).PostAsync(answer.Replace("Mallory", "Ann", StringComparison.Ordinal), [session]);
@@ -161,11 +171,14 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
         var session = await InitializeAsync(_one, "{}");
         await using var call = await EventReader.OpenAsync(_two, "/mcp", CallBody($"{name}__test_wait", "{}", progress: true), session);
         await call.NextAsync("notifications/progress");
-        await new RawClient(_one).PostAsync("""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7} }""", [session]);
+        await new RawClient(_one).PostAsync(
+            """{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7} }""", [session]);
         await Until.True(() => server.Features.Cancelled == 1, "the server hears that nobody waits");
 
         // A modern client cancels by going away.
-        await using (var modern = await EventReader.OpenAsync(_two, "/mcp", Modern("tools/call", $"\"name\":\"{name}__test_wait\",", progress: true), [.. RawClient.ModernHeaders("tools/call", $"{name}__test_wait")]))
+        await using (var modern = await EventReader.OpenAsync(
+            _two, "/mcp", Modern("tools/call", $"\"name\":\"{name}__test_wait\",", progress: true),
+            [.. RawClient.ModernHeaders("tools/call", $"{name}__test_wait")]))
         {
             await modern.NextAsync("notifications/progress");
         }
@@ -183,9 +196,12 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
         var session = await InitializeAsync(_one, "{}");
         await using var stream = await EventReader.OpenAsync(_two, "/mcp", body: null, session);
         var raw = new RawClient(_two);
-        (await raw.PostAsync(UriBody("resources/subscribe", $"weir://{name}/test://watched-resource"), [session])).Json.TryGetProperty("result", out _).ShouldBeTrue();
-        (await raw.PostAsync(UriBody("resources/subscribe", $"weir://{name}/test://static-text"), [session])).Json.TryGetProperty("error", out _).ShouldBeTrue();
-        (await raw.PostAsync(UriBody("resources/subscribe", "weir://nobody/test://watched-resource"), [session])).Json.TryGetProperty("error", out _).ShouldBeTrue();
+        (await raw.PostAsync(UriBody("resources/subscribe", $"weir://{name}/test://watched-resource"), [session])).Json.TryGetProperty(
+            "result", out _).ShouldBeTrue();
+        (await raw.PostAsync(UriBody("resources/subscribe", $"weir://{name}/test://static-text"), [session])).Json.TryGetProperty(
+            "error", out _).ShouldBeTrue();
+        (await raw.PostAsync(UriBody("resources/subscribe", "weir://nobody/test://watched-resource"), [session])).Json.TryGetProperty(
+            "error", out _).ShouldBeTrue();
 
         var heard = stream.NextAsync("notifications/resources/updated");
         await Until.AsyncTrue(async () =>
@@ -197,7 +213,8 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
         (await RowsAsync(name)).Count(r => r is { Kind: "resource_read", Phase: "denied" }).ShouldBe(1);
 
         await weir.World.RevokeAsync(id);
-        await Until.True(() => !IsWatched(weir.Services, id) && !IsWatched(_second.Services, id), "nobody listens to what may not be read any more");
+        await Until.True(
+            () => !IsWatched(weir.Services, id) && !IsWatched(_second.Services, id), "nobody listens to what may not be read any more");
     }
 
     [Theory]
@@ -206,11 +223,15 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
     public async Task A_modern_client_listens_with_one_request_to_what_was_agreed_to(ServerEras eras)
     {
         await using var server = await ConformanceServer.StartAsync(eras);
-        var (name, _) = await weir.AddReadyAsync(server.Url, """{"tools": {"*": {}}, "prompts": ["*"], "resources": ["test://watched-resource"]}""");
-        var wanted = $$"""{"toolsListChanged":true,"resourceSubscriptions":["weir://{{name}}/test://watched-resource","weir://{{name}}/test://static-text"]}""";
-        await using var stream = await EventReader.OpenAsync(_two, "/mcp", Modern("subscriptions/listen", $"\"notifications\":{wanted},"), [.. RawClient.ModernHeaders("subscriptions/listen", null)]);
+        var (name, _) =
+            await weir.AddReadyAsync(server.Url, """{"tools": {"*": {}}, "prompts": ["*"], "resources": ["test://watched-resource"]}""");
+        var wanted =
+            $$"""{"toolsListChanged":true,"resourceSubscriptions":["weir://{{name}}/test://watched-resource","weir://{{name}}/test://static-text"]}""";
+        await using var stream = await EventReader.OpenAsync(_two, "/mcp", Modern("subscriptions/listen", $"\"notifications\":{wanted},"),
+            [.. RawClient.ModernHeaders("subscriptions/listen", null)]);
         var agreed = await stream.NextAsync("notifications/subscriptions/acknowledged");
-        agreed.GetProperty("params").GetProperty("notifications").GetRawText().ShouldBe($$"""{"toolsListChanged":true,"resourceSubscriptions":["weir://{{name}}/test://watched-resource"]}""");
+        agreed.GetProperty("params").GetProperty("notifications").GetRawText()
+            .ShouldBe($$"""{"toolsListChanged":true,"resourceSubscriptions":["weir://{{name}}/test://watched-resource"]}""");
         agreed.GetProperty("params").GetProperty("_meta").GetProperty("io.modelcontextprotocol/subscriptionId").GetInt32().ShouldBe(7);
 
         var raw = new RawClient(_one);
@@ -231,16 +252,24 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
     public async Task Resources_and_prompts_are_listed_read_and_recorded_with_their_servers_name()
     {
         await using var server = await ConformanceServer.StartAsync(ServerEras.Dual);
-        var (name, _) = await weir.AddReadyAsync(server.Url, """{"tools": {"test_embedded_resource": {}}, "prompts": ["test_simple_prompt"], "resources": ["test://static-text", "test://template/*"]}""");
+        var (name, _) =
+            await weir.AddReadyAsync(
+                server.Url,
+                """{"tools": {"test_embedded_resource": {}}, "prompts": ["test_simple_prompt"], "resources": """
+                    + """["test://static-text", "test://template/*"]}""");
         var raw = new RawClient(_one);
-        await Until.AsyncTrue(async () => (await raw.ModernAsync("resources/list")).Body.Contains($"weir://{name}/", StringComparison.Ordinal), "the resources are known");
-        var listed = (await raw.ModernAsync("resources/list")).Json.GetProperty("result").GetProperty("resources").EnumerateArray().Select(r => r.GetProperty("uri").GetString()).Where(u => u!.Contains(name, StringComparison.Ordinal));
+        await Until.AsyncTrue(
+            async () => (await raw.ModernAsync("resources/list")).Body.Contains($"weir://{name}/", StringComparison.Ordinal),
+            "the resources are known");
+        var listed = (await raw.ModernAsync("resources/list")).Json.GetProperty("result").GetProperty("resources").EnumerateArray()
+            .Select(r => r.GetProperty("uri").GetString()).Where(u => u!.Contains(name, StringComparison.Ordinal));
         listed.ShouldBe([$"weir://{name}/test://static-text"]);
         (await raw.ModernAsync("resources/templates/list")).Body.ShouldContain($"weir://{name}/test://template/{{id}}/data");
         (await raw.ModernAsync("prompts/list")).Body.ShouldContain($"{name}__test_simple_prompt");
 
         var read = await ReadAsync(raw, $"weir://{name}/test://static-text");
-        read.Json.GetProperty("result").GetProperty("contents")[0].GetProperty("uri").GetString().ShouldBe($"weir://{name}/test://static-text");
+        read.Json.GetProperty("result").GetProperty("contents")[0].GetProperty("uri").GetString()
+            .ShouldBe($"weir://{name}/test://static-text");
         read.Json.GetProperty("result").GetProperty("cacheScope").GetString().ShouldBe("private");
         (await ReadAsync(raw, $"weir://{name}/test://template/12/data")).Body.ShouldContain("Data for ID: 12");
         var forbidden = await ReadAsync(raw, $"weir://{name}/test://static-binary");
@@ -248,12 +277,14 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
         (forbidden.Status, forbidden.ErrorCode).ShouldBe((unknown.Status, unknown.ErrorCode));
         forbidden.ErrorMessage.Replace("static-binary", "not-there", StringComparison.Ordinal).ShouldBe(unknown.ErrorMessage);
 
-        var prompt = await raw.PostAsync(Modern("prompts/get", $"\"name\":\"{name}__test_simple_prompt\","), RawClient.ModernHeaders("prompts/get", $"{name}__test_simple_prompt"));
+        var prompt = await raw.PostAsync(Modern("prompts/get", $"\"name\":\"{name}__test_simple_prompt\","),
+            RawClient.ModernHeaders("prompts/get", $"{name}__test_simple_prompt"));
         prompt.Json.GetProperty("result").GetProperty("messages").GetArrayLength().ShouldBeGreaterThan(0, prompt.Body);
         (await raw.CallAsync($"{name}__test_embedded_resource")).Body.ShouldContain($"weir://{name}/test://embedded-resource");
         (await RowsAsync(name)).Where(r => r.Phase == "requested").Select(r => (r.Kind, r.Item)).Order().ShouldBe(
         [
-            ("prompt_get", "test_simple_prompt"), ("resource_read", "test://static-text"), ("resource_read", "test://template/12/data"), ("tool_execution", "test_embedded_resource"),
+            ("prompt_get", "test_simple_prompt"), ("resource_read", "test://static-text"), ("resource_read", "test://template/12/data"),
+            ("tool_execution", "test_embedded_resource"),
         ]);
     }
 
@@ -268,15 +299,18 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
         using var one = weir.Client(key);
         var two = Second(key);
         var raw = new RawClient(one, "/mcp?tools=search");
-        (await raw.ModernAsync("tools/list")).Json.GetProperty("result").GetProperty("tools").EnumerateArray().Select(t => t.GetProperty("name").GetString()).ShouldBe(["find_tools", "call_tool"]);
+        (await raw.ModernAsync("tools/list")).Json.GetProperty("result").GetProperty("tools").EnumerateArray()
+            .Select(t => t.GetProperty("name").GetString()).ShouldBe(["find_tools", "call_tool"]);
 
         var found = await raw.CallAsync("find_tools", """{"query":"simple text of a test"}""");
-        var tools = found.Json.GetProperty("result").GetProperty("structuredContent").GetProperty("tools").EnumerateArray().Select(t => t.GetProperty("tool").GetProperty("name").GetString()).ToArray();
+        var tools = found.Json.GetProperty("result").GetProperty("structuredContent").GetProperty("tools").EnumerateArray()
+            .Select(t => t.GetProperty("tool").GetProperty("name").GetString()).ToArray();
         tools.ShouldContain($"{name}__test_simple_text");
         found.Body.ShouldNotContain("test_audio_content");
         (await raw.CallAsync("find_tools", "{}")).Json.GetProperty("result").GetProperty("isError").GetBoolean().ShouldBeTrue();
 
-        (await raw.CallAsync("call_tool", $$"""{"name":"{{name}}__test_simple_text","arguments":{} }""")).Body.ShouldContain("simple text response");
+        (await raw.CallAsync("call_tool", $$"""{"name":"{{name}}__test_simple_text","arguments":{} }""")).Body.ShouldContain(
+            "simple text response");
         var direct = new RawClient(one);
         foreach (var tool in new[] { $"{name}__test_audio_content", "nothing__there" })
         {
@@ -287,8 +321,10 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
 
         (await raw.CallAsync("call_tool", """{"arguments":{} }""")).ErrorCode.ShouldBe(-32602);
         var session = await InitializeAsync(one, "{}", "/mcp?tools=search");
-        (await new RawClient(two, "/mcp?tools=search").PostAsync("""{"jsonrpc":"2.0","id":1,"method":"tools/list"}""", [session])).Body.ShouldContain("find_tools");
-        (await new RawClient(two).PostAsync("""{"jsonrpc":"2.0","id":1,"method":"tools/list"}""", [session])).Status.ShouldBe(HttpStatusCode.NotFound);
+        (await new RawClient(two, "/mcp?tools=search").PostAsync(
+            """{"jsonrpc":"2.0","id":1,"method":"tools/list"}""", [session])).Body.ShouldContain("find_tools");
+        (await new RawClient(two).PostAsync("""{"jsonrpc":"2.0","id":1,"method":"tools/list"}""", [session])).Status.ShouldBe(
+            HttpStatusCode.NotFound);
     }
 
     [Fact]
@@ -298,22 +334,26 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
         var (name, _) = await weir.AddReadyAsync(server.Url, All);
         foreach (var client in new[] { _one, _two })
         {
-            (await new RawClient(client).CallAsync($"{name}__echo", """{"message":"over the oldest transport"}""")).Body.ShouldContain("over the oldest transport");
+            (await new RawClient(client).CallAsync($"{name}__echo", """{"message":"over the oldest transport"}""")).Body.ShouldContain(
+                "over the oldest transport");
         }
 
         var calls = Enumerable.Range(0, 20).Select(i => new RawClient(_one).CallAsync($"{name}__echo", $$"""{"message":"number {{i}}"}"""));
         var answers = await Task.WhenAll(calls);
-        answers.Select((a, i) => a.Body.Contains($"number {i}", StringComparison.Ordinal)).ShouldAllBe(own => own, "each gets its own answer");
+        answers.Select((a, i) => a.Body.Contains($"number {i}", StringComparison.Ordinal))
+            .ShouldAllBe(own => own, "each gets its own answer");
     }
 
     private ParkedCalls Parked => weir.Services.GetRequiredService<ParkedCalls>();
 
-    private static bool IsWatched(IServiceProvider replica, Guid instance) => replica.GetRequiredService<InstanceWatches>().IsWatched(instance);
+    private static bool IsWatched(IServiceProvider replica, Guid instance) =>
+        replica.GetRequiredService<InstanceWatches>().IsWatched(instance);
 
     private HttpClient Second(string key)
     {
         var client = weir.Client(key);
-        client.BaseAddress = new Uri(_second.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        client.BaseAddress =
+            new Uri(_second.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
         _clients.Add(client);
         return client;
     }
@@ -333,14 +373,17 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
         return ("Mcp-Session-Id", answer.Headers.GetValues("Mcp-Session-Id").Single());
     }
 
-    private static Task<RawAnswer> ReadAsync(RawClient raw, string uri) => raw.PostAsync(Modern("resources/read", $"\"uri\":\"{uri}\","), RawClient.ModernHeaders("resources/read", uri));
+    private static Task<RawAnswer> ReadAsync(RawClient raw, string uri) =>
+        raw.PostAsync(Modern("resources/read", $"\"uri\":\"{uri}\","), RawClient.ModernHeaders("resources/read", uri));
 
-    private static Task<RawAnswer> ElicitAsync(HttpClient client, string name, string? responses = null, string? state = null, string message = "Who are you?")
+    private static Task<RawAnswer> ElicitAsync(
+        HttpClient client, string name, string? responses = null, string? state = null, string message = "Who are you?")
     {
         var tool = $"{name}__test_elicitation";
         var input = responses is null ? "" : $"\"inputResponses\":{responses},\"requestState\":{JsonSerializer.Serialize(state)},";
         return new RawClient(client).PostAsync(
-            Modern("tools/call", $$"""{{input}}"name":"{{tool}}","arguments":{"message":"{{message}}"},""", capabilities: """{"elicitation":{}}"""), RawClient.ModernHeaders("tools/call", tool));
+            Modern("tools/call", $$"""{{input}}"name":"{{tool}}","arguments":{"message":"{{message}}"},""",
+                capabilities: """{"elicitation":{}}"""), RawClient.ModernHeaders("tools/call", tool));
     }
 
     private static (string Key, JsonElement Question, string State) Question(RawAnswer answer)
@@ -351,13 +394,18 @@ public sealed class ErasTests(RunningWeir weir) : IClassFixture<RunningWeir>, IA
         return (question.Name, question.Value, result.GetProperty("requestState").GetString()!);
     }
 
-    private static string Answer(string key, string name) => $$$"""{"{{{key}}}":{"action":"accept","content":{"username":"{{{name}}}"} } }""";
+    private static string Answer(string key, string name) =>
+        $$$"""{"{{{key}}}":{"action":"accept","content":{"username":"{{{name}}}"} } }""";
 
     private static string Modern(string method, string parameters, string capabilities = "{}", bool progress = false) =>
-        $$$"""{"jsonrpc":"2.0","id":7,"method":"{{{method}}}","params":{{{{parameters}}}"_meta":{{{{(progress ? "\"progressToken\":1," : "")}}}"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{{capabilities}}} } } }""";
+        $$$"""{"jsonrpc":"2.0","id":7,"method":"{{{method}}}","params":{{{{parameters}}}"_meta":{{{{(progress
+            ? "\"progressToken\":1,"
+            : "")}}}"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{{capabilities}}} } } }""";
 
     private static string CallBody(string tool, string arguments, bool progress = false) =>
-        $$$"""{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"{{{tool}}}","arguments":{{{arguments}}}{{{(progress ? ",\"_meta\":{\"progressToken\":1}" : "")}}} } }""";
+        $$$"""{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"{{{tool}}}","arguments":{{{arguments}}}{{{(progress
+            ? ",\"_meta\":{\"progressToken\":1}" : "")}}} } }""";
 
-    private static string UriBody(string method, string uri) => $$$"""{"jsonrpc":"2.0","id":8,"method":"{{{method}}}","params":{"uri":"{{{uri}}}"} }""";
+    private static string UriBody(string method, string uri) =>
+        $$$"""{"jsonrpc":"2.0","id":8,"method":"{{{method}}}","params":{"uri":"{{{uri}}}"} }""";
 }

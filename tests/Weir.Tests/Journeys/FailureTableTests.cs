@@ -42,7 +42,8 @@ public sealed class FailingWeir(TestCluster cluster) : RunningWeir(cluster)
         await base.InitializeAsync();
         await File.WriteAllTextAsync(_npm, Npm);
         File.SetUnixFileMode(_npm, (UnixFileMode)0b111_101_101);
-        var token = await Services.GetRequiredService<NodeRegistry>().IssueTokenAsync("failing", region: null, TimeSpan.FromMinutes(3), CancellationToken.None);
+        var token = await Services.GetRequiredService<NodeRegistry>()
+            .IssueTokenAsync("failing", region: null, TimeSpan.FromMinutes(3), CancellationToken.None);
         Node = await NodeHost.StartAsync(
             ["--weir-url", Url.ToString(), "--token", token, "--npm", _npm, "--install-timeout", "1", "--handshake-timeout", "5"]);
         AddPackage("manifest", "not JSON");
@@ -68,7 +69,8 @@ public sealed class FailingWeir(TestCluster cluster) : RunningWeir(cluster)
 }
 
 /// <summary>
-/// Each way in which a server can fail: its own code, a sentence of Weir's own, nothing that anybody printed, and no waiting where that is of no use.
+/// Each way in which a server can fail: its own code, a sentence of Weir's own, nothing that anybody printed, and no waiting where that is
+/// of no use.
 /// </summary>
 public sealed class FailureTableTests(FailingWeir weir) : IClassFixture<FailingWeir>
 {
@@ -133,7 +135,8 @@ public sealed class FailureTableTests(FailingWeir weir) : IClassFixture<FailingW
 
     [Theory]
     [MemberData(nameof(Ways))]
-    public async Task A_server_that_fails_says_why_and_at_once_where_waiting_is_of_no_use(string way, string code, string words, bool isTriedAgain)
+    public async Task A_server_that_fails_says_why_and_at_once_where_waiting_is_of_no_use(
+    string way, string code, string words, bool isTriedAgain)
     {
         await using var server = await ScriptedServer.StartAsync((http, request) => AnswerAsync(http, request, way));
         var id = await DeployAsync(way, server);
@@ -158,7 +161,8 @@ public sealed class FailureTableTests(FailingWeir weir) : IClassFixture<FailingW
         error.ShouldNotContain(FailingWeir.Secret);
         error.ShouldNotContain("secret that");
         var log = await weir.Database.Superuser.ScalarAsync<string>(
-            "select string_agg(coalesce(detail, ''), ' ') from public.mcp_interaction_logs where instance_id = $1 and kind = 'lifecycle'", [Sql.Uuid(id)], Token);
+            "select string_agg(coalesce(detail, ''), ' ') from public.mcp_interaction_logs where instance_id = $1 and kind = 'lifecycle'",
+            [Sql.Uuid(id)], Token);
         log!.ShouldNotContain(FailingWeir.Secret);
         if (!isTriedAgain)
         {
@@ -169,10 +173,12 @@ public sealed class FailureTableTests(FailingWeir weir) : IClassFixture<FailingW
     /// <summary>Of the operation, or of the starts that the node's log tells of.</summary>
     private async Task<int> AttemptsAsync(Guid id, string code)
     {
-        var asked = await weir.Database.Superuser.ScalarAsync<int>("select max(attempt) from weir.dtma_operations where instance_id = $1", [Sql.Uuid(id)], Token);
+        var asked = await weir.Database.Superuser.ScalarAsync<int>(
+            "select max(attempt) from weir.dtma_operations where instance_id = $1", [Sql.Uuid(id)], Token);
         using var response = await weir.Node.Http.GetAsync($"v1/servers/{id}/logs", Token);
         var started = response.IsSuccessStatusCode
-            ? (await response.Content.ReadFromJsonAsync(NodeJson.Default.LogLines, Token))!.Lines.Count(l => l.Source == "node" && l.Text.StartsWith($"{code}: ", StringComparison.Ordinal))
+            ? (await response.Content.ReadFromJsonAsync(NodeJson.Default.LogLines, Token))!.Lines.Count(
+                l => l.Source == "node" && l.Text.StartsWith($"{code}: ", StringComparison.Ordinal))
             : 0;
         return Math.Max(asked, started);
     }
@@ -209,7 +215,9 @@ public sealed class FailureTableTests(FailingWeir weir) : IClassFixture<FailingW
         return kind switch
         {
             "url" => await weir.World.AddRemoteAsync(name, new Uri(rest)),
-            "closed" => await weir.World.AddRemoteAsync(name, new Uri($"http://127.0.0.1:{ClosedPort().ToString(CultureInfo.InvariantCulture)}/mcp")),
+            "closed" =>
+                await weir.World.AddRemoteAsync(
+                    name, new Uri($"http://127.0.0.1:{ClosedPort().ToString(CultureInfo.InvariantCulture)}/mcp")),
             "no" => await weir.World.AddRemoteAsync(name, new UriBuilder(server.Url) { Scheme = "https" }.Uri),
             "package" => await DeployEntryAsync(name, rest, bin: rest == "lost" ? "lost" : "server", vice: "none"),
             "vice" => await DeployEntryAsync(name, "weir-fixture", "weir-fixture", rest),
@@ -222,10 +230,12 @@ public sealed class FailureTableTests(FailingWeir weir) : IClassFixture<FailingW
     {
         var entry = new
         {
-            slug = name, display_name = name, transport = "stdio", runtime = "process", package, version = "1.0.0", bin, args = new[] { "${config.vice}" },
+            slug = name, display_name = name, transport = "stdio", runtime = "process", package, version = "1.0.0", bin,
+            args = new[] { "${config.vice}" },
             configuration_schema = new { type = "object", properties = new { vice = new { type = "string" } } },
         };
-        await weir.Database.Owner.ScalarAsync<Guid>("select weir.publish_catalog_server($1)", [Sql.Jsonb(JsonSerializer.Serialize(entry))], Token);
+        await weir.Database.Owner.ScalarAsync<Guid>(
+            "select weir.publish_catalog_server($1)", [Sql.Jsonb(JsonSerializer.Serialize(entry))], Token);
         var config = vice is null ? "{}" : JsonSerializer.Serialize(new { vice });
         return await weir.World.AddCatalogAsync(name, name, config);
     }
@@ -249,10 +259,12 @@ public sealed class FailureTableTests(FailingWeir weir) : IClassFixture<FailingW
             case "html":
                 return ScriptedServer.WriteAsync(http, Html, type: "text/html");
             case "rpc":
-                return ScriptedServer.WriteAsync(http, ScriptedServer.Error(request.Id, $$"""{"code":-32099,"message":"{{FailingWeir.Secret}}"}"""));
+                return ScriptedServer.WriteAsync(
+                    http, ScriptedServer.Error(request.Id, $$"""{"code":-32099,"message":"{{FailingWeir.Secret}}"}"""));
             case "version":
                 return ScriptedServer.WriteAsync(http, ScriptedServer.Result(
-                    request, $$"""{"protocolVersion":"{{FailingWeir.Secret}}","capabilities":{},"serverInfo":{"name":"x","version":"1"} }"""));
+                    request,
+                    $$"""{"protocolVersion":"{{FailingWeir.Secret}}","capabilities":{},"serverInfo":{"name":"x","version":"1"} }"""));
             default:
                 return way.StartsWith("status ", StringComparison.Ordinal)
                     ? ScriptedServer.WriteAsync(http, Html, int.Parse(way[7..], CultureInfo.InvariantCulture), "text/html")

@@ -18,7 +18,10 @@ public sealed class GovernedCallTests(RunningWeir weir) : IClassFixture<RunningW
         _server = await EchoServer.StartAsync();
         _name = "e" + Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N")[20..];
         _instance = await weir.World.AddRemoteAsync(_name, _server.Url);
-        await weir.World.GrantAsync(_instance, """{"tools": {"echo": {}, "read_file": {"args": {"path": {"type": "string", "under": "/data"}}, "other": "deny"}, "link": {}, "progress": {}, "fail": {}}}""");
+        await weir.World.GrantAsync(
+            _instance,
+            """{"tools": {"echo": {}, "read_file": {"args": {"path": {"type": "string", "under": "/data"}}, "other": "deny"}, "link": """
+                + """{}, "progress": {}, "fail": {}}}""");
     }
 
     public async ValueTask DisposeAsync() => await _server.DisposeAsync();
@@ -34,7 +37,8 @@ public sealed class GovernedCallTests(RunningWeir weir) : IClassFixture<RunningW
         var result = await client.CallToolAsync($"{_name}__echo", new Dictionary<string, object?> { ["message"] = "hello" });
         result.Content.OfType<TextContentBlock>().Single().Text.ShouldBe("hello");
 
-        await Until.AsyncTrue(async () => (await weir.LogAsync()).Count(r => r.Instance == _name && r.Item == "echo") == 2, "both rows of the call");
+        await Until.AsyncTrue(
+            async () => (await weir.LogAsync()).Count(r => r.Instance == _name && r.Item == "echo") == 2, "both rows of the call");
         var rows = (await weir.LogAsync()).Where(r => r.Instance == _name && r.Item == "echo").ToArray();
         rows.Select(r => r.Phase).Order().ShouldBe(["completed", "requested"]);
         rows.Select(r => r.Id).Distinct().Count().ShouldBe(1);
@@ -49,7 +53,8 @@ public sealed class GovernedCallTests(RunningWeir weir) : IClassFixture<RunningW
         weir.Services.GetRequiredService<AgentToolsCache>().Drop(null);
         var result = await client.CallToolAsync($"{_name}__link");
         result.Content.OfType<ResourceLinkBlock>().Single().Uri.ShouldBe($"weir://{_name}/file:///data/a.txt");
-        result.Content.OfType<EmbeddedResourceBlock>().Select(b => b.Resource.Uri).ShouldBe([$"ui://{_name}/widget", $"weir://{_name}/file:///data/b.txt"]);
+        result.Content.OfType<EmbeddedResourceBlock>().Select(b => b.Resource.Uri)
+            .ShouldBe([$"ui://{_name}/widget", $"weir://{_name}/file:///data/b.txt"]);
     }
 
     [Fact]
@@ -58,7 +63,8 @@ public sealed class GovernedCallTests(RunningWeir weir) : IClassFixture<RunningW
         await using var client = await ConnectAsync();
         await ToolsAsync(client);
         (await client.CallToolAsync($"{_name}__fail")).IsError.ShouldBe(true);
-        await Until.AsyncTrue(async () => (await weir.LogAsync()).Any(r => r.Instance == _name && r.Outcome == "tool_error"), "the outcome's row");
+        await Until.AsyncTrue(
+            async () => (await weir.LogAsync()).Any(r => r.Instance == _name && r.Outcome == "tool_error"), "the outcome's row");
     }
 
     [Fact]

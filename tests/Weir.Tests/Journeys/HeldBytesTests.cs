@@ -11,7 +11,8 @@ namespace Weir.Tests.Journeys;
 /// <summary>A replica at which an organization may hold 8 MiB.</summary>
 public sealed class NarrowWeir(TestCluster cluster) : RunningWeir(cluster)
 {
-    private protected override WeirConfig Configure(WeirConfig config) => config with { Limits = config.Limits with { HeldMegabytesPerOrganization = 8 } };
+    private protected override WeirConfig Configure(WeirConfig config) =>
+        config with { Limits = config.Limits with { HeldMegabytesPerOrganization = 8 } };
 }
 
 /// <summary>What one organization's calls hold at a replica is bounded in bytes, whichever way they come.</summary>
@@ -71,7 +72,9 @@ public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
         {
             for (var i = 0; i < 12; i++)
             {
-                await call.SendAsync($$$"""{"jsonrpc":"2.0","id":"q{{{i}}}","method":"elicitation/create","params":{"message":"{{{new string('x', 900_000)}}}"} }""");
+                await call.SendAsync(
+                    $$$"""{"jsonrpc":"2.0","id":"q{{{i}}}","method":"elicitation/create","params":{"message":"{{{new string(
+                        'x', 900_000)}}}"} }""");
             }
 
             await Until.True(() => server.Refusals > 0, "one is refused");
@@ -79,9 +82,12 @@ public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
         });
         var (name, _) = await weir.AddReadyAsync(server.Url, All);
         var opened = await Raw().PostAsync(
-            """{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"raw","version":"1"} } }""");
+            """{"jsonrpc":"2."""
+                + """0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientIn"""
+                + """fo":{"name":"raw","version":"1"} } }""");
         var session = ("Mcp-Session-Id", opened.Headers.GetValues("Mcp-Session-Id").Single());
-        var answer = await Raw().PostAsync($$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{name}}__go","arguments":{} } }""", [session]);
+        var answer = await Raw()
+            .PostAsync($$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{name}}__go","arguments":{} } }""", [session]);
         answer.Body.ShouldContain("done");
         Budget.Peak.ShouldBeLessThanOrEqualTo(Most);
         await NothingIsHeldAsync();
@@ -91,12 +97,16 @@ public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
     public async Task F05_what_a_server_announces_counts_for_its_organization_while_it_is_kept()
     {
         await using var server = await OddServer.StartAsync();
-        server.Lie = $$"""{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[{{string.Join(',', Enumerable.Range(0, 20).Select(i =>
+        server.Lie =
+            $$"""{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[{{string.Join(',', Enumerable.Range(0, 20).Select(i =>
             $$"""{"name":"t{{i}}","description":"{{new string('d', 150_000)}}","inputSchema":{"type":"object"} }"""))}}]}""";
         var target = new UpstreamTarget(weir.World.AgentId, "wide", server.Url, NodeKey: null);
         var refresh = weir.Services.GetRequiredService<DefinitionRefresh>();
-        await refresh.ProveAsync(target with { ChargedTo = Guid.CreateVersion7(TimeProvider.System.GetUtcNow()) }, () => Task.CompletedTask, CancellationToken.None).ShouldThrowAsync<UpstreamException>();
-        var refusal = await refresh.ProveAsync(target with { ChargedTo = weir.World.OrganizationId }, () => Task.CompletedTask, CancellationToken.None).ShouldThrowAsync<UpstreamException>();
+        await refresh.ProveAsync(target with { ChargedTo = Guid.CreateVersion7(TimeProvider.System.GetUtcNow()) }, () => Task.CompletedTask,
+            CancellationToken.None).ShouldThrowAsync<UpstreamException>();
+        var refusal =
+            await refresh.ProveAsync(target with { ChargedTo = weir.World.OrganizationId }, () => Task.CompletedTask,
+                CancellationToken.None).ShouldThrowAsync<UpstreamException>();
         refusal.Failure.ShouldBe(UpstreamFailure.OverBudget);
         Budget.Peak.ShouldBeLessThanOrEqualTo(Most);
         await NothingIsHeldAsync();
@@ -112,7 +122,9 @@ public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
         {
             if (Interlocked.Increment(ref opened) == 1)
             {
-                await response.WriteAsync($$"""data: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"{{new string('x', 9 * 1024 * 1024)}}"} }""" + "\n\n");
+                await response.WriteAsync(
+                    $$"""data: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"{{new string(
+                        'x', 9 * 1024 * 1024)}}"} }""" + "\n\n");
             }
             else
             {
@@ -137,13 +149,17 @@ public sealed class HeldBytesTests(NarrowWeir weir) : IClassFixture<NarrowWeir>
     public async Task F05_find_tools_says_how_many_tools_it_has_no_room_for()
     {
         await using var server = await OddServer.StartAsync();
-        server.Lie = $$"""{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[{{string.Join(',', Enumerable.Range(0, 9).Select(i =>
+        server.Lie =
+            $$"""{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[{{string.Join(',', Enumerable.Range(0, 9).Select(i =>
             $$"""{"name":"draw{{i}}","description":"Draws. {{new string('d', 200_000)}}","inputSchema":{"type":"object"} }"""))}}]}""";
         var wide = await World.CreateAsync(weir.Database);
         await wide.GrantAsync(await wide.AddRemoteAsync("wide", server.Url), All);
         var raw = new RawClient(weir.Client(wide.AgentKey), "/mcp?tools=search");
         var found = default(RawAnswer)!;
-        await Until.AsyncTrue(async () => (found = await raw.CallAsync("find_tools", """{"query":"draws","limit":20}""")).Body.Contains("draw1", StringComparison.Ordinal), "the tools are found");
+        await Until.AsyncTrue(
+            async () =>
+                (found = await raw.CallAsync("find_tools", """{"query":"draws","limit":20}""")).Body.Contains(
+                    "draw1", StringComparison.Ordinal), "the tools are found");
 
         found.Body.Length.ShouldBeLessThan(3 * 1024 * 1024);
         var content = found.Json.GetProperty("result").GetProperty("structuredContent");
@@ -179,7 +195,8 @@ public sealed class WideListTests(RunningWeir weir) : IClassFixture<RunningWeir>
     public async Task F05_a_page_of_a_list_ends_by_its_bytes_and_the_next_goes_on()
     {
         await using var server = await OddServer.StartAsync();
-        server.Lie = $$"""{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[{{string.Join(',', Enumerable.Range(0, 20).Select(i =>
+        server.Lie =
+            $$"""{"resultType":"complete","ttlMs":0,"cacheScope":"private","tools":[{{string.Join(',', Enumerable.Range(0, 20).Select(i =>
             $$"""{"name":"t{{i}}","description":"{{new string('d', 240_000)}}","inputSchema":{"type":"object"} }"""))}}]}""";
         var name = "wide";
         // An organization of its own, whose list of all servers is looked at by no other test.
@@ -187,7 +204,8 @@ public sealed class WideListTests(RunningWeir weir) : IClassFixture<RunningWeir>
         await wide.GrantAsync(await wide.AddRemoteAsync(name, server.Url), """{"tools": {"*": {}}}""");
         var raw = new RawClient(weir.Client(wide.AgentKey), "/mcp/wide");
         var pages = new List<int>();
-        await Until.AsyncTrue(async () => (await raw.ModernAsync("tools/list")).Body.Contains("\"t0\"", StringComparison.Ordinal), "the list");
+        await Until.AsyncTrue(
+            async () => (await raw.ModernAsync("tools/list")).Body.Contains("\"t0\"", StringComparison.Ordinal), "the list");
         var cursor = "";
         do
         {

@@ -25,7 +25,8 @@ public sealed class InputRequiredTests(RunningWeir weir) : IClassFixture<Running
     public async ValueTask InitializeAsync()
     {
         _server = await OddServer.StartAsync();
-        (_name, _instance) = await weir.AddReadyAsync(_server.Url, """{"tools": {"book": {"args": {"room": {"type": "string", "equals": "red"}}}}}""");
+        (_name, _instance) =
+            await weir.AddReadyAsync(_server.Url, """{"tools": {"book": {"args": {"room": {"type": "string", "equals": "red"}}}}}""");
     }
 
     public async ValueTask DisposeAsync() => await _server.DisposeAsync();
@@ -49,7 +50,8 @@ public sealed class InputRequiredTests(RunningWeir weir) : IClassFixture<Running
         _server.LastBody.ShouldContain(Responses);
         _server.LastBody.ShouldContain(State);
 
-        await Until.AsyncTrue(async () => (await RowsAsync()).Count(r => r is { Phase: "completed", Outcome: "ok" }) == 2, "both calls have their outcome");
+        await Until.AsyncTrue(
+            async () => (await RowsAsync()).Count(r => r is { Phase: "completed", Outcome: "ok" }) == 2, "both calls have their outcome");
         (await RowsAsync()).Count(r => r.Phase == "requested").ShouldBe(2);
     }
 
@@ -68,7 +70,9 @@ public sealed class InputRequiredTests(RunningWeir weir) : IClassFixture<Running
     {
         var raw = new RawClient(weir.Client(weir.World.AgentKey));
         var session = await raw.InitializeAsync();
-        var answer = await raw.PostAsync($$$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{{_name}}}__book","arguments":{"room":"red"} } }""", [session]);
+        var answer = await raw.PostAsync(
+            $$$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{{_name}}}__book","arguments":{"room":"red"} } }""",
+            [session]);
         answer.ErrorCode.ShouldBe(1013, answer.Body);
         answer.ErrorMessage.ShouldContain(_name);
         answer.Body.ShouldNotContain("inputRequests");
@@ -76,7 +80,8 @@ public sealed class InputRequiredTests(RunningWeir weir) : IClassFixture<Running
 
     private Task<RawAnswer> BookAsync(string room, string? more = null) => new RawClient(weir.Client(weir.World.AgentKey)).PostAsync(
         $$"""
-        {"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{_name}}__book","arguments":{"room":{{JsonSerializer.Serialize(room)}} },{{(more is null ? "" : more + ",")}}
+        {"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{_name}}__book","arguments":{"room":{{JsonSerializer.Serialize(
+            room)}} },{{(more is null ? "" : more + ",")}}
         "_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"raw","version":"1"},"io.modelcontextprotocol/clientCapabilities":{"elicitation":{} } } } }
         """,
         RawClient.ModernHeaders("tools/call", $"{_name}__book"));

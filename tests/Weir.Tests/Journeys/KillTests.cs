@@ -9,7 +9,8 @@ public sealed class KillTests(RunningUp up) : IClassFixture<RunningUp>
     public async Task After_a_kill_every_admitted_call_has_its_row_and_no_child_is_left_over()
     {
         // Calls that run when the kill comes: the server works on them for longer than the test waits.
-        var steps = new object[] { new { call = "everything__trigger-long-running-operation", arguments = new { duration = 60, steps = 2 } } };
+        var steps =
+            new object[] { new { call = "everything__trigger-long-running-operation", arguments = new { duration = 60, steps = 2 } } };
         var calls = Enumerable.Range(0, 4).Select(_ => up.ClientAsync("legacy.mjs", steps)).ToArray();
         await Until.AsyncTrue(async () => (await up.LogAsync()).Count(r => r.Phase == "requested") == 4, "four admitted calls");
         Processes().Count.ShouldBeGreaterThanOrEqualTo(4, "the node, PostgreSQL and the servers");
@@ -27,7 +28,8 @@ public sealed class KillTests(RunningUp up) : IClassFixture<RunningUp>
         rows.Count(r => r.Phase == "requested").ShouldBe(4);
         rows.ShouldNotContain(r => r.Phase == "completed" && r.Kind == "tool_execution", "a call without an outcome shows as exactly that");
 
-        var after = await up.ClientAsync("legacy.mjs", new object[] { new { call = "everything__echo", arguments = new { message = "again" } } });
+        var after =
+            await up.ClientAsync("legacy.mjs", new object[] { new { call = "everything__echo", arguments = new { message = "again" } } });
         DemoTests.Text(after[1]).ShouldBe("Echo: again");
     }
 

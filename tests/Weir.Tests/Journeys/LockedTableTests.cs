@@ -7,10 +7,13 @@ namespace Weir.Tests.Journeys;
 /// <summary>A replica whose statements are ended after five seconds: a call is decided twice in that time, with others and alone.</summary>
 public sealed class HastyWeir(TestCluster cluster) : RunningWeir(cluster)
 {
-    private protected override WeirConfig Configure(WeirConfig config) => config with { Database = config.Database with { CommandTimeoutSeconds = 5 } };
+    private protected override WeirConfig Configure(WeirConfig config) =>
+        config with { Database = config.Database with { CommandTimeoutSeconds = 5 } };
 }
 
-/// <summary>While somebody holds a table (a migration, a maintenance command), what waits for it is told that it may be tried again.</summary>
+/// <summary>
+/// While somebody holds a table (a migration, a maintenance command), what waits for it is told that it may be tried again.
+/// </summary>
 public sealed class LockedTableTests(HastyWeir weir) : IClassFixture<HastyWeir>
 {
     [Theory]
@@ -20,7 +23,8 @@ public sealed class LockedTableTests(HastyWeir weir) : IClassFixture<HastyWeir>
     [InlineData("public.mcp_server_tools", true)]
     [InlineData("weir.grant_usage", true)]
     [InlineData("public.mcp_interaction_logs", false)]
-    public async Task A_call_and_a_list_that_wait_for_a_locked_table_are_unavailable_and_retryable_and_nothing_is_forwarded(string table, bool isRecorded)
+    public async Task A_call_and_a_list_that_wait_for_a_locked_table_are_unavailable_and_retryable_and_nothing_is_forwarded(
+    string table, bool isRecorded)
     {
         await using var server = await OddServer.StartAsync();
         var (name, _) = await weir.AddReadyAsync(server.Url, """{"tools": {"echo": {}}, "limits": {"per_minute": 1000}}""");
@@ -41,7 +45,8 @@ public sealed class LockedTableTests(HastyWeir weir) : IClassFixture<HastyWeir>
         (await UndecidedAsync() - before).ShouldBeInRange(isRecorded ? 1 : 0, 1);
     }
 
-    private async Task<int> UndecidedAsync() => (await weir.LogAsync()).Count(r => r.Phase == "denied" && r.Item == "echo" && r.Reason == "undecided");
+    private async Task<int> UndecidedAsync() =>
+        (await weir.LogAsync()).Count(r => r.Phase == "denied" && r.Item == "echo" && r.Reason == "undecided");
 
     private static void ShouldBeRetryable(RawAnswer answer, bool orAnswered = false)
     {

@@ -30,7 +30,8 @@ public sealed class LostNodesTests(TestCluster cluster) : IAsyncLifetime
     {
         (await StateAsync()).ShouldBe("running");
         var call = _agent.CallAsync("victim__hang");
-        await Until.AsyncTrue(async () => (await _weir.LogAsync()).Any(r => r is { Phase: "requested", Item: "hang" }), "the call is admitted");
+        await Until.AsyncTrue(
+            async () => (await _weir.LogAsync()).Any(r => r is { Phase: "requested", Item: "hang" }), "the call is admitted");
         // And has reached the server, which answers others meanwhile.
         (await _agent.CallAsync("victim__echo", """{"message": "there"}""")).Body.ShouldContain("there");
 
@@ -44,7 +45,10 @@ public sealed class LostNodesTests(TestCluster cluster) : IAsyncLifetime
         await using var again = await NodeHost.StartAsync(["--weir-url", _weir.Url.ToString()], data: _weir.Node.Data, withFixture: false);
         again.NodeId.ShouldBe(_weir.Node.NodeId);
         await Until.AsyncTrue(async () => await StateAsync() == "running", "it is back");
-        await Until.AsyncTrue(async () => (await _agent.CallAsync("victim__echo", """{"message": "there"}""")).Body.Contains("there", StringComparison.Ordinal), "it is called again");
+        await Until.AsyncTrue(
+            async () =>
+                (await _agent.CallAsync("victim__echo", """{"message": "there"}""")).Body.Contains("there", StringComparison.Ordinal),
+                "it is called again");
     }
 
     [Fact]
@@ -54,7 +58,8 @@ public sealed class LostNodesTests(TestCluster cluster) : IAsyncLifetime
         await _weir.Node.KillAsync();
         await SilentAsync(TimeSpan.FromSeconds(5));
         await Until.AsyncTrue(async () => await _weir.Database.Superuser.ScalarAsync<bool>(
-            "select heartbeat_at < clock_timestamp() - interval '9 seconds' from weir.dtma_nodes where name = 'stdio'", [], Cancelled), "two rounds have passed");
+            "select heartbeat_at < clock_timestamp() - interval '9 seconds' from weir.dtma_nodes where name = 'stdio'", [], Cancelled),
+            "two rounds have passed");
         (await StateAsync()).ShouldBe("running");
 
         await SilentAsync(NodeDirectory.Stale);
@@ -69,7 +74,8 @@ public sealed class LostNodesTests(TestCluster cluster) : IAsyncLifetime
         "select concat_ws(' ', status, last_error_code) from public.mcp_server_instances where instance_name = 'victim'", [], Cancelled);
 
     private Task<long> EventsAsync() => _weir.Database.Superuser.ScalarAsync<long>(
-        "select count(*) from public.mcp_interaction_logs where organization_id = $1 and kind = 'lifecycle' and item = 'degraded'", [Sql.Uuid(_weir.World.OrganizationId)], Cancelled);
+        "select count(*) from public.mcp_interaction_logs where organization_id = $1 and kind = 'lifecycle' and item = 'degraded'",
+        [Sql.Uuid(_weir.World.OrganizationId)], Cancelled);
 }
 
 /// <summary>What a remote server's state says when nobody listens at its address any more.</summary>
@@ -99,7 +105,8 @@ public sealed class LostRemoteTests(RunningWeir weir) : IClassFixture<RunningWei
         gate.Open();
         // As when the lease of the look that failed has ended.
         await weir.Database.Superuser.ExecuteAsync(
-            "update public.mcp_server_instances set refresh_lease_until = null, refresh_at = clock_timestamp() where id = $1", [Sql.Uuid(id)], Cancelled);
+            "update public.mcp_server_instances set refresh_lease_until = null, refresh_at = clock_timestamp() where id = $1",
+            [Sql.Uuid(id)], Cancelled);
         await Until.AsyncTrue(async () => await StateAsync(id) == "running", "it answers again");
     }
 

@@ -7,8 +7,8 @@ using Weir.Tests.Infrastructure;
 namespace Weir.Tests.Journeys;
 
 /// <summary>
-/// With supabase-js alone, where nobody may sign up: a colleague is invited, follows the link and joins, joins a second organization, forgets
-/// the password, and comes back by the operator's recovery.
+/// With supabase-js alone, where nobody may sign up: a colleague is invited, follows the link and joins, joins a second organization,
+/// forgets the password, and comes back by the operator's recovery.
 /// </summary>
 public sealed class PeopleTests(RunningWeir weir) : IClassFixture<RunningWeir>
 {
@@ -23,13 +23,24 @@ public sealed class PeopleTests(RunningWeir weir) : IClassFixture<RunningWeir>
         await weir.Database.Owner.ExecuteAsync("select weir.add_platform_admin($1)", [Sql.Uuid(operatorId)], Cancelled);
         await weir.Database.Owner.ExecuteAsync("select weir.set_setting('public_url', '\"https://weir.example\"')", [], Cancelled);
         var (elsewhereId, elsewhereEmail) = await CreateAsync();
-        var other = (await weir.Database.Users.CallAsync(elsewhereId, "select public.create_organization('Other')", [], Cancelled)).GetProperty("id").GetGuid();
-        var ownerEmail = await weir.Database.Superuser.ScalarAsync<string>("select email from auth.users where id = $1", [Sql.Uuid(weir.World.OwnerId)], Cancelled);
+        var other =
+            (await weir.Database.Users.CallAsync(elsewhereId, "select public.create_organization('Other')", [], Cancelled)).GetProperty(
+                "id").GetGuid();
+        var ownerEmail = await weir.Database.Superuser.ScalarAsync<string>(
+            "select email from auth.users where id = $1", [Sql.Uuid(weir.World.OwnerId)], Cancelled);
         var given = JsonSerializer.Serialize(
-            new { @operator = operatorEmail, owner = ownerEmail, elsewhere = elsewhereEmail, organization = weir.World.OrganizationId, other });
+            new
+            {
+                @operator = operatorEmail,
+                owner = ownerEmail,
+                elsewhere = elsewhereEmail,
+                organization = weir.World.OrganizationId,
+                other,
+            });
 
         var seen = await NodeScript.RunAsync(
-            "people.mjs", [weir.Url.ToString(), weir.Services.GetRequiredService<PersonTokens>().IssueAnonKey(), Password, given], node22: true);
+            "people.mjs", [weir.Url.ToString(), weir.Services.GetRequiredService<PersonTokens>().IssueAnonKey(), Password, given],
+            node22: true);
 
         seen.GetProperty("link").GetString()!.ShouldStartWith("https://weir.example/#invitation=");
         Auth(seen, "wrongType").ShouldBe("403 otp_expired");
@@ -41,7 +52,8 @@ public sealed class PeopleTests(RunningWeir weir) : IClassFixture<RunningWeir>
         Auth(seen, "otherAttribute").ShouldBe("400 validation_failed");
         Auth(seen, "password").ShouldBe("colleague@example.test");
         Auth(seen, "signIn").ShouldBe("colleague@example.test");
-        Data(seen, "members").ToString().ShouldBe("""[{"display_name":"The colleague","email":"colleague@example.test","email_confirmed":false,"role":"member"}]""");
+        Data(seen, "members").ToString()
+            .ShouldBe("""[{"display_name":"The colleague","email":"colleague@example.test","email_confirmed":false,"role":"member"}]""");
         Data(seen, "membersOfColleague").GetArrayLength().ShouldBe(0);
 
         Auth(seen, "secondLink").ShouldBe("422 user_already_exists");
@@ -66,17 +78,21 @@ public sealed class PeopleTests(RunningWeir weir) : IClassFixture<RunningWeir>
     private async Task<(Guid Id, string Email)> CreateAsync()
     {
         var id = await World.CreateUserAsync(weir.Database);
-        return (id, (await weir.Database.Superuser.ScalarAsync<string>("select email from auth.users where id = $1", [Sql.Uuid(id)], Cancelled))!);
+        return (id,
+            (await weir.Database.Superuser.ScalarAsync<string>("select email from auth.users where id = $1", [Sql.Uuid(id)], Cancelled))!);
     }
 
-    private static JsonElement Data(JsonElement seen, string step) => seen.GetProperty(step).GetProperty("data") is { ValueKind: not JsonValueKind.Null } data
+    private static JsonElement Data(
+        JsonElement seen, string step) => seen.GetProperty(step).GetProperty("data") is { ValueKind: not JsonValueKind.Null } data
         ? data : throw new InvalidOperationException(seen.GetProperty(step).ToString());
 
     private static string Error(JsonElement seen, string step) =>
-        $"{seen.GetProperty(step).GetProperty("status").GetInt32()} {seen.GetProperty(step).GetProperty("error").GetProperty("code").GetString()}";
+        $"{seen.GetProperty(step).GetProperty("status").GetInt32()} {seen.GetProperty(step).GetProperty("error").GetProperty("code")
+            .GetString()}";
 
     /// <summary>Who is signed in, or the refusal.</summary>
-    private static string? Auth(JsonElement seen, string step) => seen.GetProperty(step).GetProperty("error") is { ValueKind: JsonValueKind.Object } error
+    private static string? Auth(
+        JsonElement seen, string step) => seen.GetProperty(step).GetProperty("error") is { ValueKind: JsonValueKind.Object } error
         ? $"{error.GetProperty("status").GetInt32()} {error.GetProperty("code").GetString()}"
         : seen.GetProperty(step).GetProperty("user").GetString();
 }

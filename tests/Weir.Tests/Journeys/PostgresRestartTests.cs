@@ -14,7 +14,9 @@ namespace Weir.Tests.Journeys;
 /// <summary>A cluster of these tests' own, which they restart.</summary>
 public sealed class RestartedCluster : TestCluster;
 
-/// <summary>PostgreSQL restarts under two replicas: the sessions that they keep are dead, and nobody's request is the one that finds it out.</summary>
+/// <summary>
+/// PostgreSQL restarts under two replicas: the sessions that they keep are dead, and nobody's request is the one that finds it out.
+/// </summary>
 public sealed class PostgresRestartTests(RestartedCluster cluster) : IClassFixture<RestartedCluster>, IAsyncLifetime
 {
     private static readonly string[] Kinds = ["read", "rpc", "mcp", "chat", "key"];
@@ -31,7 +33,11 @@ public sealed class PostgresRestartTests(RestartedCluster cluster) : IClassFixtu
         await _weir.InitializeAsync();
         _second = WeirHost.Build(_weir.Services.GetRequiredService<WeirConfig>());
         await _second.StartAsync();
-        _replicas = [_weir.Url, new Uri(_second.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single())];
+        _replicas =
+            [
+                _weir.Url,
+                new Uri(_second.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()),
+            ];
     }
 
     public async ValueTask DisposeAsync()
@@ -58,7 +64,8 @@ public sealed class PostgresRestartTests(RestartedCluster cluster) : IClassFixtu
 
             foreach (var replica in _replicas)
             {
-                (await AskAsync(replica, kind)).ShouldBe(HttpStatusCode.OK, $"{kind} after {signal}, at replica {Array.IndexOf(_replicas, replica)}");
+                (await AskAsync(replica, kind)).ShouldBe(
+                    HttpStatusCode.OK, $"{kind} after {signal}, at replica {Array.IndexOf(_replicas, replica)}");
             }
         }
     }
@@ -75,9 +82,11 @@ public sealed class PostgresRestartTests(RestartedCluster cluster) : IClassFixtu
                 var channel = new { workspace_id = _weir.World.WorkspaceId, name = $"channel {Interlocked.Increment(ref _names)}" };
                 return (await person.PostAsJsonAsync("/rest/v1/rpc/create_channel", channel, Cancelled)).StatusCode;
             case "chat":
-                return (await _weir.PostAsync(new { agentId = _weir.World.AgentId, message = "hello", channelId = _weir.World.ChannelId }, _weir.OwnerToken, replica)).Status;
+                return (await _weir.PostAsync(new { agentId = _weir.World.AgentId, message = "hello", channelId = _weir.World.ChannelId },
+                    _weir.OwnerToken, replica)).Status;
             default:
-                return (await new RawClient(person, kind == "key" ? "/mcp" : $"/mcp/agents/{_weir.World.AgentId}").ModernAsync("tools/list")).Status;
+                return (await new RawClient(person, kind == "key" ? "/mcp" : $"/mcp/agents/{_weir.World.AgentId}").ModernAsync(
+                    "tools/list")).Status;
         }
     }
 }

@@ -10,8 +10,8 @@ using Weir.Tests.Infrastructure;
 namespace Weir.Tests.Journeys;
 
 /// <summary>
-/// What a caller without a valid identity sends raises nothing in PostgreSQL, whose log is several lines for each error. Errors are counted as
-/// the database counts them: each is a transaction that was rolled back.
+/// What a caller without a valid identity sends raises nothing in PostgreSQL, whose log is several lines for each error. Errors are counted
+/// as the database counts them: each is a transaction that was rolled back.
 /// </summary>
 public sealed class QuietDatabaseTests(OpenWeir weir) : IClassFixture<OpenWeir>
 {
@@ -44,17 +44,45 @@ public sealed class QuietDatabaseTests(OpenWeir weir) : IClassFixture<OpenWeir>
 
     private async IAsyncEnumerable<(string What, HttpStatusCode Status)> UnknownCallersAsync(string taken)
     {
-        var node = new { apiUrl = "http://127.0.0.1:1", apiKey = new string('k', 40), capabilityVersion = NodeContract.CapabilityVersion, isolation = "user", runtimes = new[] { "process" } };
+        var node = new
+        {
+            apiUrl = "http://127.0.0.1:1",
+            apiKey = new string('k', 40),
+            capabilityVersion = NodeContract.CapabilityVersion,
+            isolation = "user",
+            runtimes = new[] { "process" },
+        };
         var token = NodeKeys.Token(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), NodeKeys.NewSecret());
-        yield return ("register", await PostAsync("/nodes/v1/register", new { token, node.apiUrl, node.apiKey, node.capabilityVersion, node.isolation, node.runtimes }));
-        var status = new { node.capabilityVersion, version = "1", node.isolation, node.runtimes, servers = 0, children = 0, uptimeSeconds = 1 };
-        yield return ("heartbeat", await PostAsync("/nodes/v1/heartbeat", new { node.apiUrl, status, servers = Array.Empty<object>() }, NodeKeys.NewSecret()));
+        yield return (
+            "register",
+            await PostAsync(
+                "/nodes/v1/register", new { token, node.apiUrl, node.apiKey, node.capabilityVersion, node.isolation, node.runtimes }));
+        var status = new
+        {
+            node.capabilityVersion,
+            version = "1",
+            node.isolation,
+            node.runtimes,
+            servers = 0,
+            children = 0,
+            uptimeSeconds = 1,
+        };
+        yield return ("heartbeat",
+            await PostAsync("/nodes/v1/heartbeat", new { node.apiUrl, status, servers = Array.Empty<object>() }, NodeKeys.NewSecret()));
 
         var key = AgentKey.Create().Text;
         foreach (var path in new[] { "/mcp", "/mcp?tools=search", "/mcp/files" })
         {
             var raw = new RawClient(weir.Client(key), path);
-            foreach (var method in new[] { "tools/list", "prompts/list", "resources/list", "resources/templates/list", "server/discover", "subscriptions/listen" })
+            foreach (var method in new[]
+            {
+                "tools/list",
+                "prompts/list",
+                "resources/list",
+                "resources/templates/list",
+                "server/discover",
+                "subscriptions/listen",
+            })
             {
                 yield return ($"{path} {method}", (await raw.ModernAsync(method)).Status);
             }
@@ -62,18 +90,30 @@ public sealed class QuietDatabaseTests(OpenWeir weir) : IClassFixture<OpenWeir>
             yield return ($"{path} call", (await raw.CallAsync("files__read")).Status);
             yield return ($"{path} find", (await raw.CallAsync("find_tools", """{"query":"read"}""")).Status);
             yield return ($"{path} initialize", (await raw.PostAsync(
-                """{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"raw","version":"1"}}}""")).Status);
+                """{"jsonrpc":"2."""
+                    + """0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"nam"""
+                    + """e":"raw","version":"1"}}}""")).Status);
             yield return ($"{path} get", (await raw.SendAsync(HttpMethod.Get, content: null)).Status);
         }
 
-        foreach (var path in new[] { "agents?select=id", "agents?id=eq.x", "organizations?select=*", "mcp_server_catalog", "nothing", "rpc/read_audit?organization_id=x", "rpc/nothing" })
+        foreach (var path in new[]
+        {
+            "agents?select=id",
+            "agents?id=eq.x",
+            "organizations?select=*",
+            "mcp_server_catalog",
+            "nothing",
+            "rpc/read_audit?organization_id=x",
+            "rpc/nothing",
+        })
         {
             yield return ($"GET {path}", await GetAsync("/rest/v1/" + path, bearer: null));
         }
 
         yield return ("rpc", await PostAsync("/rest/v1/rpc/create_organization", new { name = "x" }));
         var organizationKey = OrganizationKey.Create().Text;
-        yield return ("read_audit", await PostAsync("/rest/v1/rpc/read_audit", new { organization_id = "not a uuid", limit = "many" }, organizationKey));
+        yield return ("read_audit",
+            await PostAsync("/rest/v1/rpc/read_audit", new { organization_id = "not a uuid", limit = "many" }, organizationKey));
         yield return ("read_usage", await PostAsync("/rest/v1/rpc/read_usage", new { since = "never" }, organizationKey));
 
         foreach (var filter in new[] { """{"filter":{"a":"\u0000"}}""", """{"filter":{"a":"\ud800"}}""", """{"filter":{"\u0000":1}}""" })

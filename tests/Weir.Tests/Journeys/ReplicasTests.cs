@@ -29,7 +29,8 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
         await _second.StartAsync();
         _one = new RawClient(weir.Client(weir.World.AgentKey));
         var client = weir.Client(weir.World.AgentKey);
-        client.BaseAddress = new Uri(_second.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        client.BaseAddress =
+            new Uri(_second.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
         _two = new RawClient(client);
     }
 
@@ -73,7 +74,10 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
         await weir.World.RevokeAsync(id);
         Volatile.Write(ref revoked, true);
         var before = _server.Calls;
-        await Until.AsyncTrue(async () => (await weir.LogAsync()).Count(r => r.Phase == "denied" && r.Item is "echo") > 20 || (await weir.LogAsync()).Count(r => r.Phase == "denied" && r.Item == $"{name}__echo") > 20, "denied calls");
+        await Until.AsyncTrue(
+            async () =>
+                (await weir.LogAsync()).Count(r => r.Phase == "denied" && r.Item is "echo") > 20
+                    || (await weir.LogAsync()).Count(r => r.Phase == "denied" && r.Item == $"{name}__echo") > 20, "denied calls");
         await stop.CancelAsync();
         await Task.WhenAll(hammers);
         admittedAfter.ShouldBe(0);
@@ -88,18 +92,21 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
         await world.GrantAsync(await world.AddRemoteAsync("bounded", _server.Url), """{"tools": {"echo": {}, "hang": {}}}""");
         var (one, two) = (new RawClient(weir.Client(world.AgentKey)), new RawClient(weir.Client(world.AgentKey)));
         two.Http.BaseAddress = _two.Http.BaseAddress;
-        await Until.AsyncTrue(async () => (await one.ModernAsync("tools/list")).Body.Contains("bounded__hang", StringComparison.Ordinal), "the catalog");
+        await Until.AsyncTrue(
+            async () => (await one.ModernAsync("tools/list")).Body.Contains("bounded__hang", StringComparison.Ordinal), "the catalog");
         await SetMaxConnectionsAsync(world.OrganizationId, 1);
         using var leave = new CancellationTokenSource();
         var hanging = one.CallAsync("bounded__hang", ct: leave.Token);
         await Until.True(() => _server.Calls == 1, "a call hangs");
 
-        await Until.AsyncTrue(async () => (await one.CallAsync("bounded__echo")).Body.Contains("\"WR008\"", StringComparison.Ordinal), "the replica heard of the limit");
+        await Until.AsyncTrue(async () => (await one.CallAsync("bounded__echo")).Body.Contains("\"WR008\"", StringComparison.Ordinal),
+            "the replica heard of the limit");
         (await two.CallAsync("bounded__echo")).Body.ShouldContain("\"ok\"");
 
         // Raised, it is so without a restart.
         await SetMaxConnectionsAsync(world.OrganizationId, 200);
-        await Until.AsyncTrue(async () => (await one.CallAsync("bounded__echo")).Body.Contains("\"ok\"", StringComparison.Ordinal), "the new limit");
+        await Until.AsyncTrue(
+            async () => (await one.CallAsync("bounded__echo")).Body.Contains("\"ok\"", StringComparison.Ordinal), "the new limit");
         await leave.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(hanging);
     }
@@ -113,17 +120,20 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
         await stopping.StartAsync(TestContext.Current.CancellationToken);
         using var client = weir.Client(weir.World.AgentKey);
         using var other = weir.Client(weir.World.AgentKey);
-        (holder ? client : other).BaseAddress = new Uri(stopping.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        (holder ? client : other).BaseAddress =
+            new Uri(stopping.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
         // Opened at one, listened to through the other.
         var session = await new RawClient(client).InitializeAsync();
         using var request = new HttpRequestMessage(HttpMethod.Get, "/mcp");
         request.Headers.TryAddWithoutValidation("Accept", "text/event-stream");
         request.Headers.TryAddWithoutValidation(session.Name, session.Value);
-        using var response = await other.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        using var response =
+            await other.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
         response.Content.Headers.ContentType!.MediaType.ShouldBe("text/event-stream");
 
         // Less than a stop waits for what does not end by itself.
-        await stopping.StopAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(8), TimeProvider.System, TestContext.Current.CancellationToken);
+        await stopping.StopAsync(TestContext.Current.CancellationToken)
+            .WaitAsync(TimeSpan.FromSeconds(8), TimeProvider.System, TestContext.Current.CancellationToken);
 
         (await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).ShouldEndWith("\n\nretry: 1000\n\n");
     }
@@ -136,7 +146,8 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
         await using var stopping = WeirHost.Build(weir.Services.GetRequiredService<WeirConfig>());
         await stopping.StartAsync(TestContext.Current.CancellationToken);
         using var client = weir.Client(weir.World.AgentKey);
-        client.BaseAddress = new Uri(stopping.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        client.BaseAddress =
+            new Uri(stopping.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
         (await new RawClient(client).CallAsync($"{name}__echo")).Body.ShouldContain("\"said\"");
         var session = server.Http.Requests.Last(r => r.Name == "echo").Session!;
         server.Sessions.ShouldContain(session);
@@ -156,12 +167,14 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
         var stopping = WeirHost.Build(config with { Mcp = config.Mcp with { CallTimeoutSeconds = 120 } });
         await stopping.StartAsync(TestContext.Current.CancellationToken);
         using var client = weir.Client(weir.World.AgentKey);
-        client.BaseAddress = new Uri(stopping.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        client.BaseAddress =
+            new Uri(stopping.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
         var raw = new RawClient(client);
         var before = _server.Calls;
         var call = isModern
             ? raw.CallAsync($"{name}__hang")
-            : raw.PostAsync($$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{name}}__hang","arguments":{} } }""", [await raw.InitializeAsync()]);
+            : raw.PostAsync($$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{name}}__hang","arguments":{} } }""",
+                [await raw.InitializeAsync()]);
         await Until.True(() => _server.Calls > before, "the call hangs at its server");
 
         await stopping.StopAsync(TestContext.Current.CancellationToken);
@@ -169,9 +182,11 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
 
         var answer = await call;
         answer.ErrorCode.ShouldBe(1012, answer.Body);
-        answer.ErrorMessage.ShouldBe($"The server '{name}' did not answer before this replica of Weir stopped. It may still have done what was asked.");
+        answer.ErrorMessage.ShouldBe(
+            $"The server '{name}' did not answer before this replica of Weir stopped. It may still have done what was asked.");
         answer.Json.GetProperty("error").GetProperty("data").GetProperty("retryable").GetBoolean().ShouldBeFalse();
-        (await weir.LogAsync()).Where(r => r.Instance == name && r is { Item: "hang", Phase: "completed" }).Select(r => r.Outcome).ShouldBe(["timeout"]);
+        (await weir.LogAsync()).Where(r => r.Instance == name && r is { Item: "hang", Phase: "completed" }).Select(r => r.Outcome)
+            .ShouldBe(["timeout"]);
     }
 
     [Theory]
@@ -244,7 +259,8 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
     [Fact]
     public async Task A_legacy_session_hears_that_its_list_changed_and_not_of_what_is_not_its_own()
     {
-        var colleague = await weir.World.CreateAgentAsync("colleague-" + Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N")[20..]);
+        var colleague =
+            await weir.World.CreateAgentAsync("colleague-" + Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N")[20..]);
         var other = await World.CreateAsync(weir.Database);
         using var own = await ListChangeStream.OpenAsync(weir.Client(weir.World.AgentKey));
         using var colleagues = await ListChangeStream.OpenAsync(weir.Client(colleague.Key));
@@ -278,7 +294,8 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
             request.Headers.TryAddWithoutValidation("Accept", "text/event-stream");
             request.Headers.TryAddWithoutValidation(session.Name, session.Value);
             open.Add(await raw.Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead));
-            last = open[^1].Content.Headers.ContentType!.MediaType == "text/event-stream" ? HttpStatusCode.OK : HttpStatusCode.TooManyRequests;
+            last =
+                open[^1].Content.Headers.ContentType!.MediaType == "text/event-stream" ? HttpStatusCode.OK : HttpStatusCode.TooManyRequests;
         }
         while (last == HttpStatusCode.OK && open.Count < 40);
         open.Count.ShouldBe(17);
@@ -300,10 +317,12 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
         var stranger = new RawClient(weir.Client(tokens.Issue(strangerId, "stranger@example.test")), path);
         (await stranger.ModernAsync("tools/list")).Status.ShouldNotBe(HttpStatusCode.OK);
         (await stranger.CallAsync($"{name}__echo")).Body.ShouldNotContain("\"ok\"");
-        (await new RawClient(weir.Client(weir.World.AgentKey), path).ModernAsync("tools/list")).Status.ShouldBe(HttpStatusCode.Unauthorized);
+        (await new RawClient(weir.Client(weir.World.AgentKey), path).ModernAsync("tools/list")).Status.ShouldBe(
+            HttpStatusCode.Unauthorized);
     }
     private Task SetMaxConnectionsAsync(Guid organization, int most) => weir.Database.Superuser.ExecuteAsync(
-        "update public.organizations set max_concurrent_connections = $2 where id = $1", [Sql.Uuid(organization), Sql.Integer(most)], CancellationToken.None);
+        "update public.organizations set max_concurrent_connections = $2 where id = $1", [Sql.Uuid(organization), Sql.Integer(most)],
+        CancellationToken.None);
 
     /// <summary>One tool call that wants progress; returns when its answer has begun.</summary>
     /// <param name="session">Without a name the call is modern.</param>
@@ -311,7 +330,9 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
     {
         var (isModern, tool) = (session.Name is null, name + "__go");
         var meta = isModern
-            ? """ "io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"raw","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}, """
+            ? """ "io.modelcontextprotocol/"""
+            + """protocolVersion":"2026-07-28","io.modelcontextprotocol/"""
+            + """clientInfo":{"name":"raw","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}, """
             : "";
         using var request = new HttpRequestMessage(HttpMethod.Post, "/mcp")
         {
@@ -335,9 +356,11 @@ public sealed class ReplicasTests(RunningWeir weir) : IClassFixture<RunningWeir>
     }
 
     private static async Task HangAsync(ScriptedCall call) =>
-        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, call.Aborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, call.Aborted)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     private static JsonElement LastEvent(string stream) => JsonElement.Parse(stream.TrimEnd().Split("data: ")[^1]);
 
-    private static Uri AddressOf(WebApplication app) => new(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+    private static Uri AddressOf(WebApplication app) =>
+        new(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
 }

@@ -17,8 +17,8 @@ using Weir.Tests.Infrastructure;
 namespace Weir.Tests.Journeys;
 
 /// <summary>
-/// A backup under load, older than two deployments of what a real node runs; the database lost; restored to another one. Then an agent calls,
-/// and an admin stops and deploys, as before.
+/// A backup under load, older than two deployments of what a real node runs; the database lost; restored to another one. Then an agent
+/// calls, and an admin stops and deploys, as before.
 /// </summary>
 public sealed class RestoreTests(TestCluster cluster) : IAsyncLifetime
 {
@@ -46,7 +46,8 @@ public sealed class RestoreTests(TestCluster cluster) : IAsyncLifetime
             {"slug":"fixture","display_name":"Fixture","transport":"stdio","runtime":"process","package":"weir-fixture","version":"1.0.0","bin":"weir-fixture",
              "args":["${config.vice}"],"env":{"VICE":"${config.vice}"},"configuration_schema":{"type":"object","properties":{"vice":{"type":"string"}}}}
             """)], Token);
-        _node = await NodeHost.StartAsync(["--weir-url", _url.ToString()], environment: new() { ["WEIR_NODE_TOKEN"] = await NodeTokenAsync() });
+        _node =
+            await NodeHost.StartAsync(["--weir-url", _url.ToString()], environment: new() { ["WEIR_NODE_TOKEN"] = await NodeTokenAsync() });
         _node.NodeId.ShouldNotBeNull(_node.Errors);
     }
 
@@ -103,7 +104,9 @@ public sealed class RestoreTests(TestCluster cluster) : IAsyncLifetime
         Directory.Exists(Path.Combine(_node.Data, "instances", unknown.ToString())).ShouldBeTrue();
         await CallsAsync();
         (await RawAsync().CallAsync("kept__environment")).Body.ShouldContain("\\\"VICE\\\":\\\"none\\\"");
-        (await LookAsync("select string_agg(distinct epoch::text, ' ' order by epoch::text) from public.mcp_interaction_logs where kind = 'tool_execution'")).ShouldBe("1 2");
+        (await LookAsync(
+            "select string_agg(distinct epoch::text, ' ' order by epoch::text) from public.mcp_interaction_logs where kind = "
+                + "'tool_execution'")).ShouldBe("1 2");
         await StopsAndDeploysAsync(kept);
     }
 
@@ -121,10 +124,14 @@ public sealed class RestoreTests(TestCluster cluster) : IAsyncLifetime
         await RestoreAsync(file, fingerprint: null, _otherData);
 
         // It was started with a token, which it tries when its key is refused.
-        await Until.True(() => _node.Errors.Contains("the registration token is unknown, used or expired; issue another one.", StringComparison.Ordinal), "the node says that it is not known");
+        await Until.True(
+            () => _node.Errors.Contains("the registration token is unknown, used or expired; issue another one.", StringComparison.Ordinal),
+            "the node says that it is not known");
         await _node.KillAsync();
         var data = _node.Data;
-        _node = await NodeHost.StartAsync(["--weir-url", _url.ToString()], data: data, environment: new() { ["WEIR_NODE_TOKEN"] = await NodeTokenAsync() });
+        _node =
+            await NodeHost.StartAsync(
+                ["--weir-url", _url.ToString()], data: data, environment: new() { ["WEIR_NODE_TOKEN"] = await NodeTokenAsync() });
 
         _node.NodeId.ShouldBe(id, _node.Errors);
         await Until.AsyncTrue(async () => await GenerationAsync(kept) > known, "it is adopted");
@@ -175,10 +182,13 @@ public sealed class RestoreTests(TestCluster cluster) : IAsyncLifetime
         _made.Add(_name);
         var config = _database.Config with
         {
-            OwnerUrl = _database.Cluster.OwnerUrl(_name), Url = TestCluster.InDatabase(_database.GatewayUrl, _name), EngineUrl = TestCluster.InDatabase(_database.EngineUrl, _name),
+            OwnerUrl = _database.Cluster.OwnerUrl(_name), Url = TestCluster.InDatabase(_database.GatewayUrl, _name),
+            EngineUrl = TestCluster.InDatabase(_database.EngineUrl, _name),
         };
-        var options = new RestoreOptions(Path.Combine(data, "keyring.json"), fingerprint, WithoutKeyring: fingerprint is null, Newer: null, RevokeAgain: false);
-        await new DatabaseRestore(config, MigrationScript.Embedded(), options, _ => { }, _ => { }, TimeProvider.System).RunAsync(file, Token);
+        var options = new RestoreOptions(
+            Path.Combine(data, "keyring.json"), fingerprint, WithoutKeyring: fingerprint is null, Newer: null, RevokeAgain: false);
+        await new DatabaseRestore(config, MigrationScript.Embedded(), options, _ => { }, _ => { }, TimeProvider.System).RunAsync(
+            file, Token);
         _pools = Databases.Open(config);
         await StartWeirAsync(config, data);
     }
@@ -187,13 +197,15 @@ public sealed class RestoreTests(TestCluster cluster) : IAsyncLifetime
     {
         _weir = WeirHost.Build(new WeirConfig
         {
-            DataDirectory = data, Database = config, Http = new HttpConfig { Listen = _url }, Egress = new EgressConfig { Allow = ["127.0.0.1"] },
+            DataDirectory = data, Database = config, Http = new HttpConfig { Listen = _url },
+            Egress = new EgressConfig { Allow = ["127.0.0.1"] },
         });
         await _weir.StartAsync(Token);
         _url = new Uri(_weir.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
     }
 
-    private Task<string> NodeTokenAsync() => new NodeTokens(new NodesQueries(_pools), TimeProvider.System).IssueAsync("the-node", null, TimeSpan.FromMinutes(5), Token);
+    private Task<string> NodeTokenAsync() =>
+        new NodeTokens(new NodesQueries(_pools), TimeProvider.System).IssueAsync("the-node", null, TimeSpan.FromMinutes(5), Token);
 
     private RawClient RawAsync()
     {
@@ -205,7 +217,8 @@ public sealed class RestoreTests(TestCluster cluster) : IAsyncLifetime
     }
 
     private async Task CallsAsync() =>
-        await Until.AsyncTrue(async () => (await RawAsync().CallAsync("kept__environment")).Body.Contains("VICE", StringComparison.Ordinal), "a call that succeeds");
+        await Until.AsyncTrue(async () => (await RawAsync().CallAsync("kept__environment")).Body.Contains("VICE", StringComparison.Ordinal),
+            "a call that succeeds");
 
     private async Task<Guid> DeployAsync(string name)
     {
@@ -218,7 +231,8 @@ public sealed class RestoreTests(TestCluster cluster) : IAsyncLifetime
     }
 
     private Task<JsonElement> ManageAsync(string action, Guid instance, string? config = null) => PersonAsync(
-        "select public.manage_mcp_servers($1, $2, $3, $4)", Sql.Text(action), Sql.Uuid(_world.OrganizationId), Sql.Jsonb(config), Sql.Uuid(instance));
+        "select public.manage_mcp_servers($1, $2, $3, $4)", Sql.Text(action), Sql.Uuid(_world.OrganizationId), Sql.Jsonb(config),
+        Sql.Uuid(instance));
 
     private async Task<JsonElement> PersonAsync(string sql, params Npgsql.NpgsqlParameter[] parameters)
     {
@@ -231,12 +245,16 @@ public sealed class RestoreTests(TestCluster cluster) : IAsyncLifetime
     {
         var now = "";
         await Until.AsyncTrue(
-            async () => (now = await LookAsync($"select concat_ws(' ', status, last_error_code, last_error) from public.mcp_server_instances where id = '{instance}'")) == status,
+            async () =>
+                (now = await LookAsync(
+                    $"select concat_ws(' ', status, last_error_code, last_error) from public.mcp_server_instances where id = '{instance}'"))
+                    == status,
             () => $"{instance} should be {status}, was {now}. {_node.Errors}");
     }
 
     private async Task<long> GenerationAsync(Guid instance) => long.Parse(
-        await LookAsync($"select generation from public.mcp_server_instances where id = '{instance}'"), System.Globalization.CultureInfo.InvariantCulture);
+        await LookAsync($"select generation from public.mcp_server_instances where id = '{instance}'"),
+        System.Globalization.CultureInfo.InvariantCulture);
 
     private async Task<string> LookAsync(string sql)
     {

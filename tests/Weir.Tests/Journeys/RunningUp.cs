@@ -15,7 +15,8 @@ public class RunningUp : IAsyncLifetime
     private Task<string> _errors = Task.FromResult("");
 
     /// <summary>npm finds nobody there.</summary>
-    internal static IReadOnlyDictionary<string, string> WithoutRegistry { get; } = new Dictionary<string, string> { ["npm_config_registry"] = "http://127.0.0.1:9" };
+    internal static IReadOnlyDictionary<string, string> WithoutRegistry { get; } =
+        new Dictionary<string, string> { ["npm_config_registry"] = "http://127.0.0.1:9" };
 
     /// <summary>Variables of `up` besides the tests' own.</summary>
     private protected virtual IReadOnlyDictionary<string, string> Variables { get; } = new Dictionary<string, string>();
@@ -63,7 +64,8 @@ public class RunningUp : IAsyncLifetime
         _process = Process.Start(Command(Variables, ["up", "--json", "--data", Directory, .. Options]))!;
         using var timeout = new CancellationTokenSource(Timeout);
         _errors = _process.StandardError.ReadToEndAsync(CancellationToken.None);
-        var line = await _process.StandardOutput.ReadLineAsync(timeout.Token) ?? throw new InvalidOperationException("weir up printed nothing: " + await _errors);
+        var line = await _process.StandardOutput.ReadLineAsync(timeout.Token)
+            ?? throw new InvalidOperationException("weir up printed nothing: " + await _errors);
         Report = JsonElement.Parse(line);
         StartedWithin = TimeProvider.System.GetElapsedTime(started);
     }
@@ -92,16 +94,19 @@ public class RunningUp : IAsyncLifetime
     }
 
     /// <summary>Another command of the program, to its end.</summary>
-    public static Task<(int ExitCode, string Output, string Errors)> RunAsync(params string[] arguments) => RunAsync(new Dictionary<string, string>(), arguments);
+    public static Task<(int ExitCode, string Output, string Errors)> RunAsync(params string[] arguments) =>
+        RunAsync(new Dictionary<string, string>(), arguments);
 
-    internal static Task<(int ExitCode, string Output, string Errors)> RunAsync(IReadOnlyDictionary<string, string> variables, params string[] arguments) =>
+    internal static Task<(int ExitCode, string Output, string Errors)> RunAsync(
+        IReadOnlyDictionary<string, string> variables, params string[] arguments) =>
         RunAsync(variables, input: "", arguments);
 
     /// <summary>With something on its standard input, as a password.</summary>
     internal static Task<(int ExitCode, string Output, string Errors)> RunWithInputAsync(string input, params string[] arguments) =>
         RunAsync(new Dictionary<string, string>(), input, arguments);
 
-    private static async Task<(int ExitCode, string Output, string Errors)> RunAsync(IReadOnlyDictionary<string, string> variables, string input, string[] arguments)
+    private static async Task<(int ExitCode, string Output, string Errors)> RunAsync(
+        IReadOnlyDictionary<string, string> variables, string input, string[] arguments)
     {
         var start = Command(variables, arguments);
         start.RedirectStandardInput = true;
@@ -135,12 +140,15 @@ public class RunningUp : IAsyncLifetime
 
     internal Task<IReadOnlyList<LogRow>> LogAsync() => LookAsync(
         "select phase, kind, instance_name, item, reason, outcome, id from public.mcp_interaction_logs order by created_at, id, phase",
-        r => new LogRow(r.GetString(0), r.GetString(1), r.GetNullableString(2), r.GetNullableString(3), r.GetNullableString(4), r.GetNullableString(5), r.GetGuid(6)));
+        r =>
+            new LogRow(r.GetString(0), r.GetString(1), r.GetNullableString(2), r.GetNullableString(3), r.GetNullableString(4),
+                r.GetNullableString(5), r.GetGuid(6)));
 
     internal static ProcessStartInfo Command(IReadOnlyDictionary<string, string> variables, params string[] arguments)
     {
         var program = Path.Combine(Repository.Root, "artifacts/bin/Weir.Server/release/weir.dll");
-        var start = new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        var start = new ProcessStartInfo(
+            "dotnet", [program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         foreach (var (name, value) in variables)
         {
             start.Environment[name] = value;
@@ -159,7 +167,9 @@ internal static class NodeScript
 
     /// <summary>The Node 22 that npm has as a package.</summary>
     public static string Node22 { get; } = Path.Combine(
-        Clients, $"node_modules/node-linux-{(System.Runtime.InteropServices.RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? "arm64" : "x64")}/bin/node");
+        Clients,
+        $"node_modules/node-linux-{(System.Runtime.InteropServices.RuntimeInformation.OSArchitecture
+            == System.Runtime.InteropServices.Architecture.Arm64 ? "arm64" : "x64")}/bin/node");
 
     /// <param name="node22">supabase-js throws on Node 20.</param>
     public static async Task<JsonElement> RunAsync(string script, string[] arguments, bool node22 = false)
@@ -185,6 +195,7 @@ internal static class NodeScript
         }
 
         var text = await output;
-        return process.ExitCode == 0 ? JsonElement.Parse(text) : throw new InvalidOperationException($"{script} ended with {process.ExitCode}: {await errors}");
+        return process.ExitCode == 0
+            ? JsonElement.Parse(text) : throw new InvalidOperationException($"{script} ended with {process.ExitCode}: {await errors}");
     }
 }

@@ -31,12 +31,19 @@ public sealed class ServerLogsTests(WeirWithNode weir) : IClassFixture<WeirWithN
         // Plain UTF-8, as a client prints it.
         answer.GetRawText().ShouldContain("hello ', said ***");
         answer.GetRawText().ShouldNotContain(Secret);
-        var line = answer.GetProperty("lines").EnumerateArray().Single(l => l.GetProperty("text").GetString()!.StartsWith("hello", StringComparison.Ordinal));
+        var line = answer.GetProperty("lines").EnumerateArray()
+            .Single(l => l.GetProperty("text").GetString()!.StartsWith("hello", StringComparison.Ordinal));
         line.GetProperty("source").GetString().ShouldBe("stderr");
 
-        (await ReadAsync(new { server_instance_id = id, since = line.GetProperty("at").GetDateTimeOffset().AddMilliseconds(1).ToString("O") })).GetProperty("lines").GetArrayLength().ShouldBe(0);
+        (await ReadAsync(
+            new
+            {
+                server_instance_id = id,
+                since = line.GetProperty("at").GetDateTimeOffset().AddMilliseconds(1).ToString("O"),
+            })).GetProperty("lines").GetArrayLength().ShouldBe(0);
         (await ReadAsync(new { server_instance_id = id, tail = 1 })).GetProperty("lines").GetArrayLength().ShouldBe(1);
-        (await weir.LogAsync()).Count(r => r is { Kind: "admin_read", Item: "get_mcp_server_logs", Instance: "chatty", Reason: null }).ShouldBeGreaterThanOrEqualTo(3);
+        (await weir.LogAsync()).Count(r => r is { Kind: "admin_read", Item: "get_mcp_server_logs", Instance: "chatty", Reason: null })
+            .ShouldBeGreaterThanOrEqualTo(3);
     }
 
     [Fact]
@@ -59,7 +66,8 @@ public sealed class ServerLogsTests(WeirWithNode weir) : IClassFixture<WeirWithN
             wrong.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         }
 
-        (await Should.ThrowAsync<WeirException>(weir.World.CallAsync("select public.get_mcp_server_logs($1)", Sql.Uuid(id)))).Code.ShouldBe(ErrorCode.NotSupported);
+        (await Should.ThrowAsync<WeirException>(weir.World.CallAsync("select public.get_mcp_server_logs($1)", Sql.Uuid(id)))).Code.ShouldBe(
+            ErrorCode.NotSupported);
         (await ReadingsAsync()).ShouldBe(before);
     }
 
@@ -76,33 +84,40 @@ public sealed class ServerLogsTests(WeirWithNode weir) : IClassFixture<WeirWithN
     }
 
     private Task<long> ReadingsAsync() => weir.Database.Superuser.ScalarAsync<long>(
-        "select count(*) from public.mcp_interaction_logs where instance_name = 'quiet' and kind = 'admin_read' and decision = 'allowed'", [], Token);
+        "select count(*) from public.mcp_interaction_logs where instance_name = 'quiet' and kind = 'admin_read' and decision = 'allowed'",
+        [], Token);
 
     private async Task<Guid> AddAsync(string name)
     {
         var entry = new
         {
-            slug = name, display_name = name, transport = "stdio", runtime = "process", package = "weir-fixture", version = "1.0.0", bin = "weir-fixture",
+            slug = name, display_name = name, transport = "stdio", runtime = "process", package = "weir-fixture", version = "1.0.0",
+            bin = "weir-fixture",
             env = new Dictionary<string, string> { ["TOKEN"] = "${config.token}" },
             configuration_schema = new { type = "object", properties = new { token = new { type = "string" } } },
         };
-        await weir.Database.Owner.ScalarAsync<Guid>("select weir.publish_catalog_server($1)", [Sql.Jsonb(JsonSerializer.Serialize(entry))], Token);
+        await weir.Database.Owner.ScalarAsync<Guid>(
+            "select weir.publish_catalog_server($1)", [Sql.Jsonb(JsonSerializer.Serialize(entry))], Token);
         var id = await weir.World.AddCatalogAsync(name, name, JsonSerializer.Serialize(new { token = Secret }));
         await weir.World.GrantAsync(id, """{"tools": {"*": {}}}""");
         var agent = new RawClient(weir.Client(weir.World.AgentKey));
         await Until.AsyncTrue(
-            async () => (await agent.ModernAsync("tools/list")).Body.Contains($"\"{name}__", StringComparison.Ordinal), $"the catalog of {name}", TimeSpan.FromMinutes(3));
+            async () => (await agent.ModernAsync("tools/list")).Body.Contains($"\"{name}__", StringComparison.Ordinal),
+            $"the catalog of {name}", TimeSpan.FromMinutes(3));
         return id;
     }
 
-    private HttpClient Person(Guid user) => weir.Client(weir.Services.GetRequiredService<PersonTokens>().Issue(user, "someone@example.test"));
+    private HttpClient Person(Guid user) =>
+        weir.Client(weir.Services.GetRequiredService<PersonTokens>().Issue(user, "someone@example.test"));
 
-    private Task<HttpResponseMessage> PostAsync(Guid user, object arguments) => Person(user).PostAsJsonAsync("/rest/v1/rpc/get_mcp_server_logs", arguments, Token);
+    private Task<HttpResponseMessage> PostAsync(Guid user, object arguments) =>
+        Person(user).PostAsJsonAsync("/rest/v1/rpc/get_mcp_server_logs", arguments, Token);
 
     private async Task<JsonElement> ReadUntilAsync(object arguments, string printed)
     {
         var answer = default(JsonElement);
-        await Until.AsyncTrue(async () => (answer = await ReadAsync(arguments)).GetRawText().Contains(printed, StringComparison.Ordinal), "the line is there");
+        await Until.AsyncTrue(async () => (answer = await ReadAsync(arguments)).GetRawText().Contains(printed, StringComparison.Ordinal),
+            "the line is there");
         return answer;
     }
 

@@ -8,7 +8,8 @@ namespace Weir.Tests.Journeys;
 /// <summary>A replica with short limits, for servers that misbehave.</summary>
 public sealed class ImpatientWeir(TestCluster cluster) : RunningWeir(cluster)
 {
-    private protected override WeirConfig Configure(WeirConfig config) => config with { Mcp = config.Mcp with { CallTimeoutSeconds = 1, MaxResponseBytes = 100_000 } };
+    private protected override WeirConfig Configure(WeirConfig config) =>
+        config with { Mcp = config.Mcp with { CallTimeoutSeconds = 1, MaxResponseBytes = 100_000 } };
 }
 
 /// <summary>One sick server harms only its own calls, and the audit log says how they ended.</summary>
@@ -41,7 +42,8 @@ public sealed class SickServerTests(ImpatientWeir weir) : IClassFixture<Impatien
         answer.ErrorMessage.ShouldContain(_name);
         answer.Body.ShouldNotContain("secret-of-the-server");
         answer.Json.GetProperty("error").GetProperty("data").GetProperty("retryable").GetBoolean().ShouldBeFalse("the tool may have run");
-        await Until.AsyncTrue(async () => (await weir.LogAsync()).Any(r => r.Instance == _name && r.Item == tool && r.Outcome == outcome), "the outcome's row");
+        await Until.AsyncTrue(async () => (await weir.LogAsync()).Any(r => r.Instance == _name && r.Item == tool && r.Outcome == outcome),
+            "the outcome's row");
         (await Raw().CallAsync($"{_name}__echo")).Body.ShouldContain("\"ok\"");
     }
 
@@ -51,7 +53,9 @@ public sealed class SickServerTests(ImpatientWeir weir) : IClassFixture<Impatien
         var answer = await Raw().CallAsync($"{_name}__error");
         answer.ErrorCode.ShouldBe(-32000);
         answer.Json.GetProperty("error").GetProperty("data").GetProperty("k").GetInt32().ShouldBe(1);
-        await Until.AsyncTrue(async () => (await weir.LogAsync()).Any(r => r.Instance == _name && r.Item == "error" && r.Outcome == "protocol_error"), "the outcome's row");
+        await Until.AsyncTrue(
+            async () => (await weir.LogAsync()).Any(r => r.Instance == _name && r.Item == "error" && r.Outcome == "protocol_error"),
+            "the outcome's row");
     }
 
     [Fact]
@@ -88,7 +92,8 @@ public sealed class SickServerTests(ImpatientWeir weir) : IClassFixture<Impatien
         var (name, id) = await weir.AddReadyAsync(slow.Url, """{"tools": {"*": {}}}""");
         slow.HangsOnList = true;
         await weir.Database.Superuser.ExecuteAsync(
-            "update public.mcp_server_instances set refreshed_at = now() - interval '1 day' where id = $1", [Sql.Uuid(id)], CancellationToken.None);
+            "update public.mcp_server_instances set refreshed_at = now() - interval '1 day' where id = $1", [Sql.Uuid(id)],
+            CancellationToken.None);
         await Until.True(() => slow.HangingLists == 1, "Weir itself waits for the server's list");
 
         var list = await Raw().ModernAsync("tools/list");

@@ -23,13 +23,16 @@ public sealed class SideBySideTests(RunningWeir weir) : IClassFixture<RunningWei
         await bystander.GrantAsync(await bystander.AddRemoteAsync("quiet", server.Url), """{"tools": {"echo": {}}}""");
         var quiet = new RawClient(weir.Client(bystander.AgentKey));
         await Until.AsyncTrue(
-            async () => (await quiet.ModernAsync("tools/list")).Body.Contains("quiet__echo", StringComparison.Ordinal), "the bystander's catalog");
+            async () => (await quiet.ModernAsync("tools/list")).Body.Contains("quiet__echo", StringComparison.Ordinal),
+            "the bystander's catalog");
 
         var outsider = await World.CreateUserAsync(weir.Database);
         using var stranger = weir.Client();
         using var signedIn = weir.Client(weir.Services.GetRequiredService<PersonTokens>().Issue(outsider, "outsider@example.test"));
         var agent = new RawClient(weir.Client(weir.World.AgentKey));
-        var numbers = $$"""{"organization_id":"{{bystander.OrganizationId}}","action":"create","server_config":{"x":[{{Many("1e131000", 7000)}}] } }""";
+        var numbers =
+            $$"""{"organization_id":"{{bystander.OrganizationId}}","action":"create","server_config":{"x":[{{Many(
+                "1e131000", 7000)}}] } }""";
         var servers = $$"""{"servers":[{{Many("{}", 300_000)}}]}""";
         var costly = $$"""{"text":"{{string.Concat(Enumerable.Repeat("abbab", 819))}}"}""";
 
@@ -41,7 +44,8 @@ public sealed class SideBySideTests(RunningWeir weir) : IClassFixture<RunningWei
             .. Repeat(async () => (await agent.CallAsync($"{name}__echo", costly)).Status),
             .. Repeat(async () => (await agent.CallAsync($"{name}__huge")).Status),
             .. Repeat(() => PostAsync(stranger, "/auth/v1/token?grant_type=password", "{\"\\ud800\":1}")),
-            .. Repeat(() => PostAsync(stranger, "/auth/v1/token?grant_type=password", """{"email":"nobody@example.test","password":"wrong"}""")),
+            .. Repeat(
+                () => PostAsync(stranger, "/auth/v1/token?grant_type=password", """{"email":"nobody@example.test","password":"wrong"}""")),
         ];
         for (var i = 0; i < Calls; i++)
         {

@@ -76,7 +76,8 @@ public sealed class SilentStreamTests(QuietWeir weir) : IClassFixture<QuietWeir>
         rest.ShouldContain(fails ? "\"code\":1015" : "late");
         rest.ShouldContain("data: {");
         await Until.AsyncTrue(
-            async () => (await weir.LogAsync()).Any(r => r.Instance == name && r.Outcome == (fails ? "upstream_error" : "ok")), "the outcome's row");
+            async () => (await weir.LogAsync()).Any(r => r.Instance == name && r.Outcome == (fails ? "upstream_error" : "ok")),
+            "the outcome's row");
         await Until.True(() => weir.Silence.Running == 0, "nothing beats for a call that has ended");
     }
 
@@ -131,7 +132,8 @@ public sealed class SilentStreamTests(QuietWeir weir) : IClassFixture<QuietWeir>
     [InlineData(false, false)]
     [InlineData(false, true)]
     [InlineData(true, false)]
-    public async Task R09_a_stream_of_changes_is_never_silent_whatever_changes_for_others_and_whoever_passes_it_on(bool modern, bool passedOn)
+    public async Task R09_a_stream_of_changes_is_never_silent_whatever_changes_for_others_and_whoever_passes_it_on(
+    bool modern, bool passedOn)
     {
         await using var second = WeirHost.Build(weir.Services.GetRequiredService<WeirConfig>());
         await second.StartAsync(Token);
@@ -139,7 +141,8 @@ public sealed class SilentStreamTests(QuietWeir weir) : IClassFixture<QuietWeir>
         using var client = weir.Client(weir.World.AgentKey);
         if (passedOn)
         {
-            client.BaseAddress = new Uri(second.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+            client.BaseAddress =
+                new Uri(second.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
         }
 
         using var request = new HttpRequestMessage(modern ? HttpMethod.Post : HttpMethod.Get, "/mcp");
@@ -228,7 +231,8 @@ public sealed class SilentStreamTests(QuietWeir weir) : IClassFixture<QuietWeir>
         {
             var session = await new RawClient(weir.Client(weir.World.AgentKey)).InitializeAsync();
             request.Content = new StringContent(
-                $$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{tool}}","arguments":{} } }""", Encoding.UTF8, "application/json");
+                $$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{tool}}","arguments":{} } }""", Encoding.UTF8,
+                "application/json");
             request.Headers.TryAddWithoutValidation(session.Name, session.Value);
         }
 

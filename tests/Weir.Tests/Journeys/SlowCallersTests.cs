@@ -22,10 +22,12 @@ public sealed class SlowCallersWeir(TestCluster cluster) : RunningWeir(cluster)
             insert into public.chat_messages (organization_id, workspace_id, channel_id, sender, user_id, content)
             select $1, $4, $2, 'user', $3, repeat('x', 60000) from generate_series(1, 170)
             """,
-            [Sql.Uuid(World.OrganizationId), Sql.Uuid(World.ChannelId), Sql.Uuid(World.OwnerId), Sql.Uuid(World.WorkspaceId)], CancellationToken.None);
+            [Sql.Uuid(World.OrganizationId), Sql.Uuid(World.ChannelId), Sql.Uuid(World.OwnerId), Sql.Uuid(World.WorkspaceId)],
+            CancellationToken.None);
     }
 
-    private protected override WeirConfig Configure(WeirConfig config) => config with { Limits = config.Limits with { HeldMegabytesPerOrganization = MostMegabytes } };
+    private protected override WeirConfig Configure(WeirConfig config) =>
+        config with { Limits = config.Limits with { HeldMegabytesPerOrganization = MostMegabytes } };
 }
 
 /// <summary>Callers who are known, and who send or read slowly: what is held for them is theirs, and bounded.</summary>
@@ -78,7 +80,8 @@ public sealed class SlowCallersTests(SlowCallersWeir weir) : IClassFixture<SlowC
     public async Task F05_answers_that_a_person_does_not_read_are_theirs_and_bounded_and_others_get_theirs()
     {
         var holder = Principal.CallerOf(weir.World.OwnerId);
-        var other = weir.Services.GetRequiredService<PersonTokens>().Issue(await World.CreateUserAsync(weir.Database), "other@example.test");
+        var other = weir.Services.GetRequiredService<PersonTokens>()
+            .Issue(await World.CreateUserAsync(weir.Database), "other@example.test");
         var flood = new List<PipelinedConnection>();
         try
         {
@@ -89,8 +92,10 @@ public sealed class SlowCallersTests(SlowCallersWeir weir) : IClassFixture<SlowC
 
             await Until.True(() => Held.HeldBy(holder) > 20_000_000, "two answers wait for their reader");
 
-            (await weir.SendAsync(HttpMethod.Get, "chat_messages?select=content", null, Owner)).ShouldBeError(HttpStatusCode.TooManyRequests, "WR008");
-            (await weir.SendAsync(HttpMethod.Get, "chat_messages?select=id", null, Owner)).Status.ShouldBe(HttpStatusCode.OK, "a small one is not counted");
+            (await weir.SendAsync(HttpMethod.Get, "chat_messages?select=content", null, Owner)).ShouldBeError(
+                HttpStatusCode.TooManyRequests, "WR008");
+            (await weir.SendAsync(HttpMethod.Get, "chat_messages?select=id", null, Owner)).Status.ShouldBe(
+                HttpStatusCode.OK, "a small one is not counted");
             (await weir.SendAsync(HttpMethod.Get, "agents?select=id", null, other)).Status.ShouldBe(HttpStatusCode.OK);
         }
         finally
@@ -105,7 +110,9 @@ public sealed class SlowCallersTests(SlowCallersWeir weir) : IClassFixture<SlowC
     private async Task<PipelinedConnection> TrickleAsync(string path, string bearer)
     {
         var connection = await PipelinedConnection.OpenAsync(weir.Url.Port);
-        await connection.SendAsync([new FuzzedRequest(Head("POST", path, bearer, $"Content-Length: {Announced}\r\n"), new byte[Announced - Missing])], CancellationToken.None);
+        await connection.SendAsync(
+            [new FuzzedRequest(Head("POST", path, bearer, $"Content-Length: {Announced}\r\n"), new byte[Announced - Missing])],
+            CancellationToken.None);
         return connection;
     }
 

@@ -31,7 +31,8 @@ public class WeirWithNode(TestCluster cluster) : RunningWeir(cluster)
     {
         File.SetUnixFileMode(Folder, (UnixFileMode)0b111_101_101);
         await base.InitializeAsync();
-        var token = await Services.GetRequiredService<NodeRegistry>().IssueTokenAsync("stdio", region: null, Timeout, CancellationToken.None);
+        var token =
+            await Services.GetRequiredService<NodeRegistry>().IssueTokenAsync("stdio", region: null, Timeout, CancellationToken.None);
         Node = await NodeHost.StartAsync(["--weir-url", Url.ToString(), "--token", token, "--session-children", "64"]);
     }
 
@@ -45,16 +46,30 @@ public class WeirWithNode(TestCluster cluster) : RunningWeir(cluster)
     /// <summary>A package as an instance that runs, is granted, and whose tools are listed.</summary>
     internal async Task AddAsync(string name, string package, string version, string bin, string[] args, string share = "instance")
     {
-        var entry = new { slug = name, display_name = name, transport = "stdio", runtime = "process", package, version, bin, args, default_share = share };
-        await Database.Owner.ScalarAsync<Guid>("select weir.publish_catalog_server($1)", [Sql.Jsonb(JsonSerializer.Serialize(entry))], CancellationToken.None);
+        var entry = new
+        {
+            slug = name,
+            display_name = name,
+            transport = "stdio",
+            runtime = "process",
+            package,
+            version,
+            bin,
+            args,
+            default_share = share,
+        };
+        await Database.Owner.ScalarAsync<Guid>(
+            "select weir.publish_catalog_server($1)", [Sql.Jsonb(JsonSerializer.Serialize(entry))], CancellationToken.None);
         var config = JsonSerializer.Serialize(new { instance_name = name, catalog = name, share });
-        var made = await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId), Sql.Jsonb(config));
+        var made =
+            await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId), Sql.Jsonb(config));
         var id = made.GetProperty("id").GetGuid();
         await World.GrantAsync(id, """{"tools": {"*": {}}}""");
         await World.CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(World.OrganizationId), Sql.Uuid(id));
         var raw = new RawClient(Client(World.AgentKey));
         await Until.AsyncTrue(
-            async () => (await raw.ModernAsync("tools/list")).Body.Contains($"\"{name}__", StringComparison.Ordinal), $"the catalog of {name}; {Node.Errors}", Timeout);
+            async () => (await raw.ModernAsync("tools/list")).Body.Contains($"\"{name}__", StringComparison.Ordinal),
+            $"the catalog of {name}; {Node.Errors}", Timeout);
     }
 }
 
@@ -64,13 +79,19 @@ public sealed class StdioServersTests(WeirWithNode weir) : IClassFixture<WeirWit
     private const string Chromium = "/usr/bin/chromium";
 
     [Theory]
-    [InlineData("everything", "@modelcontextprotocol/server-everything", "mcp-server-everything", "stdio", "echo", """{"message":"hello"}""", "Echo: hello")]
-    [InlineData("filesystem", "@modelcontextprotocol/server-filesystem", "mcp-server-filesystem", "${folder}", "list_allowed_directories", "{}", "weir-stdio-")]
+    [InlineData("everything", "@modelcontextprotocol/server-everything", "mcp-server-everything", "stdio", "echo",
+        """{"message":"hello"}""", "Echo: hello")]
+    [InlineData("filesystem", "@modelcontextprotocol/server-filesystem", "mcp-server-filesystem", "${folder}", "list_allowed_directories",
+        "{}", "weir-stdio-")]
     [InlineData("memory", "@modelcontextprotocol/server-memory", "mcp-server-memory", null, "read_graph", "{}", "entities")]
-    [InlineData("thinking", "@modelcontextprotocol/server-sequential-thinking", "mcp-server-sequential-thinking", null, "sequentialthinking", """{"thought":"low","nextThoughtNeeded":false,"thoughtNumber":1,"totalThoughts":1}""", "thoughtHistoryLength")]
-    public async Task An_unmodified_server_of_npm_lists_and_answers(string name, string package, string bin, string? argument, string tool, string arguments, string expected)
+    [InlineData(
+        "thinking", "@modelcontextprotocol/server-sequential-thinking", "mcp-server-sequential-thinking", null, "sequentialthinking",
+        """{"thought":"low","nextThoughtNeeded":false,"thoughtNumber":1,"totalThoughts":1}""", "thoughtHistoryLength")]
+    public async Task An_unmodified_server_of_npm_lists_and_answers(
+    string name, string package, string bin, string? argument, string tool, string arguments, string expected)
     {
-        await weir.AddAsync(name, package, NodeHost.Version, bin, argument is null ? [] : [argument == "${folder}" ? weir.Folder : argument]);
+        await weir.AddAsync(
+            name, package, NodeHost.Version, bin, argument is null ? [] : [argument == "${folder}" ? weir.Folder : argument]);
         var answer = await new RawClient(weir.Client(weir.World.AgentKey)).CallAsync($"{name}__{tool}", arguments);
         answer.Body.ShouldContain(expected);
         answer.Json.TryGetProperty("error", out _).ShouldBeFalse(answer.Body);
@@ -79,12 +100,21 @@ public sealed class StdioServersTests(WeirWithNode weir) : IClassFixture<WeirWit
     [Fact]
     public async Task R16_a_servers_conditional_tools_over_stdio_are_listed_to_who_offers_what_they_need()
     {
-        await weir.AddAsync("asking", "@modelcontextprotocol/server-everything", NodeHost.Version, "mcp-server-everything", ["stdio"], share: "session");
+        await weir.AddAsync(
+            "asking", "@modelcontextprotocol/server-everything", NodeHost.Version, "mcp-server-everything", ["stdio"], share: "session");
         var raw = new RawClient(weir.Client(weir.World.AgentKey));
-        var steps = JsonSerializer.Serialize(new object[] { new { list = true }, new { call = "asking__trigger-sampling-request", arguments = new { prompt = "Hello?", maxTokens = 10 } } });
+        var steps = JsonSerializer.Serialize(
+            new object[]
+            {
+                new { list = true },
+                new { call = "asking__trigger-sampling-request", arguments = new { prompt = "Hello?", maxTokens = 10 } },
+            });
         var answers = await NodeScript.RunAsync("legacy.mjs", [new Uri(weir.Url, "/mcp").ToString(), weir.World.AgentKey, steps]);
         var listed = answers[1].EnumerateArray().Select(t => t.GetString()).ToArray();
-        string[] conditional = ["asking__trigger-sampling-request", "asking__trigger-elicitation-request", "asking__trigger-url-elicitation", "asking__get-roots-list"];
+        string[] conditional = [
+            "asking__trigger-sampling-request", "asking__trigger-elicitation-request", "asking__trigger-url-elicitation",
+            "asking__get-roots-list",
+        ];
         conditional.ShouldBeSubsetOf(listed);
         answers[2].GetRawText().ShouldContain("a sampled answer");
         var plain = (await raw.ModernAsync("tools/list")).Body;
@@ -105,16 +135,19 @@ public sealed class StdioServersTests(WeirWithNode weir) : IClassFixture<WeirWit
     [Fact]
     public async Task The_browsers_server_clicks_a_button_of_a_page_with_debians_chromium()
     {
-        Assert.SkipUnless(File.Exists(Chromium), $"There is no {Chromium}: apt could not install Debian's package chromium, or the tests do not run as root.");
+        Assert.SkipUnless(File.Exists(Chromium),
+            $"There is no {Chromium}: apt could not install Debian's package chromium, or the tests do not run as root.");
         await using var page = await ClickedPage.StartAsync();
-        await weir.AddAsync("clicker", "@playwright/mcp", "0.0.83", "playwright-mcp", ["--headless", "--isolated", "--no-sandbox", "--executable-path", Chromium], share: "session");
+        await weir.AddAsync("clicker", "@playwright/mcp", "0.0.83", "playwright-mcp",
+            ["--headless", "--isolated", "--no-sandbox", "--executable-path", Chromium], share: "session");
         var raw = new RawClient(weir.Client(weir.World.AgentKey));
         var session = await raw.InitializeAsync();
 
         var opened = await CallAsync("browser_navigate", new { url = page.Url });
         opened.ShouldContain("Page Title: Page");
         var shown = await CallAsync("browser_snapshot", new { });
-        var button = Regex.Match(shown, @"button .{0,4}Press me.{0,60}?\[ref=(?<ref>[a-z0-9]+)\]", RegexOptions.None, TimeSpan.FromSeconds(1));
+        var button =
+            Regex.Match(shown, @"button .{0,4}Press me.{0,60}?\[ref=(?<ref>[a-z0-9]+)\]", RegexOptions.None, TimeSpan.FromSeconds(1));
         button.Success.ShouldBeTrue(shown);
         await CallAsync("browser_click", new { element = "the button", target = button.Groups["ref"].Value });
 
@@ -131,7 +164,9 @@ public sealed class StdioServersTests(WeirWithNode weir) : IClassFixture<WeirWit
     }
 }
 
-/// <summary>A page with one button, whose script tells the page's server when it is pressed by a person or by whatever acts as one.</summary>
+/// <summary>
+/// A page with one button, whose script tells the page's server when it is pressed by a person or by whatever acts as one.
+/// </summary>
 internal sealed class ClickedPage : IAsyncDisposable
 {
     private const string Html = """

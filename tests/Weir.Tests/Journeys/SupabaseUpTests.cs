@@ -61,7 +61,8 @@ public sealed class UpOnSupabase : RunningUp
     {
         await using var superuser = Project.Superuser;
         return await superuser.QueryAsync(
-            "select concat_ws(' ', instance_name, status, last_error) from public.mcp_server_instances order by instance_name", [], r => r.GetString(0), CancellationToken.None);
+            "select concat_ws(' ', instance_name, status, last_error) from public.mcp_server_instances order by instance_name", [],
+            r => r.GetString(0), CancellationToken.None);
     }
 
     internal RawClient Agent() => new(Client(this["agentKey"]));
@@ -103,13 +104,16 @@ public sealed class SupabaseUpTests(UpOnSupabase up) : IClassFixture<UpOnSupabas
     {
         await using var superuser = up.Project.Superuser;
         (await superuser.QueryAsync("select id from auth.users", [], r => r.GetGuid(0), CancellationToken.None)).ShouldBe([up.Owner]);
-        (await superuser.QueryAsync("select user_id, role from public.organization_members", [], r => (r.GetGuid(0), r.GetString(1)), CancellationToken.None))
+        (await superuser.QueryAsync(
+            "select user_id, role from public.organization_members", [], r => (r.GetGuid(0), r.GetString(1)), CancellationToken.None))
             .ShouldBe([(up.Owner, "owner")]);
-        (await superuser.QueryAsync("select user_id from weir.platform_admins", [], r => r.GetGuid(0), CancellationToken.None)).ShouldBeEmpty();
+        (await superuser.QueryAsync(
+            "select user_id from weir.platform_admins", [], r => r.GetGuid(0), CancellationToken.None)).ShouldBeEmpty();
         (await up.Project.DumpOfSupabasesOwnAsync()).ShouldBe(up.Untouched);
 
         using var client = up.Client("");
-        using var signIn = await client.PostAsJsonAsync("/auth/v1/token?grant_type=password", new { email = "a@example.test", password = "p" });
+        using var signIn =
+            await client.PostAsJsonAsync("/auth/v1/token?grant_type=password", new { email = "a@example.test", password = "p" });
         signIn.StatusCode.ShouldBe(HttpStatusCode.NotFound, "people sign in with the project");
     }
 
@@ -140,7 +144,8 @@ public sealed class SupabaseUpTests(UpOnSupabase up) : IClassFixture<UpOnSupabas
     {
         foreach (var token in (string[])
         [
-            SupabaseProject.Token(null, "service_role"), SupabaseProject.Token(up.Owner, "service_role"), SupabaseProject.Token(null, "anon"), SupabaseProject.Token(up.Owner, "anon"),
+            SupabaseProject.Token(null, "service_role"), SupabaseProject.Token(up.Owner, "service_role"),
+            SupabaseProject.Token(null, "anon"), SupabaseProject.Token(up.Owner, "anon"),
         ])
         {
             (await up.ChatAsync(token)).Status.ShouldBe(HttpStatusCode.Unauthorized);
@@ -152,8 +157,10 @@ public sealed class SupabaseUpTests(UpOnSupabase up) : IClassFixture<UpOnSupabas
     [Fact]
     public async Task The_chat_command_takes_the_projects_token_and_without_one_says_so()
     {
-        var with = await RunningUp.RunAsync("chat", "what files are in the demo folder?", "--data", up.Directory, "--token", SupabaseProject.Token(up.Owner));
-        (with.ExitCode, with.Output.Contains("welcome.txt", StringComparison.Ordinal)).ShouldBe((0, true), with.Errors + string.Join("; ", await up.ServersAsync()));
+        var with = await RunningUp.RunAsync(
+            "chat", "what files are in the demo folder?", "--data", up.Directory, "--token", SupabaseProject.Token(up.Owner));
+        (with.ExitCode, with.Output.Contains("welcome.txt", StringComparison.Ordinal)).ShouldBe(
+            (0, true), with.Errors + string.Join("; ", await up.ServersAsync()));
         var without = await RunningUp.RunAsync("chat", "hello", "--data", up.Directory);
         (without.ExitCode, without.Errors.Trim()).ShouldBe((2, "weir: --token: it must be given, for people sign in elsewhere."));
     }
@@ -198,9 +205,11 @@ public sealed class SupabaseUpTests(UpOnSupabase up) : IClassFixture<UpOnSupabas
         try
         {
             var nobody = "01900000-0000-7000-8000-00000000beef";
-            var (code, output, errors) = await up.TryAnotherAsync(directory, "--owner-user", nobody, "--jwt-secret", SupabaseProject.JwtSecret);
+            var (code, output, errors) =
+                await up.TryAnotherAsync(directory, "--owner-user", nobody, "--jwt-secret", SupabaseProject.JwtSecret);
             (code, output).ShouldBe((1, ""));
-            errors.Trim().Split('\n').Last().ShouldBe($"weir: The database has no user {nobody}. Name one of the project's with --owner-user.");
+            errors.Trim().Split('\n').Last()
+                .ShouldBe($"weir: The database has no user {nobody}. Name one of the project's with --owner-user.");
         }
         finally
         {
@@ -208,7 +217,9 @@ public sealed class SupabaseUpTests(UpOnSupabase up) : IClassFixture<UpOnSupabas
         }
     }
 
-    private Task<RawAnswer> ListDemoFolderAsync(string path) => up.Agent().CallAsync("filesystem__list_directory", JsonSerializer.Serialize(new { path }));
+    private Task<RawAnswer> ListDemoFolderAsync(string path) =>
+        up.Agent().CallAsync("filesystem__list_directory", JsonSerializer.Serialize(new { path }));
 
-    private Task<RawAnswer> ToolsAsync(string token) => new RawClient(up.Client(token), $"/mcp/agents/{up["agentId"]}").ModernAsync("tools/list");
+    private Task<RawAnswer> ToolsAsync(string token) =>
+        new RawClient(up.Client(token), $"/mcp/agents/{up["agentId"]}").ModernAsync("tools/list");
 }

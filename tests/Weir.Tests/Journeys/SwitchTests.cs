@@ -38,13 +38,15 @@ public sealed class SwitchTests(SwitchWorld weir) : IClassFixture<SwitchWorld>, 
 
     private WebApplication _second = null!;
 
-    private Uri SecondUrl => new(_second.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+    private Uri SecondUrl =>
+        new(_second.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
 
     public async ValueTask InitializeAsync()
     {
         _second = WeirHost.Build(weir.Services.GetRequiredService<WeirConfig>());
         await _second.StartAsync();
-        await weir.Database.Owner.ExecuteAsync("select weir.add_platform_admin($1)", [Sql.Uuid(weir.World.OwnerId)], CancellationToken.None);
+        await weir.Database.Owner.ExecuteAsync(
+            "select weir.add_platform_admin($1)", [Sql.Uuid(weir.World.OwnerId)], CancellationToken.None);
     }
 
     public async ValueTask DisposeAsync()
@@ -119,7 +121,8 @@ public sealed class SwitchTests(SwitchWorld weir) : IClassFixture<SwitchWorld>, 
             await Until.True(() => replica.GetRequiredService<Switches>().Count == 0, "nothing is open");
         }
 
-        TestContext.Current.TestOutputHelper!.WriteLine($"{what}: all had ended {TimeProvider.System.GetElapsedTime(switched).TotalMilliseconds:0} ms after the switch");
+        TestContext.Current.TestOutputHelper!.WriteLine(
+            $"{what}: all had ended {TimeProvider.System.GetElapsedTime(switched).TotalMilliseconds:0} ms after the switch");
 
         // One text for all of them, and the audit log knows which it was.
         foreach (var client in clients)
@@ -136,7 +139,9 @@ public sealed class SwitchTests(SwitchWorld weir) : IClassFixture<SwitchWorld>, 
         {
             // A server whose question nobody answers any more may still answer its call: that is its outcome then.
             await Until.AsyncTrue(async () => (rows = await RowsAsync(agent)).Split(" completed ").Length > 6, "what was cut is recorded");
-            rows.Split('\n').Count(r => r.Contains(" completed cancelled ", StringComparison.Ordinal) && r.EndsWith("get_weather", StringComparison.Ordinal))
+            rows.Split('\n')
+                .Count(
+                r => r.Contains(" completed cancelled ", StringComparison.Ordinal) && r.EndsWith("get_weather", StringComparison.Ordinal))
                 .ShouldBe(4, rows);
         }
         catch (TimeoutException e)
@@ -204,7 +209,9 @@ public sealed class SwitchTests(SwitchWorld weir) : IClassFixture<SwitchWorld>, 
         }
     }
 
-    private int[] Parked() => [weir.Services.GetRequiredService<ParkedCalls>().Count, _second.Services.GetRequiredService<ParkedCalls>().Count];
+    private int[] Parked() => [
+        weir.Services.GetRequiredService<ParkedCalls>().Count, _second.Services.GetRequiredService<ParkedCalls>().Count,
+    ];
 
     private async Task SwitchAsync(string what, bool active, Guid agent, params Guid[] servers)
     {
@@ -221,7 +228,8 @@ public sealed class SwitchTests(SwitchWorld weir) : IClassFixture<SwitchWorld>, 
 
                 break;
             case "organization":
-                await weir.World.CallAsync("select public.set_organization_active($1, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Boolean(active));
+                await weir.World.CallAsync(
+                    "select public.set_organization_active($1, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Boolean(active));
                 break;
             default:
                 await weir.World.CallAsync("select public.set_platform_active($1)", Sql.Boolean(active));
@@ -238,13 +246,15 @@ public sealed class SwitchTests(SwitchWorld weir) : IClassFixture<SwitchWorld>, 
         """, [Sql.Uuid(agent)], CancellationToken.None)!;
 
     private Task<long> CountAsync(string condition, Guid agent) => weir.Database.Superuser.ScalarAsync<long>(
-        $"select count(*) from public.mcp_interaction_logs where agent_id = $1 and kind = 'tool_execution' and {condition}", [Sql.Uuid(agent)], CancellationToken.None);
+        $"select count(*) from public.mcp_interaction_logs where agent_id = $1 and kind = 'tool_execution' and {condition}",
+        [Sql.Uuid(agent)], CancellationToken.None);
 
     private static Task<RawAnswer> AskAsync(HttpClient client, string name)
     {
         var tool = $"{name}__test_elicitation";
         return new RawClient(client).PostAsync(
-            $$$"""{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":{{{JsonSerializer.Serialize(tool)}}},"arguments":{"message":"Who are you?"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{} } } } }""",
+            $$$"""{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":{{{JsonSerializer.Serialize(
+                tool)}}},"arguments":{"message":"Who are you?"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{} } } } }""",
             RawClient.ModernHeaders("tools/call", tool));
     }
 }

@@ -6,7 +6,10 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Journeys;
 
-/// <summary>Two organizations on one replica that do all they can to meet: the same names, the same server, each other's ids. Over MCP, as agents do.</summary>
+/// <summary>
+/// Two organizations on one replica that do all they can to meet: the same names, the same server, each other's ids. Over MCP, as agents
+/// do.
+/// </summary>
 public sealed class TenantsTests(RunningWeir weir) : IClassFixture<RunningWeir>, IAsyncLifetime
 {
     private OddServer _mine = null!;
@@ -19,14 +22,19 @@ public sealed class TenantsTests(RunningWeir weir) : IClassFixture<RunningWeir>,
     public async ValueTask InitializeAsync()
     {
         (_mine, _theirs) = (await OddServer.StartAsync(), await OddServer.StartAsync());
-        (_name, _instance) = await weir.AddReadyAsync(_mine.Url, """{"tools": {"echo": {"args": {"path": {"type": "string", "under": "/data"}}, "other": "deny"}, "hang": {}}}""");
+        (_name, _instance) =
+            await weir.AddReadyAsync(_mine.Url,
+                """{"tools": {"echo": {"args": {"path": {"type": "string", "under": "/data"}}, "other": "deny"}, "hang": {}}}""");
         _other = await World.CreateAsync(weir.Database);
         _theirInstance = await _other.AddRemoteAsync(_name, _theirs.Url);
         await _other.GrantAsync(_theirInstance, """{"tools": {"echo": {}, "book": {}}, "limits": {"per_day": 2}}""");
         // A day that does not end while the test runs.
         await weir.Database.Superuser.ExecuteAsync(
-            "update weir.grant_usage set window_start = 'infinity' where organization_id = $1", [Sql.Uuid(_other.OrganizationId)], CancellationToken.None);
-        await Until.AsyncTrue(async () => (await Other().ModernAsync("tools/list")).Body.Contains($"{_name}__echo", StringComparison.Ordinal), "the other's catalog");
+            "update weir.grant_usage set window_start = 'infinity' where organization_id = $1", [Sql.Uuid(_other.OrganizationId)],
+            CancellationToken.None);
+        await Until.AsyncTrue(
+            async () => (await Other().ModernAsync("tools/list")).Body.Contains($"{_name}__echo", StringComparison.Ordinal),
+            "the other's catalog");
     }
 
     public async ValueTask DisposeAsync()
@@ -110,7 +118,8 @@ public sealed class TenantsTests(RunningWeir weir) : IClassFixture<RunningWeir>,
     {
         var end = TimeProvider.System.GetUtcNow().AddSeconds(2);
         await weir.World.CallAsync(
-            "select public.grant_mcp_access($1, $2, '{\"tools\": {\"echo\": {}, \"hang\": {}}}', $3)", Sql.Uuid(weir.World.AgentId), Sql.Uuid(_instance), Sql.Timestamp(end));
+            "select public.grant_mcp_access($1, $2, '{\"tools\": {\"echo\": {}, \"hang\": {}}}', $3)", Sql.Uuid(weir.World.AgentId),
+            Sql.Uuid(_instance), Sql.Timestamp(end));
         (await Own().CallAsync($"{_name}__echo")).Body.ShouldContain("\"ok\"");
         using var stream = await ListChangeStream.OpenAsync(weir.Client(weir.World.AgentKey));
         await Until.True(() => TimeProvider.System.GetUtcNow() > end, "the grant's end");
@@ -182,7 +191,9 @@ public sealed class TenantsTests(RunningWeir weir) : IClassFixture<RunningWeir>,
         hanging.IsCompleted.ShouldBeFalse();
         await leave.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(hanging);
-        await Until.AsyncTrue(async () => (await weir.LogAsync()).Any(r => r.Instance == _name && r.Item == "hang" && r.Outcome == "cancelled"), "its outcome");
+        await Until.AsyncTrue(
+            async () => (await weir.LogAsync()).Any(r => r.Instance == _name && r.Item == "hang" && r.Outcome == "cancelled"),
+            "its outcome");
         _mine.Calls.ShouldBe(1);
     }
 
@@ -191,13 +202,15 @@ public sealed class TenantsTests(RunningWeir weir) : IClassFixture<RunningWeir>,
     {
         var person = await World.CreateUserAsync(weir.Database);
         await weir.Database.Superuser.ExecuteAsync(
-            "insert into public.organization_members (organization_id, user_id, role) values ($1, $2, 'member')", [Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(person)], CancellationToken.None);
+            "insert into public.organization_members (organization_id, user_id, role) values ($1, $2, 'member')",
+            [Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(person)], CancellationToken.None);
         await weir.World.CallAsync("select public.add_workspace_member($1, $2)", Sql.Uuid(weir.World.WorkspaceId), Sql.Uuid(person));
         var token = weir.Services.GetRequiredService<PersonTokens>().Issue(person, "person@example.test");
         var raw = new RawClient(weir.Client(token), $"/mcp/agents/{weir.World.AgentId}");
         (await raw.CallAsync($"{_name}__echo", """{"path":"/data/x"}""")).Body.ShouldContain("\"ok\"");
 
-        await weir.World.CallAsync("select public.set_member_status($1, $2, 'suspended')", Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(person));
+        await weir.World.CallAsync(
+            "select public.set_member_status($1, $2, 'suspended')", Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(person));
 
         (await raw.CallAsync($"{_name}__echo", """{"path":"/data/x"}""")).Body.ShouldNotContain("\"ok\"");
         (await raw.ModernAsync("tools/list")).Status.ShouldNotBe(HttpStatusCode.OK);
@@ -222,7 +235,8 @@ public sealed class TenantsTests(RunningWeir weir) : IClassFixture<RunningWeir>,
         var foreign = await new RawClient(owner, $"/mcp/agents/{_other.AgentId}/{_name}").ModernAsync("tools/list");
         (foreign.Status, foreign.Body).ShouldBe((none.Status, none.Body));
         var stranger = weir.Client(tokens.Issue(_other.OwnerId, "other@example.test"));
-        (await new RawClient(stranger, $"/mcp/agents/{weir.World.AgentId}/{_name}").CallAsync("echo", """{"path":"/data/x"}""")).Body.ShouldNotContain("\"ok\"");
+        (await new RawClient(stranger, $"/mcp/agents/{weir.World.AgentId}/{_name}").CallAsync(
+            "echo", """{"path":"/data/x"}""")).Body.ShouldNotContain("\"ok\"");
         (await Own($"/mcp/agents/{weir.World.AgentId}/{_name}").ModernAsync("tools/list")).Status.ShouldBe(HttpStatusCode.Unauthorized);
         (_mine.Calls, _theirs.Calls).ShouldBe((1, 0));
 

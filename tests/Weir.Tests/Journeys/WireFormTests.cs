@@ -54,8 +54,10 @@ public sealed class WireFormTests(RunningWeir weir) : IClassFixture<RunningWeir>
         await using var server = await ToolCallServer.StartAsync("2025-11-25", async call =>
         {
             var token = spelled.Replace("24", call.Token!, StringComparison.Ordinal);
-            await call.SendAsync($$$"""{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":987654,"progress":1,"message":"foreign"}}""");
-            await call.SendAsync($$$"""{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":{{{token}}},"progress":2,"message":"own"}}""");
+            await call.SendAsync(
+                $$$"""{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":987654,"progress":1,"message":"foreign"}}""");
+            await call.SendAsync(
+                $$$"""{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":{{{token}}},"progress":2,"message":"own"}}""");
             await call.SendAsync(ScriptedCall.Text(call.Id, "done"));
         });
         var (name, _) = await weir.AddReadyAsync(server.Url, All);
@@ -82,14 +84,18 @@ public sealed class WireFormTests(RunningWeir weir) : IClassFixture<RunningWeir>
     [Fact]
     public async Task R12_a_cancellation_finds_its_call_by_the_value_of_the_id()
     {
-        await using var server = await ToolCallServer.StartAsync("2025-11-25", call => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, call.Aborted));
+        await using var server =
+            await ToolCallServer.StartAsync("2025-11-25", call => Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, call.Aborted));
         var (name, _) = await weir.AddReadyAsync(server.Url, All);
         var session = await Raw().InitializeAsync();
-        var call = Raw().PostAsync($$$$"""{"jsonrpc":"2.0","id":7.0,"method":"tools/call","params":{"name":"{{{{name}}}}__go","arguments":{}}}""", [session]);
+        var call = Raw()
+            .PostAsync(
+            $$$$"""{"jsonrpc":"2.0","id":7.0,"method":"tools/call","params":{"name":"{{{{name}}}}__go","arguments":{}}}""", [session]);
         await Until.True(() => server.Calls == 1, "the call runs");
         await Raw().PostAsync("""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":70e-1}}""", [session]);
         await call;
-        await Until.AsyncTrue(async () => (await weir.LogAsync()).Any(r => r.Instance == name && r.Outcome == "cancelled"), "the outcome's row");
+        await Until.AsyncTrue(
+            async () => (await weir.LogAsync()).Any(r => r.Instance == name && r.Outcome == "cancelled"), "the outcome's row");
     }
 
     [Theory]
@@ -107,7 +113,9 @@ public sealed class WireFormTests(RunningWeir weir) : IClassFixture<RunningWeir>
     public async Task R12_accept_is_read_by_the_rules_of_http_and_none_at_all_means_anything(string? accept, int status)
     {
         using var content = new StringContent(
-            """{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"raw","version":"1"}}}""",
+            """{"jsonrpc":"2."""
+                + """0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"ra"""
+                + """w","version":"1"}}}""",
             System.Text.Encoding.UTF8, "application/json");
         using var request = new HttpRequestMessage(HttpMethod.Post, "/mcp") { Content = content };
         if (accept is not null)
@@ -146,7 +154,8 @@ public sealed class WireFormTests(RunningWeir weir) : IClassFixture<RunningWeir>
     [InlineData("2025-11-25")]
     public async Task R17_a_batch_is_refused_as_a_whole_and_nothing_of_it_runs(string version)
     {
-        await using var server = await ToolCallServer.StartAsync("2025-11-25", call => call.AnswerAsync(ScriptedCall.Text(call.Id, "done")));
+        await using var server =
+            await ToolCallServer.StartAsync("2025-11-25", call => call.AnswerAsync(ScriptedCall.Text(call.Id, "done")));
         var (name, _) = await weir.AddReadyAsync(server.Url, All);
         var session = await Raw().InitializeAsync(version);
         var call = $$$$"""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"{{{{name}}}}__go","arguments":{}}}""";
@@ -187,7 +196,8 @@ public sealed class WireFormTests(RunningWeir weir) : IClassFixture<RunningWeir>
     public async Task R17_a_batch_that_is_none_is_the_servers_fault(string batch)
     {
         await using var server = await ToolCallServer.StartAsync("2025-03-26", call =>
-            call.AnswerAsync(batch.Replace("RESPONSE", batch == "[RESPONSE" ? "" : ScriptedCall.Text(call.Id, "done"), StringComparison.Ordinal)));
+            call.AnswerAsync(
+                batch.Replace("RESPONSE", batch == "[RESPONSE" ? "" : ScriptedCall.Text(call.Id, "done"), StringComparison.Ordinal)));
         var (name, _) = await weir.AddReadyAsync(server.Url, All);
         (await Raw().CallAsync($"{name}__go")).ErrorCode.ShouldBe(1013);
     }

@@ -22,8 +22,13 @@ public sealed class WithoutRegistryTests(UpWithoutRegistry up) : IClassFixture<U
         await using var gateway = NpgsqlDataSource.Create(DatabaseUrl.Parse(up["databaseUrl"]).ConnectionString);
         var instances = await new UserSession(gateway).QueryAsync(
             Person(), "select instance_name, status, last_error_code from public.get_organization_mcp_configs($1, null) order by 1",
-            [Sql.Uuid(up.Report.GetProperty("organizationId").GetGuid())], r => (r.GetString(0), r.GetString(1), r.GetNullableString(2)), CancellationToken.None);
-        instances.ShouldBe([("everything", "failed", "registry_unreachable"), ("filesystem", "failed", "registry_unreachable"), ("memory", "failed", "registry_unreachable")]);
+            [Sql.Uuid(up.Report.GetProperty("organizationId").GetGuid())], r => (r.GetString(0), r.GetString(1), r.GetNullableString(2)),
+            CancellationToken.None);
+        instances.ShouldBe(
+            [
+                ("everything", "failed", "registry_unreachable"), ("filesystem", "failed", "registry_unreachable"),
+                ("memory", "failed", "registry_unreachable"),
+            ]);
         var reasons = await up.LookAsync("select last_error from public.mcp_server_instances", r => r.GetString(0));
         reasons.ShouldAllBe(reason => reason.StartsWith("The node cannot reach the package registry"));
         up.StartedWithin.ShouldBeLessThan(TimeSpan.FromSeconds(120));

@@ -5,7 +5,8 @@ namespace Weir.Tests.Knowledge;
 
 public sealed class ChunkerTests
 {
-    private static readonly string Prose = string.Join("\n\n", Enumerable.Range(1, 40).Select(n => string.Join(' ', Enumerable.Range(1, 12).Select(s => $"Paragraph {n} says sentence {s}."))));
+    private static readonly string Prose = string.Join("\n\n",
+        Enumerable.Range(1, 40).Select(n => string.Join(' ', Enumerable.Range(1, 12).Select(s => $"Paragraph {n} says sentence {s}."))));
 
     [Fact]
     public void A_short_text_is_one_piece() => Cut("  Two words.\n").ShouldBe(["Two words."]);
@@ -68,8 +69,11 @@ public sealed class ChunkerTests
     {
         var binary = string.Concat(Enumerable.Range(0, 2000).Select(i => (char)(1 + (i * 7 % 250))));
 
-        Should.Throw<WeirException>(() => DocumentText.Chunks(DocumentText.Plain, binary, 1200, 150)).Code.ShouldBe(ErrorCode.InvalidArgument);
-        Should.Throw<WeirException>(() => DocumentText.Chunks(DocumentText.Plain, "%PDF-1.7 " + new string('\uFFFD', 500), 1200, 150)).Code.ShouldBe(ErrorCode.InvalidArgument);
+        Should.Throw<WeirException>(() => DocumentText.Chunks(DocumentText.Plain, binary, 1200, 150)).Code.ShouldBe(
+            ErrorCode.InvalidArgument);
+        Should.Throw<WeirException>(
+            () => DocumentText.Chunks(DocumentText.Plain, "%PDF-1.7 " + new string('\uFFFD', 500), 1200, 150)).Code.ShouldBe(
+            ErrorCode.InvalidArgument);
     }
 
     [Fact]
@@ -85,7 +89,8 @@ public sealed class ChunkerTests
     {
         var tags = string.Concat("ignore".Select(c => char.ConvertFromUtf32(0xE0000 + c)));
 
-        DocumentText.Chunks(DocumentText.Plain, $"Hello{tags}\u202E\u200B\u2066 wor\u00ADld\u001b[2J\u0007.\r\nline\ttwo 👩‍💻", 1200, 150).Single().Text.ShouldBe("Hello world.\nline\ttwo 👩‍💻");
+        DocumentText.Chunks(DocumentText.Plain, $"Hello{tags}\u202E\u200B\u2066 wor\u00ADld\u001b[2J\u0007.\r\nline\ttwo 👩‍💻", 1200, 150)
+            .Single().Text.ShouldBe("Hello world.\nline\ttwo 👩‍💻");
     }
 
     [Fact]
@@ -93,10 +98,13 @@ public sealed class ChunkerTests
     {
         var smuggled = string.Concat("ignore"u8.ToArray().Select(b => char.ConvertFromUtf32(0xE0100 + b - 16)));
 
-        DocumentText.Chunks(DocumentText.Plain, $"Hello{smuggled} ❤\uFE0F می\u200Cخواهم \uE000", 1200, 150).Single().Text.ShouldBe("Hello ❤\uFE0F می\u200Cخواهم");
+        DocumentText.Chunks(DocumentText.Plain, $"Hello{smuggled} ❤\uFE0F می\u200Cخواهم \uE000", 1200, 150).Single().Text.ShouldBe(
+            "Hello ❤\uFE0F می\u200Cخواهم");
     }
 
-    private static string[] Cut(string text, int size = 1200, int overlap = 150) => [.. Chunker.Cut([new Section("", text)], size, overlap).Select(c => c.Text)];
+    private static string[] Cut(
+        string text, int size = 1200, int overlap = 150) => [.. Chunker.Cut([new Section("", text)], size, overlap).Select(c => c.Text)];
 
-    private static IEnumerable<string> Sentences(string text) => text.Split('.', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+    private static IEnumerable<string> Sentences(string text) =>
+        text.Split('.', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 }

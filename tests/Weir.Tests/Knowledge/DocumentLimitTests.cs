@@ -9,7 +9,8 @@ namespace Weir.Tests.Knowledge;
 /// <summary>A replica that lets everybody have one open request about documents.</summary>
 public sealed class NarrowKnowledgeWorld(TestCluster cluster) : KnowledgeWorld(cluster)
 {
-    private protected override WeirConfig Configure(WeirConfig config) => config with { Knowledge = config.Knowledge with { MaxConcurrentPerPerson = 1 } };
+    private protected override WeirConfig Configure(WeirConfig config) =>
+        config with { Knowledge = config.Knowledge with { MaxConcurrentPerPerson = 1 } };
 }
 
 /// <summary>Documents cost money where they are embedded, and so do questions.</summary>
@@ -23,7 +24,9 @@ public sealed class DocumentLimitTests(NarrowKnowledgeWorld weir) : IClassFixtur
         var question = $$"""{"agentId":"{{agent}}","query":"kangaroo"}""";
         using (weir.Services.GetRequiredService<DocumentLimits>().Enter(weir.World.OwnerId))
         {
-            foreach (var (path, body) in (IEnumerable<(string, string)>)[("/functions/v1/documents", document), ("/functions/v1/documents/search", question)])
+            foreach (var (path, body) in (IEnumerable<(string, string)>)[
+                ("/functions/v1/documents", document), ("/functions/v1/documents/search", question),
+            ])
             {
                 var (status, refused) = await weir.PostAsync(path, body);
                 status.ShouldBe(HttpStatusCode.TooManyRequests);
@@ -31,7 +34,8 @@ public sealed class DocumentLimitTests(NarrowKnowledgeWorld weir) : IClassFixtur
             }
 
             var stranger = await World.CreateAsync(weir.Database);
-            (await weir.PostAsync("/functions/v1/documents/search", question, weir.TokenOf(stranger.OwnerId))).Status.ShouldBe(HttpStatusCode.NotFound, "who has nothing open is answered, whatever it is");
+            (await weir.PostAsync("/functions/v1/documents/search", question, weir.TokenOf(stranger.OwnerId))).Status.ShouldBe(
+                HttpStatusCode.NotFound, "who has nothing open is answered, whatever it is");
         }
 
         (await weir.TitlesAsync(agent, "kangaroo")).ShouldBeEmpty();

@@ -12,7 +12,8 @@ public sealed class DocumentsTests(KnowledgeWorld weir) : IClassFixture<Knowledg
     public async Task A_document_is_found_with_where_it_is_from()
     {
         var (agent, datastore) = await weir.CreateAsync();
-        var id = await weir.IngestAsync(datastore, "Handbook", "# Leave\n\nTwenty days of holiday.\n\n# Pay\n\nMonthly.", "text/markdown", "https://intranet.example/handbook");
+        var id = await weir.IngestAsync(datastore, "Handbook", "# Leave\n\nTwenty days of holiday.\n\n# Pay\n\nMonthly.", "text/markdown",
+            "https://intranet.example/handbook");
 
         var passage = (await weir.FindAsync(agent, "how many days of holiday are there?")).Passages.ShouldHaveSingleItem();
 
@@ -50,11 +51,18 @@ public sealed class DocumentsTests(KnowledgeWorld weir) : IClassFixture<Knowledg
     public async Task A_page_brings_its_title_and_no_scripts()
     {
         var (agent, datastore) = await weir.CreateAsync();
-        var body = JsonSerializer.Serialize(new { datastoreId = datastore, mediaType = "text/html", content = "<title>A page</title><script>wombat()</script><p hidden>wombat</p><h1>Marsupials</h1><p>Kangaroo.</p>" });
+        var body = JsonSerializer.Serialize(
+            new
+            {
+                datastoreId = datastore,
+                mediaType = "text/html",
+                content = "<title>A page</title><script>wombat()</script><p hidden>wombat</p><h1>Marsupials</h1><p>Kangaroo.</p>",
+            });
 
         (await weir.PostAsync("/functions/v1/documents", body)).Status.ShouldBe(HttpStatusCode.OK);
 
-        (await weir.FindAsync(agent, "kangaroo")).Passages.Single().ShouldSatisfyAllConditions(p => p.Title.ShouldBe("A page"), p => p.Heading.ShouldBe("Marsupials"));
+        (await weir.FindAsync(agent, "kangaroo")).Passages.Single()
+            .ShouldSatisfyAllConditions(p => p.Title.ShouldBe("A page"), p => p.Heading.ShouldBe("Marsupials"));
         (await weir.FindAsync(agent, "wombat")).Passages.ShouldBeEmpty();
     }
 
@@ -62,14 +70,18 @@ public sealed class DocumentsTests(KnowledgeWorld weir) : IClassFixture<Knowledg
     public async Task A_long_document_is_found_piece_by_piece()
     {
         var (agent, datastore) = await weir.CreateAsync();
-        var id = await weir.IngestAsync(datastore, "Long", string.Join("\n\n", Enumerable.Range(0, 500).Select(i => $"Paragraph {i} is about subject{i} and nothing else that would matter here.")));
+        var id = await weir.IngestAsync(
+            datastore, "Long",
+            string.Join("\n\n",
+                Enumerable.Range(0, 500).Select(i => $"Paragraph {i} is about subject{i} and nothing else that would matter here.")));
 
         var passage = (await weir.FindAsync(agent, "subject321")).Passages;
 
         passage.ShouldAllBe(p => p.DocumentId == id && p.Text.Contains("subject321"));
         passage[0].Ordinal.ShouldBeGreaterThan(5);
         var read = await weir.Database.Users.QueryAsync(
-            weir.World.OwnerId, "select ordinal from public.get_document_chunks($1, null, 200)", [Sql.Uuid(id)], r => r.GetInt32(0), CancellationToken.None);
+            weir.World.OwnerId, "select ordinal from public.get_document_chunks($1, null, 200)", [Sql.Uuid(id)], r => r.GetInt32(0),
+            CancellationToken.None);
         read.ShouldBe(Enumerable.Range(0, read.Count));
     }
 
@@ -96,7 +108,9 @@ public sealed class DocumentsTests(KnowledgeWorld weir) : IClassFixture<Knowledg
         await weir.World.CallAsync("select public.delete_datastore($1)", Sql.Uuid(datastore));
 
         await Until.AsyncTrue(
-            async () => await weir.Database.Superuser.ScalarAsync<long>("select count(*) from public.documents where id = $1", [Sql.Uuid(id)], CancellationToken.None) == 0, "the deletion of a datastore");
+            async () =>
+                await weir.Database.Superuser.ScalarAsync<long>("select count(*) from public.documents where id = $1", [Sql.Uuid(id)],
+                    CancellationToken.None) == 0, "the deletion of a datastore");
     }
 
     [Fact]
@@ -105,7 +119,9 @@ public sealed class DocumentsTests(KnowledgeWorld weir) : IClassFixture<Knowledg
         var (agent, datastore) = await weir.CreateAsync();
         await weir.IngestAsync(datastore, "One", "echidna");
 
-        var (status, body) = await weir.PostAsync("/functions/v1/documents/search", JsonSerializer.Serialize(new { agentId = agent, query = "echidna", limit = 3 }));
+        var (status, body) =
+            await weir.PostAsync(
+                "/functions/v1/documents/search", JsonSerializer.Serialize(new { agentId = agent, query = "echidna", limit = 3 }));
 
         status.ShouldBe(HttpStatusCode.OK);
         body.GetProperty("passages")[0].GetProperty("title").GetString().ShouldBe("One");
@@ -125,13 +141,20 @@ public sealed class DocumentsTests(KnowledgeWorld weir) : IClassFixture<Knowledg
     public static TheoryData<string, int> BadDocuments => new()
     {
         { "", 400 }, { "null", 400 }, { "[]", 400 }, { "{", 400 }, { "{}", 400 },
-        { """{"datastoreId": "DS"}""", 400 }, { """{"datastoreId": "DS", "title": "t", "content": ""}""", 400 }, { """{"datastoreId": "DS", "title": "t", "content": " \n "}""", 400 },
-        { """{"datastoreId": "DS", "title": "t", "content": 1}""", 400 }, { """{"datastoreId": "DS", "title": 1, "content": "x"}""", 400 }, { """{"datastoreId": 1, "title": "t", "content": "x"}""", 400 },
-        { """{"datastoreId": "../x", "title": "t", "content": "x"}""", 400 }, { """{"datastoreId": "DS", "content": "no title"}""", 400 }, { """{"datastoreId": "DS", "title": "a\nb", "content": "x"}""", 400 },
-        { """{"datastoreId": "DS", "title": "t", "content": "x", "mediaType": "application/pdf"}""", 400 }, { """{"datastoreId": "DS", "title": "t", "content": "x", "source": "a\u0007b"}""", 400 },
-        { """{"datastoreId": "DS", "title": "t", "content": "a\u0000b"}""", 400 }, { """{"datastoreId": "DS", "title": "t", "content": "a\ud800b"}""", 400 },
-        { """{"datastoreId": "DS", "title": "t", "content": "\u0001\u0002\u0003\u0004\u0005"}""", 400 }, { """{"datastoreId": "DS", "title": "t", "content": "x", "content": "y"}""", 400 },
-        { """{"datastoreId": "DS", "title": "t", "content": "<script>x</script>", "mediaType": "text/html"}""", 400 }, { """{"datastoreId": "DS", "title": "t", "content": "\u200b\u200b"}""", 400 },
+        { """{"datastoreId": "DS"}""", 400 }, { """{"datastoreId": "DS", "title": "t", "content": ""}""", 400 },
+        { """{"datastoreId": "DS", "title": "t", "content": " \n "}""", 400 },
+        { """{"datastoreId": "DS", "title": "t", "content": 1}""", 400 }, { """{"datastoreId": "DS", "title": 1, "content": "x"}""", 400 },
+        { """{"datastoreId": 1, "title": "t", "content": "x"}""", 400 },
+        { """{"datastoreId": "../x", "title": "t", "content": "x"}""", 400 }, { """{"datastoreId": "DS", "content": "no title"}""", 400 },
+        { """{"datastoreId": "DS", "title": "a\nb", "content": "x"}""", 400 },
+        { """{"datastoreId": "DS", "title": "t", "content": "x", "mediaType": "application/pdf"}""", 400 },
+        { """{"datastoreId": "DS", "title": "t", "content": "x", "source": "a\u0007b"}""", 400 },
+        { """{"datastoreId": "DS", "title": "t", "content": "a\u0000b"}""", 400 },
+        { """{"datastoreId": "DS", "title": "t", "content": "a\ud800b"}""", 400 },
+        { """{"datastoreId": "DS", "title": "t", "content": "\u0001\u0002\u0003\u0004\u0005"}""", 400 },
+        { """{"datastoreId": "DS", "title": "t", "content": "x", "content": "y"}""", 400 },
+        { """{"datastoreId": "DS", "title": "t", "content": "<script>x</script>", "mediaType": "text/html"}""", 400 },
+        { """{"datastoreId": "DS", "title": "t", "content": "\u200b\u200b"}""", 400 },
         { """{"datastoreId": "01900000-0000-7000-8000-00000000dead", "title": "t", "content": "x"}""", 404 },
         { $$"""{"datastoreId": "DS", "title": "{{new string('t', 301)}}", "content": "x"}""", 400 },
     };
@@ -157,7 +180,9 @@ public sealed class DocumentsTests(KnowledgeWorld weir) : IClassFixture<Knowledg
     {
         var (_, datastore) = await weir.CreateAsync();
 
-        var (status, body) = await weir.PostAsync("/functions/v1/documents", JsonSerializer.Serialize(new { datastoreId = datastore, title = "t", content = new string('x', bytes) }));
+        var (status, body) =
+            await weir.PostAsync("/functions/v1/documents",
+                JsonSerializer.Serialize(new { datastoreId = datastore, title = "t", content = new string('x', bytes) }));
 
         status.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
         body.GetProperty("code").GetString().ShouldBe("WR014");
@@ -169,7 +194,10 @@ public sealed class DocumentsTests(KnowledgeWorld weir) : IClassFixture<Knowledg
     {
         var (_, datastore) = await weir.CreateAsync();
         using var client = weir.Client(weir.OwnerToken);
-        byte[] body = [.. System.Text.Encoding.UTF8.GetBytes($$"""{"datastoreId": "{{datastore}}", "title": "t", "content": "x"""), 0xFF, 0xFE, 0x80, .. "\"}"u8];
+        byte[] body = [
+            .. System.Text.Encoding.UTF8.GetBytes($$"""{"datastoreId": "{{datastore}}", "title": "t", "content": "x"""), 0xFF, 0xFE, 0x80,
+            .. "\"}"u8,
+        ];
 
         using var response = await client.PostAsync("/functions/v1/documents", new ByteArrayContent(body));
 
@@ -207,5 +235,6 @@ public sealed class DocumentsTests(KnowledgeWorld weir) : IClassFixture<Knowledg
     }
 
     private Task<long> CountAsync(Guid datastore) =>
-        weir.Database.Superuser.ScalarAsync<long>("select count(*) from public.documents where datastore_id = $1", [Sql.Uuid(datastore)], CancellationToken.None)!;
+        weir.Database.Superuser.ScalarAsync<long>(
+            "select count(*) from public.documents where datastore_id = $1", [Sql.Uuid(datastore)], CancellationToken.None)!;
 }

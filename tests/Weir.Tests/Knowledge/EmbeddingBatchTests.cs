@@ -29,17 +29,22 @@ public sealed class EmbeddingBatchTests(KnowledgeWorld weir) : IClassFixture<Kno
         var provider = new Provider();
         var config = weir.Services.GetRequiredService<KnowledgeConfig>() with { Embeddings = new EmbeddingsConfig { Model = "m" } };
         using var worker = new EmbeddingWorker(
-            queries, provider, weir.Services.GetRequiredService<PineconeClient>(), config, TimeProvider.System, NullLogger<EmbeddingWorker>.Instance);
+            queries, provider, weir.Services.GetRequiredService<PineconeClient>(), config, TimeProvider.System,
+            NullLogger<EmbeddingWorker>.Instance);
         (await worker.RunOnceAsync(TestContext.Current.CancellationToken)).ShouldBeTrue();
 
         provider.Requests.Where(r => r.Any(t => t.Contains("good", StringComparison.Ordinal))).ShouldHaveSingleItem().Length.ShouldBe(3);
-        provider.Requests.Where(r => r.Any(t => t.Contains("unembeddable", StringComparison.Ordinal))).Select(r => r.Length).ShouldBe([3, 1, 1, 1], ignoreOrder: true);
+        provider.Requests.Where(r => r.Any(t => t.Contains("unembeddable", StringComparison.Ordinal))).Select(r => r.Length)
+            .ShouldBe([3, 1, 1, 1], ignoreOrder: true);
     }
 
     private static async Task IngestAsync(KnowledgeQueries queries, World world, string text)
     {
-        var datastore = (await world.CallAsync("select public.create_datastore($1, $2)", Sql.Uuid(world.OrganizationId), Sql.Text(KnowledgeWorld.NewName("docs")))).GetProperty("id").GetGuid();
-        await queries.IngestAsync(world.OwnerId, datastore, text, null, "text/plain", $$"""[{"text": "{{text}}"}]""", CancellationToken.None);
+        var datastore =
+            (await world.CallAsync("select public.create_datastore($1, $2)", Sql.Uuid(world.OrganizationId),
+                Sql.Text(KnowledgeWorld.NewName("docs")))).GetProperty("id").GetGuid();
+        await queries.IngestAsync(
+            world.OwnerId, datastore, text, null, "text/plain", $$"""[{"text": "{{text}}"}]""", CancellationToken.None);
     }
 
     private sealed class Provider : IEmbeddingGenerator<string, Embedding<float>>

@@ -10,7 +10,10 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Knowledge;
 
-/// <summary>Documents found by their meaning, in this process, and vectors in Pinecone; with a local API that speaks as OpenAI's, and one as Pinecone's.</summary>
+/// <summary>
+/// Documents found by their meaning, in this process, and vectors in Pinecone; with a local API that speaks as OpenAI's, and one as
+/// Pinecone's.
+/// </summary>
 public sealed class EmbeddingTests(EmbeddingWorld weir) : IClassFixture<EmbeddingWorld>
 {
     [Fact]
@@ -18,7 +21,8 @@ public sealed class EmbeddingTests(EmbeddingWorld weir) : IClassFixture<Embeddin
     {
         var (agent, datastore) = await weir.CreateAsync();
         await weir.UntilEmbeddedAsync(
-            await weir.IngestAsync(datastore, "Rest", "Everybody gets twenty days of vacation."), await weir.IngestAsync(datastore, "Pets", "A puppy may come to the office."));
+            await weir.IngestAsync(datastore, "Rest", "Everybody gets twenty days of vacation."),
+            await weir.IngestAsync(datastore, "Pets", "A puppy may come to the office."));
 
         (await weir.TitlesAsync(agent, "holidays", 1)).ShouldBe(["Rest"]);
         (await weir.TitlesAsync(agent, "dogs", 1)).ShouldBe(["Pets"]);
@@ -29,7 +33,8 @@ public sealed class EmbeddingTests(EmbeddingWorld weir) : IClassFixture<Embeddin
     {
         var (agent, datastore) = await weir.CreateAsync();
         await weir.UntilEmbeddedAsync(
-            await weir.IngestAsync(datastore, "Words", "holiday salary recipe doctor song"), await weir.IngestAsync(datastore, "Meaning", "vacation leave"),
+            await weir.IngestAsync(datastore, "Words", "holiday salary recipe doctor song"),
+            await weir.IngestAsync(datastore, "Meaning", "vacation leave"),
             await weir.IngestAsync(datastore, "Both", "holiday holiday leave"));
 
         var passages = (await weir.FindAsync(agent, "holiday")).Passages;
@@ -88,7 +93,8 @@ public sealed class EmbeddingTests(EmbeddingWorld weir) : IClassFixture<Embeddin
         finally
         {
             await weir.Database.Superuser.ExecuteAsync(
-                $"drop function weir.chunk_vectors{Signature}; alter function weir.chunk_vectors_at_once{Signature} rename to chunk_vectors", [], CancellationToken.None);
+                $"drop function weir.chunk_vectors{Signature}; alter function weir.chunk_vectors_at_once{Signature} rename to "
+                    + "chunk_vectors", [], CancellationToken.None);
         }
     }
 
@@ -97,7 +103,8 @@ public sealed class EmbeddingTests(EmbeddingWorld weir) : IClassFixture<Embeddin
     {
         var (agent, datastore) = await weir.CreateAsync();
         var (otherAgent, small) = await weir.CreateAsync();
-        await weir.UntilEmbeddedAsync([.. await Task.WhenAll(Enumerable.Range(0, 8).Select(i => weir.IngestAsync(datastore, "Large" + i, "rain " + i))),
+        await weir.UntilEmbeddedAsync(
+            [.. await Task.WhenAll(Enumerable.Range(0, 8).Select(i => weir.IngestAsync(datastore, "Large" + i, "rain " + i))),
             await weir.IngestAsync(small, "Small", "rain")]);
         var queries = weir.Services.GetRequiredService<KnowledgeQueries>();
         var source = (await queries.SourcesAsync(weir.World.OwnerId, agent, CancellationToken.None)).Sources.ShouldHaveSingleItem();
@@ -109,7 +116,8 @@ public sealed class EmbeddingTests(EmbeddingWorld weir) : IClassFixture<Embeddin
 
         foreach (var _ in Enumerable.Range(0, 2))
         {
-            var refusal = await cache.SegmentsAsync(weir.World.OwnerId, agent, model, 10, source, CancellationToken.None).ShouldThrowAsync<WeirException>();
+            var refusal = await cache.SegmentsAsync(weir.World.OwnerId, agent, model, 10, source, CancellationToken.None)
+                .ShouldThrowAsync<WeirException>();
             refusal.Code.ShouldBe(ErrorCode.NotSupported);
             refusal.Message.ShouldContain("knowledge.vectorCacheMegabytes");
         }
@@ -192,16 +200,21 @@ public sealed class EmbeddingTests(EmbeddingWorld weir) : IClassFixture<Embeddin
         described.Path.ShouldBe("/indexes/weir-docs");
         described.Headers["Api-Key"].ShouldBe(FakePinecone.Key);
         described.Headers["X-Pinecone-Api-Version"].ShouldBe("2025-10");
-        var upsert = weir.Pinecone.Requests.First(r => r.Path == "/vectors/upsert" && r.Body.Contains(datastore.ToString(), StringComparison.Ordinal)).Json;
+        var upsert = weir.Pinecone.Requests.First(
+            r => r.Path == "/vectors/upsert" && r.Body.Contains(datastore.ToString(), StringComparison.Ordinal)).Json;
         upsert.GetProperty("namespace").GetString().ShouldBe(weir.World.OrganizationId.ToString());
-        var vector = upsert.GetProperty("vectors").EnumerateArray().Single(v => v.GetProperty("metadata").GetProperty("document_id").GetGuid() == id);
+        var vector = upsert.GetProperty("vectors").EnumerateArray()
+            .Single(v => v.GetProperty("metadata").GetProperty("document_id").GetGuid() == id);
         vector.GetProperty("metadata").EnumerateObject().Select(p => p.Name).ShouldBe(["datastore_id", "document_id"], "no text leaves");
         vector.GetProperty("values").GetArrayLength().ShouldBe(10);
-        var query = weir.Pinecone.Requests.First(r => r.Path == "/query" && r.Body.Contains(datastore.ToString(), StringComparison.Ordinal)).Json;
+        var query =
+            weir.Pinecone.Requests.First(r => r.Path == "/query" && r.Body.Contains(datastore.ToString(), StringComparison.Ordinal)).Json;
         query.GetProperty("namespace").GetString().ShouldBe(weir.World.OrganizationId.ToString());
         query.GetProperty("topK").GetInt32().ShouldBe(30);
         query.GetProperty("includeMetadata").GetBoolean().ShouldBeFalse();
-        (await weir.Database.Superuser.ScalarAsync<long>("select count(*) from weir.document_chunks where document_id = $1 and embedding is not null", [Sql.Uuid(id)], CancellationToken.None)).ShouldBe(0);
+        (await weir.Database.Superuser.ScalarAsync<long>(
+            "select count(*) from weir.document_chunks where document_id = $1 and embedding is not null", [Sql.Uuid(id)],
+            CancellationToken.None)).ShouldBe(0);
     }
 
     [Fact]
@@ -223,7 +236,8 @@ public sealed class EmbeddingTests(EmbeddingWorld weir) : IClassFixture<Embeddin
     {
         var (_, secret) = await weir.CreateAsync();
         var hidden = await weir.IngestAsync(secret, "Secret", "not for this agent");
-        var chunk = await weir.Database.Superuser.ScalarAsync<Guid>("select id from weir.document_chunks where document_id = $1", [Sql.Uuid(hidden)], CancellationToken.None);
+        var chunk = await weir.Database.Superuser.ScalarAsync<Guid>(
+            "select id from weir.document_chunks where document_id = $1", [Sql.Uuid(hidden)], CancellationToken.None);
         var (agent, datastore) = await weir.CreateAsync("pinecone", """{"index": "weir-docs"}""");
         await weir.UntilEmbeddedAsync(await weir.IngestAsync(datastore, "Own", "a wage"));
 
@@ -351,7 +365,16 @@ public sealed class OpenAiEmbeddingsTests : IAsyncLifetime
         return await Should.ThrowAsync<WeirException>(() => embeddings.GenerateAsync(["one", "two"]));
     }
 
-    private OpenAiEmbeddings Client(int dimensions = 0) => new(Config(dimensions), _egress, name => name == "THE_KEY" ? "sk-123" : null, TimeProvider.System);
+    private OpenAiEmbeddings Client(int dimensions = 0) =>
+        new(Config(dimensions), _egress, name => name == "THE_KEY" ? "sk-123" : null, TimeProvider.System);
 
-    private EmbeddingsConfig Config(int dimensions) => new() { Url = new Uri(_api.Url, "/v1/"), Model = "ten-ideas", KeyVariable = "THE_KEY", Dimensions = dimensions, TimeoutSeconds = 1 };
+    private EmbeddingsConfig Config(int dimensions) =>
+        new()
+        {
+            Url = new Uri(_api.Url, "/v1/"),
+            Model = "ten-ideas",
+            KeyVariable = "THE_KEY",
+            Dimensions = dimensions,
+            TimeoutSeconds = 1,
+        };
 }

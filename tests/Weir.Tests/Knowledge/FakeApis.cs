@@ -40,7 +40,9 @@ internal abstract class FakeApi : IAsyncDisposable
         {
             using var reader = new StreamReader(http.Request.Body);
             var request = new ApiRequest(
-                http.Request.Method, http.Request.Path, http.Request.Headers.ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase), await reader.ReadToEndAsync());
+                http.Request.Method, http.Request.Path,
+                http.Request.Headers.ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase),
+                await reader.ReadToEndAsync());
             Requests.Enqueue(request);
             if (Failures.TryDequeue(out var fail))
             {
@@ -71,20 +73,24 @@ internal abstract class FakeApi : IAsyncDisposable
         await http.Response.WriteAsync(body);
     };
 
-    public static Func<HttpContext, Task> Hang => async http => await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, http.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+    public static Func<HttpContext, Task> Hang =>
+        async http =>
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, http.RequestAborted)
+                .ContinueWith(_ => { }, TaskScheduler.Default);
 
     protected abstract (HttpStatusCode Status, string Body) Answer(ApiRequest request);
 }
 
 /// <summary>
-/// Speaks OpenAI's embeddings. Its model knows ten ideas by the words for them, so that texts without a word in common may be near; whatever it
-/// does not know lies in one direction of its own.
+/// Speaks OpenAI's embeddings. Its model knows ten ideas by the words for them, so that texts without a word in common may be near;
+/// whatever it does not know lies in one direction of its own.
 /// </summary>
 internal sealed class FakeEmbeddings : FakeApi
 {
     private static readonly string[][] Ideas =
     [
-        ["holiday", "holidays", "vacation", "leave"], ["salary", "salaries", "pay", "wage"], ["dog", "dogs", "puppy"], ["car", "cars", "automobile", "vehicle"], ["rain", "weather", "storm"],
+        ["holiday", "holidays", "vacation", "leave"], ["salary", "salaries", "pay", "wage"], ["dog", "dogs", "puppy"],
+        ["car", "cars", "automobile", "vehicle"], ["rain", "weather", "storm"],
         ["cook", "cooking", "recipe"], ["doctor", "physician", "medicine"], ["music", "song", "band"], ["money", "budget"],
     ];
 
@@ -118,7 +124,16 @@ internal sealed class FakeEmbeddings : FakeApi
 
         // Not in the order in which they were asked.
         var data = texts.Select((text, index) => new { @object = "embedding", index, embedding = VectorOf(text) }).Reverse();
-        return (HttpStatusCode.OK, JsonSerializer.Serialize(new { @object = "list", data, model = request.Json.GetProperty("model").GetString(), usage = new { prompt_tokens = 1, total_tokens = 1 } }));
+        return (
+            HttpStatusCode.OK,
+            JsonSerializer.Serialize(
+                new
+                {
+                    @object = "list",
+                    data,
+                    model = request.Json.GetProperty("model").GetString(),
+                    usage = new { prompt_tokens = 1, total_tokens = 1 },
+                }));
     }
 }
 
@@ -152,7 +167,8 @@ internal sealed class FakePinecone : FakeApi
         {
             ("GET", "/indexes/" + Index) => Ok(new
             {
-                name = Index, dimension = 10, metric = "cosine", host = Host ?? Url.Authority, spec = new { serverless = new { cloud = "aws", region = "us-east-1" } }, status = new { ready = true, state = "Ready" },
+                name = Index, dimension = 10, metric = "cosine", host = Host ?? Url.Authority,
+                spec = new { serverless = new { cloud = "aws", region = "us-east-1" } }, status = new { ready = true, state = "Ready" },
             }),
             ("GET", _) => (HttpStatusCode.NotFound, """{"error": {"code": "NOT_FOUND", "message": "Resource not found"}, "status": 404}"""),
             ("POST", "/vectors/upsert") => Upsert(request.Json),
@@ -178,11 +194,16 @@ internal sealed class FakePinecone : FakeApi
         var vector = body.GetProperty("vector").Deserialize<float[]>()!;
         var datastores = body.GetProperty("filter").GetProperty("datastore_id").GetProperty("$in").Deserialize<string[]>()!;
         var matches = Vectors
-            .Where(v => v.Key.Namespace == body.GetProperty("namespace").GetString() && datastores.Contains(v.Value.Metadata.GetProperty("datastore_id").GetString()))
-            .Select(v => (v.Key.Id, Score: v.Value.Values.Zip(vector).Sum(p => p.First * p.Second))).OrderByDescending(m => m.Score).Take(body.GetProperty("topK").GetInt32());
+            .Where(
+            v =>
+                v.Key.Namespace == body.GetProperty("namespace").GetString()
+                    && datastores.Contains(v.Value.Metadata.GetProperty("datastore_id").GetString()))
+            .Select(v => (v.Key.Id, Score: v.Value.Values.Zip(vector).Sum(p => p.First * p.Second))).OrderByDescending(m => m.Score)
+            .Take(body.GetProperty("topK").GetInt32());
         return Ok(new
         {
-            matches = Planted.Select(id => (Id: id, Score: 0.99f)).Concat(matches).Select(m => new { id = m.Id, score = m.Score, values = Array.Empty<float>() }),
+            matches = Planted.Select(id => (Id: id, Score: 0.99f)).Concat(matches)
+                .Select(m => new { id = m.Id, score = m.Score, values = Array.Empty<float>() }),
             @namespace = body.GetProperty("namespace").GetString(),
             usage = new { readUnits = 5 },
         });

@@ -17,14 +17,16 @@ public sealed class HtmlTextTests
         title.ShouldBe("Hand\u00ADbook");
         sections.ShouldBe(
         [
-            new Section("", "Before."), new Section("Leave", "All of it."), new Section("Leave › Holidays 2026", "Twenty\u00A0days."), new Section("Leave › Sick", "Call in."),
+            new Section("", "Before."), new Section("Leave", "All of it."), new Section("Leave › Holidays 2026", "Twenty\u00A0days."),
+            new Section("Leave › Sick", "Call in."),
             new Section("Pay", "Monthly."),
         ]);
     }
 
     [Fact]
     public void Blocks_are_paragraphs_and_white_space_is_one_blank() =>
-        Text("<p>a  b\n c</p><ul><li>one<li>two</ul><table><tr><td>x</td><td>y</td></tr><tr><td>z</td></tr></table>d<br>e<pre>f\n  g</pre>").ShouldBe(
+        Text("<p>a  b\n c</p><ul><li>one<li>two</ul><table><tr><td>x</td><td>y</td></tr><tr><td>z</td></tr></table>d<br>e<pre>f\n  g</pre>")
+            .ShouldBe(
             "a b c\n\n- one\n- two\n\nx\ty\n\tz\n\nd\ne\n\nf\n  g".Replace("x\ty", "\tx\ty", StringComparison.Ordinal));
 
     [Theory]
@@ -83,7 +85,8 @@ public sealed class HtmlTextTests
     {
         { "nested", string.Concat(Enumerable.Repeat("<div>", 400_000)) + "x" },
         { "nested inline", string.Concat(Enumerable.Repeat("<b><i>", 150_000)) + "x" },
-        { "formatting that is made anew", string.Concat(Enumerable.Range(0, 300).Select(i => $"<b style='a:{i}'><font color={i}>")) + string.Concat(Enumerable.Repeat("<p>x", 300_000)) },
+        { "formatting that is made anew", string.Concat(Enumerable.Range(0, 300).Select(i => $"<b style='a:{i}'><font color={i}>"))
+            + string.Concat(Enumerable.Repeat("<p>x", 300_000)) },
         { "tables", string.Concat(Enumerable.Repeat("<table><tr><td>", 100_000)) + "x" },
         { "attributes", "<p " + string.Concat(Enumerable.Range(0, 100_000).Select(i => $"a{i} ")) + ">x" },
         { "end tags that close nothing", string.Concat(Enumerable.Repeat("<div><table><tr><td></div>", 50_000)) + "x" },

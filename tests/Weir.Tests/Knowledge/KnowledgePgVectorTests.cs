@@ -23,13 +23,15 @@ public sealed class PgVectorDatabase : IAsyncLifetime
     {
         var start = new ProcessStartInfo("node", [Repository.PathOf("tests/clients/pglite.mjs"), Repository.PathOf("db/migrations")])
         {
-            UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Repository.PathOf("tests/clients"),
+            UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+            WorkingDirectory = Repository.PathOf("tests/clients"),
         };
         _process = Process.Start(start)!;
         var errors = _process.StandardError.ReadToEndAsync();
         var line = await _process.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromMinutes(2));
         var port = line?.StartsWith("listening ", StringComparison.Ordinal) == true
-            ? int.Parse(line["listening ".Length..], CultureInfo.InvariantCulture) : throw new InvalidOperationException($"PGlite did not start: {line} {await errors}");
+            ? int.Parse(line["listening ".Length..], CultureInfo.InvariantCulture)
+            : throw new InvalidOperationException($"PGlite did not start: {line} {await errors}");
         // It has no passwords, and one user who may be everybody.
         var url = $"postgresql://postgres:unused@127.0.0.1:{port}/postgres?sslmode=disable";
         Databases = Databases.Open(new DatabaseConfig { Url = url, EngineUrl = url, PoolSize = 1 });
@@ -58,7 +60,9 @@ public sealed class KnowledgePgVectorTests(PgVectorDatabase database) : IClassFi
 {
     private const string Model = "ten-ideas";
 
-    private static readonly string[] Texts = ["holiday", "a dog and a car", "salary", "rain and music", "doctor", "holiday pay", "song", "puppy", "vehicle", "nothing"];
+    private static readonly string[] Texts = [
+        "holiday", "a dog and a car", "salary", "rain and music", "doctor", "holiday pay", "song", "puppy", "vehicle", "nothing",
+    ];
 
     [Fact]
     public async Task Pgvector_finds_what_an_exact_search_finds_and_only_for_whom()
@@ -79,26 +83,31 @@ public sealed class KnowledgePgVectorTests(PgVectorDatabase database) : IClassFi
             near[0].Score.ShouldBe(1, 1e-5, text);
         }
 
-        (await queries.NearestAsync(stranger, otherAgent, Model, Unit("holiday"), 100, default)).Count.ShouldBe(Texts.Length, "A01: its own, and nobody else's");
+        (await queries.NearestAsync(stranger, otherAgent, Model, Unit("holiday"), 100, default)).Count.ShouldBe(
+            Texts.Length, "A01: its own, and nobody else's");
         (await queries.NearestAsync(user, agent, "another model", Unit("holiday"), 100, default)).ShouldBeEmpty();
         (await queries.NearestAsync(user, agent, Model, [1, 0], 100, default)).ShouldBeEmpty("of another length");
-        (await Should.ThrowAsync<WeirException>(() => queries.NearestAsync(stranger, agent, Model, Unit("holiday"), 5, default))).Code.ShouldBe(ErrorCode.NotFound);
+        (await Should.ThrowAsync<WeirException>(
+            () => queries.NearestAsync(stranger, agent, Model, Unit("holiday"), 5, default))).Code.ShouldBe(ErrorCode.NotFound);
     }
 
     [Fact]
     public async Task An_index_of_pgvector_can_be_made_over_the_vectors_as_they_are_kept()
     {
         await database.Superuser.ExecuteAsync(
-            "create index if not exists chunks_hnsw on weir.document_chunks using hnsw ((embedding::extensions.vector(10)) extensions.vector_cosine_ops) where embedding_model = 'ten-ideas'", [], default);
+            "create index if not exists chunks_hnsw on weir.document_chunks using hnsw ((embedding::extensions.vector(10)) "
+                + "extensions.vector_cosine_ops) where embedding_model = 'ten-ideas'", [], default);
 
-        (await database.Superuser.ScalarAsync<string>("select indexdef from pg_indexes where indexname = 'chunks_hnsw'", [], default)).ShouldNotBeNull().ShouldContain("hnsw");
+        (await database.Superuser.ScalarAsync<string>(
+            "select indexdef from pg_indexes where indexname = 'chunks_hnsw'", [], default)).ShouldNotBeNull().ShouldContain("hnsw");
     }
 
     private async Task<(Guid User, Guid Agent, Guid Datastore)> PopulateAsync(KnowledgeQueries queries)
     {
         var users = new UserSession(database.Databases.Gateway);
         var name = KnowledgeWorld.NewName("org");
-        var user = await database.Superuser.ScalarAsync<Guid>("select weir.create_user($1, 'unused')", [Sql.Text($"{name}@example.test")], default);
+        var user = await database.Superuser.ScalarAsync<Guid>(
+            "select weir.create_user($1, 'unused')", [Sql.Text($"{name}@example.test")], default);
         var organization = await IdAsync("select public.create_organization($1)", Sql.Text(name));
         var agent = await IdAsync("select public.create_agent($1, 'helper')", Sql.Uuid(organization));
         var datastore = await IdAsync("select public.create_datastore($1, 'docs')", Sql.Uuid(organization));
@@ -112,12 +121,14 @@ public sealed class KnowledgePgVectorTests(PgVectorDatabase database) : IClassFi
         foreach (var group in chunks.GroupBy(c => (c.OrganizationId, c.DatastoreId)))
         {
             await queries.RecordAsync(
-                group.Key.OrganizationId, group.Key.DatastoreId, Model, [.. group.Select(c => c.ChunkId)], [.. group.SelectMany(c => Unit(c.Text.Split('\n')[^1]))], null, default);
+                group.Key.OrganizationId, group.Key.DatastoreId, Model, [.. group.Select(c => c.ChunkId)],
+                [.. group.SelectMany(c => Unit(c.Text.Split('\n')[^1]))], null, default);
         }
 
         return (user, agent, datastore);
 
-        async Task<Guid> IdAsync(string sql, NpgsqlParameter parameter) => (await users.CallAsync(user, sql, [parameter], default)).GetProperty("id").GetGuid();
+        async Task<Guid> IdAsync(string sql, NpgsqlParameter parameter) =>
+            (await users.CallAsync(user, sql, [parameter], default)).GetProperty("id").GetGuid();
     }
 
     private static float[] Unit(string text)

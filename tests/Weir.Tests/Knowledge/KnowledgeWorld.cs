@@ -29,14 +29,17 @@ public class KnowledgeWorld(TestCluster cluster) : RunningWeir(cluster)
     {
         var agent = (await World.CreateAgentAsync(NewName("agent"))).Id;
         var datastore = (await World.CallAsync(
-            "select public.create_datastore($1, $2, $3, $4)", Sql.Uuid(World.OrganizationId), Sql.Text(NewName("docs")), Sql.Text(backend), Sql.Jsonb(settings))).GetProperty("id").GetGuid();
+            "select public.create_datastore($1, $2, $3, $4)", Sql.Uuid(World.OrganizationId), Sql.Text(NewName("docs")), Sql.Text(backend),
+            Sql.Jsonb(settings))).GetProperty("id").GetGuid();
         await World.CallAsync("select public.link_datastore($1, $2)", Sql.Uuid(datastore), Sql.Uuid(agent));
         return (agent, datastore);
     }
 
-    internal async Task<Guid> IngestAsync(Guid datastoreId, string title, string content, string mediaType = "text/plain", string? source = null)
+    internal async Task<Guid> IngestAsync(
+        Guid datastoreId, string title, string content, string mediaType = "text/plain", string? source = null)
     {
-        var (status, body) = await PostAsync("/functions/v1/documents", JsonSerializer.Serialize(new { datastoreId, title, content, mediaType, source }));
+        var (status, body) =
+            await PostAsync("/functions/v1/documents", JsonSerializer.Serialize(new { datastoreId, title, content, mediaType, source }));
         status.ShouldBe(HttpStatusCode.OK, body.ToString());
         return body.GetProperty("id").GetGuid();
     }
@@ -52,15 +55,18 @@ public class KnowledgeWorld(TestCluster cluster) : RunningWeir(cluster)
     internal Task<KnowledgeAnswer> FindAsync(Guid agentId, string query, int limit = 10, Guid? userId = null) =>
         Search.FindAsync(Principal.OfPerson(userId ?? World.OwnerId, agentId), query, limit, TestContext.Current.CancellationToken);
 
-    internal async Task<string[]> TitlesAsync(Guid agentId, string query, int limit = 10) => [.. (await FindAsync(agentId, query, limit)).Passages.Select(p => p.Title)];
+    internal async Task<string[]> TitlesAsync(
+        Guid agentId, string query, int limit = 10) => [.. (await FindAsync(agentId, query, limit)).Passages.Select(p => p.Title)];
 
     internal async Task<(string Status, string? Detail)> StatusAsync(Guid documentId) => (await Database.Superuser.QueryAsync(
-        "select status, status_detail from public.documents where id = $1", [Sql.Uuid(documentId)], r => (r.GetString(0), r.GetNullableString(1)), CancellationToken.None)).Single();
+        "select status, status_detail from public.documents where id = $1", [Sql.Uuid(documentId)],
+        r => (r.GetString(0), r.GetNullableString(1)), CancellationToken.None)).Single();
 
     internal Task UntilEmbeddedAsync(params Guid[] documents) => Until.AsyncTrue(
         async () => (await Task.WhenAll(documents.Select(StatusAsync))).All(s => s.Status == "embedded"), "the embeddings of documents");
 
-    private protected override WeirConfig Configure(WeirConfig config) => config with { Knowledge = config.Knowledge with { MaxDocumentBytes = MaxDocumentBytes } };
+    private protected override WeirConfig Configure(WeirConfig config) =>
+        config with { Knowledge = config.Knowledge with { MaxDocumentBytes = MaxDocumentBytes } };
 }
 
 /// <summary>The same with a model for embeddings, and with Pinecone.</summary>
@@ -94,7 +100,13 @@ public sealed class EmbeddingWorld(TestCluster cluster) : KnowledgeWorld(cluster
     {
         Knowledge = config.Knowledge with
         {
-            Embeddings = new EmbeddingsConfig { Url = new Uri(Embeddings.Url, "/v1"), Model = "ten-ideas", KeyVariable = KeyVariable, QueryMilliseconds = QueryMilliseconds },
+            Embeddings = new EmbeddingsConfig
+            {
+                Url = new Uri(Embeddings.Url, "/v1"),
+                Model = "ten-ideas",
+                KeyVariable = KeyVariable,
+                QueryMilliseconds = QueryMilliseconds,
+            },
             Pinecone = new PineconeConfig { Url = Pinecone.Url, KeyVariable = PineconeVariable, Indexes = [FakePinecone.Index] },
         },
     };

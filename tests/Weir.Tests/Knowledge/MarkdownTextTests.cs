@@ -25,7 +25,8 @@ public sealed class MarkdownTextTests
         | 1 | 2 |
         """.ReplaceLineEndings("\n")).ShouldBe(
         [
-            new Section("", "Before."), new Section("Leave", "- twenty days\n- **two** more"), new Section("Leave › Sick", "Call in."), new Section("Pay", "| a | b |\n|---|---|\n| 1 | 2 |"),
+            new Section("", "Before."), new Section("Leave", "- twenty days\n- **two** more"), new Section("Leave › Sick", "Call in."),
+            new Section("Pay", "| a | b |\n|---|---|\n| 1 | 2 |"),
         ]);
 
     [Fact]
@@ -37,10 +38,12 @@ public sealed class MarkdownTextTests
     [InlineData("good <!-- bad -->\n\nend")]
     [InlineData("good\n\n<script>bad</script>\n\nend")]
     [InlineData("good\n\n<div hidden>bad</div>\n\nend")]
-    public void A25_comments_and_hidden_html_are_dropped(string markdown) => MarkdownText.Read(markdown).Single().Text.ShouldNotContain("bad");
+    public void A25_comments_and_hidden_html_are_dropped(string markdown) =>
+    MarkdownText.Read(markdown).Single().Text.ShouldNotContain("bad");
 
     [Fact]
-    public void What_is_nested_deeper_than_the_parser_goes_is_text() => MarkdownText.Read(new string('>', 50_000) + " x").Single().Text.ShouldEndWith(" x");
+    public void What_is_nested_deeper_than_the_parser_goes_is_text() =>
+    MarkdownText.Read(new string('>', 50_000) + " x").Single().Text.ShouldEndWith(" x");
 
     [Fact]
     public void A_heading_and_nothing_below_it_is_nothing() => MarkdownText.Read("# Alone").ShouldBeEmpty();

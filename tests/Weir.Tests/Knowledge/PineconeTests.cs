@@ -26,7 +26,8 @@ public sealed class PineconeTests : IAsyncLifetime
     public async Task Each_organization_has_its_namespace_and_each_query_its_datastores()
     {
         var client = Client();
-        await client.UpsertAsync(FakePinecone.Index, OrganizationId, [Vector(1, [1, 0]), Vector(2, [0, 1]), Vector(3, [1, 0]) with { DatastoreId = Guid.Empty }], default);
+        await client.UpsertAsync(FakePinecone.Index, OrganizationId,
+            [Vector(1, [1, 0]), Vector(2, [0, 1]), Vector(3, [1, 0]) with { DatastoreId = Guid.Empty }], default);
         await client.UpsertAsync(FakePinecone.Index, Guid.Empty, [Vector(4, [1, 0])], default);
 
         var hits = await client.QueryAsync(FakePinecone.Index, OrganizationId, [1, 0], [DatastoreId], 10, default);
@@ -57,8 +58,10 @@ public sealed class PineconeTests : IAsyncLifetime
         await client.UpsertAsync(FakePinecone.Index, OrganizationId, [.. Enumerable.Range(0, 250).Select(i => Vector(i, [1, 0]))], default);
         await client.DeleteAsync(FakePinecone.Index, OrganizationId, [.. Enumerable.Range(0, 2100).Select(Id)], default);
 
-        _api.Requests.Where(r => r.Path == "/vectors/upsert").Select(r => r.Json.GetProperty("vectors").GetArrayLength()).ShouldBe([100, 100, 50]);
-        _api.Requests.Where(r => r.Path == "/vectors/delete").Select(r => r.Json.GetProperty("ids").GetArrayLength()).ShouldBe([1000, 1000, 100]);
+        _api.Requests.Where(r => r.Path == "/vectors/upsert").Select(r => r.Json.GetProperty("vectors").GetArrayLength())
+            .ShouldBe([100, 100, 50]);
+        _api.Requests.Where(r => r.Path == "/vectors/delete").Select(r => r.Json.GetProperty("ids").GetArrayLength())
+            .ShouldBe([1000, 1000, 100]);
         _api.Vectors.ShouldBeEmpty();
     }
 
@@ -126,7 +129,8 @@ public sealed class PineconeTests : IAsyncLifetime
         Should.ThrowAsync<WeirException>(() => client.QueryAsync(index, OrganizationId, [1, 0], [DatastoreId], 1, default));
 
     private PineconeClient Client(string[]? indexes = null, string? key = FakePinecone.Key) => new(
-        new PineconeConfig { Url = _api.Url, Indexes = indexes ?? [FakePinecone.Index], KeyVariable = "PINECONE", TimeoutSeconds = 2 }, _egress, name => name == "PINECONE" ? key : null, TimeProvider.System);
+        new PineconeConfig { Url = _api.Url, Indexes = indexes ?? [FakePinecone.Index], KeyVariable = "PINECONE", TimeoutSeconds = 2 },
+        _egress, name => name == "PINECONE" ? key : null, TimeProvider.System);
 
     private static PineconeVector Vector(int id, float[] values) => new(Id(id), values, DatastoreId, Guid.Empty);
 

@@ -60,7 +60,8 @@ public sealed class VectorSegmentTests
         var best = new NearestHits(limit);
         builder.Build().Single().Search(query, best);
 
-        var expected = all.Select(v => (v.Id, Score: v.Vector.Zip(query).Sum(p => (double)p.First * p.Second))).OrderByDescending(v => Math.Round(v.Score, 5)).ThenBy(v => v.Id).Take(limit).ToArray();
+        var expected = all.Select(v => (v.Id, Score: v.Vector.Zip(query).Sum(p => (double)p.First * p.Second)))
+            .OrderByDescending(v => Math.Round(v.Score, 5)).ThenBy(v => v.Id).Take(limit).ToArray();
         var found = best.BestFirst();
         found.Count.ShouldBe(expected.Length);
         found.Zip(expected).ShouldAllBe(p => Math.Abs(p.First.Score - p.Second.Score) < 1e-5);

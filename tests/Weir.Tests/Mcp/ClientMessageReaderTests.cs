@@ -8,7 +8,9 @@ public sealed class ClientMessageReaderTests
     [Fact]
     public void A_call_is_read_without_touching_its_arguments()
     {
-        const string Body = """{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo","arguments":{"a": [1, 2]},"_meta":{"progressToken":"p"}}}""";
+        const string Body =
+            """{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo","arguments":{"a": [1, """
+                + """2]},"_meta":{"progressToken":"p"}}}""";
         var message = Read(Body);
         message.Kind.ShouldBe(MessageKind.Request);
         message.Method.ShouldBe("tools/call");
@@ -40,7 +42,8 @@ public sealed class ClientMessageReaderTests
     [InlineData("""{"jsonrpc":"2.0","id":1}""", RpcCodes.InvalidRequest)]
     [InlineData("""{"jsonrpc":"2.0","id":1,"result":{},"error":{}}""", RpcCodes.InvalidRequest)]
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":[]}""", RpcCodes.InvalidRequest)]
-    [InlineData("""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"a":1e-2147483648}}}""", RpcCodes.InvalidRequest)]
+    [InlineData("""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"a":1e-2147483648}}}""",
+        RpcCodes.InvalidRequest)]
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":1}}""", RpcCodes.InvalidParams)]
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":["/etc"]}}""", RpcCodes.InvalidParams)]
     public void What_is_no_message_is_refused_with_the_code_of_the_protocol(string body, int code) => Refuse(body).RpcCode.ShouldBe(code);
@@ -70,10 +73,12 @@ public sealed class ClientMessageReaderTests
 
     [Fact]
     public void A05_a_key_of_megabytes_is_refused_without_being_folded() =>
-        Refuse(Call("{\"" + string.Concat(Enumerable.Repeat("a\u0301\u0301", 500_000)) + "\":1}")).RpcCode.ShouldBe(RpcCodes.InvalidRequest);
+        Refuse(Call("{\"" + string.Concat(Enumerable.Repeat("a\u0301\u0301", 500_000)) + "\":1}")).RpcCode.ShouldBe(
+            RpcCodes.InvalidRequest);
 
     [Fact]
-    public void The_same_key_in_different_objects_is_no_collision() => Read(Call("""{"a":{"k":1},"b":{"k":2},"c":[{"k":3},{"k":4}]}""")).Name.ShouldBe("x");
+    public void The_same_key_in_different_objects_is_no_collision() =>
+    Read(Call("""{"a":{"k":1},"b":{"k":2},"c":[{"k":3},{"k":4}]}""")).Name.ShouldBe("x");
 
     [Theory]
     [InlineData("{\"a\":\"\\u0000\"}")]
@@ -93,7 +98,8 @@ public sealed class ClientMessageReaderTests
     [InlineData("""{"jsonrpc":"2.0","id":"\ud800","method":"ping"}""")]
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"\ud800"}""")]
     [InlineData("""{"jsonrpc":"2.0","id":1,"\ud800":"ping"}""")]
-    public void Half_of_a_surrogate_pair_is_refused_wherever_it_stands(string message) => Refuse(message).RpcCode.ShouldBe(RpcCodes.InvalidRequest);
+    public void Half_of_a_surrogate_pair_is_refused_wherever_it_stands(string message) =>
+    Refuse(message).RpcCode.ShouldBe(RpcCodes.InvalidRequest);
 
     [Theory]
     [InlineData("{\"a\":\"\\ud83d\\ude00\"}")]
@@ -117,7 +123,8 @@ public sealed class ClientMessageReaderTests
         refused.RpcCode.ShouldBe(RpcCodes.InvalidRequest);
         refused.Message.ShouldContain("64");
 
-        static byte[] Nested(int levels) => Encoding.UTF8.GetBytes(Call("{\"a\":" + new string('[', levels) + new string(']', levels) + "}"));
+        static byte[] Nested(int levels) =>
+            Encoding.UTF8.GetBytes(Call("{\"a\":" + new string('[', levels) + new string(']', levels) + "}"));
     }
 
     [Fact]
@@ -130,13 +137,16 @@ public sealed class ClientMessageReaderTests
     [Fact]
     public void The_modern_envelope_is_read_from_meta()
     {
-        const string Body = """{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"roots":{}}}}}""";
+        const string Body =
+            """{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/"""
+                + """protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"roots":{}}}}}""";
         var message = Read(Body);
         message.MetaVersion.ShouldBe("2026-07-28");
         Text(Body, message.ClientCapabilities).ShouldBe("""{"roots":{}}""");
     }
 
-    private static string Call(string arguments) => "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"x\",\"arguments\":" + arguments + "}}";
+    private static string Call(string arguments) =>
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"x\",\"arguments\":" + arguments + "}}";
 
     private static ClientMessage Read(string body) => ClientMessageReader.Read(Encoding.UTF8.GetBytes(body));
 

@@ -17,7 +17,8 @@ public sealed class NumberBoundsTests
     [InlineData("1e131000", false)]
     [InlineData("1e99999999999999999999", false)]
     [InlineData("1e-99999999999999999999", false)]
-    public void F02_a_number_has_a_bounded_exponent(string number, bool isWithin) => NumberBounds.Contain(Encoding.ASCII.GetBytes(number)).ShouldBe(isWithin);
+    public void F02_a_number_has_a_bounded_exponent(string number, bool isWithin) =>
+    NumberBounds.Contain(Encoding.ASCII.GetBytes(number)).ShouldBe(isWithin);
 
     [Fact]
     public void F02_a_number_has_a_bounded_length()
@@ -31,5 +32,6 @@ public sealed class NumberBoundsTests
     [InlineData("""{"a": [1, {"b": 1e131000}]}""", false)]
     [InlineData("1e131000", false)]
     [InlineData("[]", true)]
-    public void F02_all_numbers_of_a_value_are_looked_at(string json, bool isWithin) => NumberBounds.ContainAllOf(Encoding.UTF8.GetBytes(json)).ShouldBe(isWithin);
+    public void F02_all_numbers_of_a_value_are_looked_at(string json, bool isWithin) =>
+    NumberBounds.ContainAllOf(Encoding.UTF8.GetBytes(json)).ShouldBe(isWithin);
 }

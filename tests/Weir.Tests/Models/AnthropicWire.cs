@@ -7,7 +7,8 @@ internal static class AnthropicWire
 {
     public static string Body(ModelReply reply) => reply switch
     {
-        ModelReply.Says says => Message([.. Texts(string.Concat(says.Pieces)), .. says.Calls.Select(Use)], says.Calls.Length > 0 ? "tool_use" : "end_turn"),
+        ModelReply.Says says =>
+            Message([.. Texts(string.Concat(says.Pieces)), .. says.Calls.Select(Use)], says.Calls.Length > 0 ? "tool_use" : "end_turn"),
         ModelReply.Refuses refuses => Message([.. Texts(refuses.Words)], "refusal"),
         ModelReply.Breaks => """{"id": "msg_1", "type": "mess""",
         _ => "",
@@ -33,7 +34,8 @@ internal static class AnthropicWire
             type = "message_start",
             message = new
             {
-                id = "msg_1", type = "message", role = "assistant", model = "small", content = Array.Empty<object>(), stop_reason = (string?)null, stop_sequence = (string?)null,
+                id = "msg_1", type = "message", role = "assistant", model = "small", content = Array.Empty<object>(),
+                stop_reason = (string?)null, stop_sequence = (string?)null,
                 usage = new { input_tokens = ModelServer.InputTokens, output_tokens = 1 },
             },
         });
@@ -41,10 +43,12 @@ internal static class AnthropicWire
         var index = 0;
         if (pieces.Length > 0)
         {
-            yield return Event("content_block_start", new { type = "content_block_start", index, content_block = new { type = "text", text = "" } });
+            yield return Event(
+                "content_block_start", new { type = "content_block_start", index, content_block = new { type = "text", text = "" } });
             foreach (var piece in pieces)
             {
-                yield return Event("content_block_delta", new { type = "content_block_delta", index, delta = new { type = "text_delta", text = piece } });
+                yield return Event(
+                    "content_block_delta", new { type = "content_block_delta", index, delta = new { type = "text_delta", text = piece } });
             }
         }
 
@@ -61,20 +65,49 @@ internal static class AnthropicWire
 
         foreach (var call in calls)
         {
-            yield return Event("content_block_start", new { type = "content_block_start", index, content_block = new { type = "tool_use", id = call.Id, name = call.Name, input = new { } } });
-            yield return Event("content_block_delta", new { type = "content_block_delta", index, delta = new { type = "input_json_delta", partial_json = call.Arguments[..(call.Arguments.Length / 2)] } });
-            yield return Event("content_block_delta", new { type = "content_block_delta", index, delta = new { type = "input_json_delta", partial_json = call.Arguments[(call.Arguments.Length / 2)..] } });
+            yield return Event(
+                "content_block_start",
+                new
+                {
+                    type = "content_block_start",
+                    index,
+                    content_block = new { type = "tool_use", id = call.Id, name = call.Name, input = new { } },
+                });
+            yield return Event(
+                "content_block_delta",
+                new
+                {
+                    type = "content_block_delta",
+                    index,
+                    delta = new { type = "input_json_delta", partial_json = call.Arguments[..(call.Arguments.Length / 2)] },
+                });
+            yield return Event(
+                "content_block_delta",
+                new
+                {
+                    type = "content_block_delta",
+                    index,
+                    delta = new { type = "input_json_delta", partial_json = call.Arguments[(call.Arguments.Length / 2)..] },
+                });
             yield return Event("content_block_stop", new { type = "content_block_stop", index });
             index++;
         }
 
-        yield return Event("message_delta", new { type = "message_delta", delta = new { stop_reason = stop, stop_sequence = (string?)null }, usage = new { output_tokens = ModelServer.OutputTokens } });
+        yield return Event(
+            "message_delta",
+            new
+            {
+                type = "message_delta",
+                delta = new { stop_reason = stop, stop_sequence = (string?)null },
+                usage = new { output_tokens = ModelServer.OutputTokens },
+            });
         yield return Event("message_stop", new { type = "message_stop" });
     }
 
     private static IEnumerable<object> Texts(string text) => text.Length == 0 ? [] : [new { type = "text", text }];
 
-    private static object Use(ToolUse call) => new { type = "tool_use", id = call.Id, name = call.Name, input = JsonElement.Parse(call.Arguments) };
+    private static object Use(ToolUse call) =>
+        new { type = "tool_use", id = call.Id, name = call.Name, input = JsonElement.Parse(call.Arguments) };
 
     private static string Message(object[] content, string stop) => JsonSerializer.Serialize(new
     {

@@ -8,14 +8,27 @@ namespace Weir.Tests.Models;
 public sealed record HostileSchema(string Json)
 {
     private static readonly string[] Names = ["a", "b", "x y", "ü", "a.b-c_9", "line\n", new('n', 65), "$ref", "properties", ""];
-    private static readonly string[] Texts = ["", "a", "x\0y", "\ud83d\ude00", new('d', 2000), "(", "^a+$", "(?=a)a", @"\p{L}", "[z-a]", "a{2,1}", @"(\w{99}){999}", "[0-9]{4}", "uri", "date", "city"];
-    private static readonly string[] Types = ["string", "integer", "number", "object", "array", "boolean", "null", "int", "any", "str", "ARRAY", "file"];
+    private static readonly string[] Texts = [
+        "", "a", "x\0y", "\ud83d\ude00", new('d', 2000), "(", "^a+$", "(?=a)a", @"\p{L}", "[z-a]", "a{2,1}", @"(\w{99}){999}", "[0-9]{4}",
+        "uri", "date", "city",
+    ];
+    private static readonly string[] Types = [
+        "string", "integer", "number", "object", "array", "boolean", "null", "int", "any", "str", "ARRAY", "file",
+    ];
     private static readonly string[] Numbers = ["0", "-1", "1.5", "3", "1e400", "-1e999", "12345678901234567890", "2e3", "0.0"];
-    private static readonly string[] References = ["#", "#/$defs/A", "#/$defs/B", "#/definitions/A", "#/definitions/Nothing", "#/properties/a", "#/properties/b/items", "other.json#/A", "#anchor", "#/$defs/x~1y", "7"];
+    private static readonly string[] References = [
+        "#", "#/$defs/A", "#/$defs/B", "#/definitions/A", "#/definitions/Nothing", "#/properties/a", "#/properties/b/items",
+        "other.json#/A", "#anchor", "#/$defs/x~1y", "7",
+    ];
     private static readonly string[] Schemas = ["properties", "patternProperties", "$defs", "definitions"];
     private static readonly string[] Lists = ["anyOf", "oneOf", "allOf", "prefixItems", "items"];
-    private static readonly string[] Singles = ["items", "additionalProperties", "not", "propertyNames", "if", "contains", "additionalItems"];
-    private static readonly string[] Counts = ["minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
+    private static readonly string[] Singles = [
+        "items", "additionalProperties", "not", "propertyNames", "if", "contains", "additionalItems",
+    ];
+    private static readonly string[] Counts = [
+        "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minimum", "maximum", "exclusiveMinimum",
+        "exclusiveMaximum", "multipleOf",
+    ];
     private static readonly string[] Words = ["title", "description", "pattern", "format", "$schema", "$id", "$comment"];
 
     /// <summary>For FsCheck's <c>Property</c>.</summary>
@@ -25,7 +38,8 @@ public sealed record HostileSchema(string Json)
 
     private static Gen<string> Schema(int depth) => depth == 0 ? Leaf() : Mix((8, Object(depth)), (1, Leaf()));
 
-    private static Gen<string> Leaf() => Gen.Elements("{}", "true", "false", "null", "7", "[]", "\"string\"", """{"type": "string"}""", """{"type": "array"}""");
+    private static Gen<string> Leaf() =>
+        Gen.Elements("{}", "true", "false", "null", "7", "[]", "\"string\"", """{"type": "string"}""", """{"type": "array"}""");
 
     private static Gen<string> Object(int depth) =>
         from count in Gen.Choose(0, 6)
@@ -45,11 +59,13 @@ public sealed record HostileSchema(string Json)
 
     private static Gen<string> Map(int depth) =>
         from count in Gen.Choose(0, 3)
-        from members in Gen.ArrayOf(Pair(Mix((4, Gen.Elements("a", "b", "A", "B", "x/y")), (1, Gen.Elements(Names))), Schema(depth - 1)), count)
+        from members in Gen.ArrayOf(
+            Pair(Mix((4, Gen.Elements("a", "b", "A", "B", "x/y")), (1, Gen.Elements(Names))), Schema(depth - 1)), count)
         select "{" + string.Join(",", members.DistinctBy(m => m.Key).Select(m => $"{Quote(m.Key)}:{m.Value}")) + "}";
 
     private static Gen<string> Value() => Mix(
-        (3, Gen.Elements(Numbers)), (3, Gen.Elements(Texts).Select(Quote)), (2, Gen.Elements("null", "true", "[]", "{}", """{"a": [1, {"b": null}]}""", "[1e999]")));
+        (3, Gen.Elements(Numbers)), (3, Gen.Elements(Texts).Select(Quote)),
+        (2, Gen.Elements("null", "true", "[]", "{}", """{"a": [1, {"b": null}]}""", "[1e999]")));
 
     private static Gen<string> List(Gen<string> item) =>
         from count in Gen.Choose(0, 4)

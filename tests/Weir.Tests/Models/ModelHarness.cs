@@ -31,7 +31,11 @@ internal sealed class ModelHarness : IDisposable
     public TimeSpan Left { get; set; } = TimeSpan.FromSeconds(30);
 
     public static ModelsConfig Of(params (string Name, ModelProviderConfig Provider)[] providers) =>
-        new() { Providers = providers.ToDictionary(p => p.Name, p => p.Provider, StringComparer.Ordinal), Default = $"{providers[0].Name}/small" };
+        new()
+        {
+            Providers = providers.ToDictionary(p => p.Name, p => p.Provider, StringComparer.Ordinal),
+            Default = $"{providers[0].Name}/small",
+        };
 
     public TurnModel Open(ModelSettings? settings = null) => new(
         _clients, ModelPlan.Of(settings ?? ModelSettings.None, _config), new ModelTally(_config), () => Left,
@@ -42,10 +46,12 @@ internal sealed class ModelHarness : IDisposable
         },
         Time, NullLogger.Instance);
 
-    public static async Task<ChatResponse> AskAsync(IChatClient model, bool streamed, ChatOptions? options = null, params ChatMessage[] messages)
+    public static async Task<ChatResponse> AskAsync(
+        IChatClient model, bool streamed, ChatOptions? options = null, params ChatMessage[] messages)
     {
         ChatMessage[] asked = messages.Length > 0 ? messages : [new(ChatRole.User, "hello")];
-        return streamed ? await model.GetStreamingResponseAsync(asked, options).ToChatResponseAsync() : await model.GetResponseAsync(asked, options);
+        return streamed
+            ? await model.GetStreamingResponseAsync(asked, options).ToChatResponseAsync() : await model.GetResponseAsync(asked, options);
     }
 
     public void Dispose() => _egress.Dispose();

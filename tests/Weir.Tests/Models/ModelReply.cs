@@ -24,7 +24,8 @@ internal abstract record ModelReply
 
     public static ModelReply Text(params string[] pieces) => new Says(pieces);
 
-    public static ModelReply Call(string name, object arguments, string id = "call_1") => new Says([], new ToolUse(id, name, JsonSerializer.Serialize(arguments)));
+    public static ModelReply Call(string name, object arguments, string id = "call_1") =>
+        new Says([], new ToolUse(id, name, JsonSerializer.Serialize(arguments)));
 }
 
 /// <param name="Arguments">JSON, or what the model takes for it.</param>

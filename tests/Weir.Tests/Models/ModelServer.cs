@@ -12,7 +12,9 @@ using Weir.Configuration;
 
 namespace Weir.Tests.Models;
 
-/// <summary>A provider in this process: it speaks its API's wire format, plain and streamed, and answers what a test has put in line.</summary>
+/// <summary>
+/// A provider in this process: it speaks its API's wire format, plain and streamed, and answers what a test has put in line.
+/// </summary>
 internal sealed class ModelServer : IAsyncDisposable
 {
     public const int InputTokens = 11;
@@ -52,7 +54,8 @@ internal sealed class ModelServer : IAsyncDisposable
     public void Add(params ModelReply[] replies) => Array.ForEach(replies, _replies.Enqueue);
 
     public ModelProviderConfig Config(string? keyVariable = null, params string[] models) =>
-        new(Kind, Url, keyVariable, models.DefaultIfEmpty("small").ToDictionary(m => m, _ => (ModelPrice?)new ModelPrice(2.5m, 10m), StringComparer.Ordinal));
+        new(Kind, Url, keyVariable,
+            models.DefaultIfEmpty("small").ToDictionary(m => m, _ => (ModelPrice?)new ModelPrice(2.5m, 10m), StringComparer.Ordinal));
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
@@ -87,7 +90,8 @@ internal sealed class ModelServer : IAsyncDisposable
 
     private async Task WriteAsync(HttpContext http, ModelReply reply, bool isStream)
     {
-        var pieces = isStream ? (Kind == "anthropic" ? AnthropicWire.Stream(reply) : OpenAIWire.Stream(reply)) : [Kind == "anthropic" ? AnthropicWire.Body(reply) : OpenAIWire.Body(reply)];
+        var pieces = isStream ? (Kind == "anthropic" ? AnthropicWire.Stream(reply) : OpenAIWire.Stream(reply))
+            : [Kind == "anthropic" ? AnthropicWire.Body(reply) : OpenAIWire.Body(reply)];
         if (reply is ModelReply.Breaks)
         {
             // More is promised than comes: whoever reads gets all of it, and then the end of the connection.
@@ -103,7 +107,8 @@ internal sealed class ModelServer : IAsyncDisposable
 
         if (reply is ModelReply.Hangs)
         {
-            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, http.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, http.RequestAborted)
+                .ContinueWith(_ => { }, TaskScheduler.Default);
         }
     }
 }

@@ -24,7 +24,8 @@ public abstract class ModelSuite(string kind)
         var response = await ModelHarness.AskAsync(model, streamed);
 
         response.Text.ShouldBe("It rains.");
-        model.Usage.ShouldBe([new ModelUsage(new ModelChoice("one", "small"), 1, 0, ModelServer.InputTokens, ModelServer.OutputTokens, 98)]);
+        model.Usage.ShouldBe(
+            [new ModelUsage(new ModelChoice("one", "small"), 1, 0, ModelServer.InputTokens, ModelServer.OutputTokens, 98)]);
         var (body, key) = server.Requests.Single();
         key.ShouldBe(kind == "anthropic" ? ModelHarness.Key : "Bearer " + ModelHarness.Key);
         body.GetProperty("model").GetString().ShouldBe("small");
@@ -45,7 +46,8 @@ public abstract class ModelSuite(string kind)
     {
         await using var server = await ModelServer.StartAsync(kind);
         server.Otherwise = body => ToolNames(body) is [var first, var second]
-            ? new ModelReply.Says(["Let me look."], new ToolUse("call_1", first, """{"city": "Linz"}"""), new ToolUse("call_2", second, "{}"))
+            ? new ModelReply.Says(
+                ["Let me look."], new ToolUse("call_1", first, """{"city": "Linz"}"""), new ToolUse("call_2", second, "{}"))
             : ModelReply.Text("no tools");
         using var harness = new ModelHarness(ModelHarness.Of(("one", server.Config())));
         using var model = harness.Open();
@@ -54,7 +56,13 @@ public abstract class ModelSuite(string kind)
             {"$schema": "x", "anyOf": [{"required": ["city"]}], "required": ["city", "b d"], "additionalProperties": false,
              "properties": {"city": {"type": "string", "$comment": "x", "format": "city"}, "b d": {}, "n": {"$ref": "#/$defs/N"}}, "$defs": {"N": {"type": "integer", "minimum": 1, "exclusiveMinimum": true}}}
             """);
-        ChatOptions options = new() { Tools = [AIFunctionFactory.CreateDeclaration("weather.of", new string('d', 20_000), schema), AIFunctionFactory.CreateDeclaration("s__plain", "", JsonElement.Parse("{}"))] };
+        ChatOptions options = new()
+        {
+            Tools = [
+                AIFunctionFactory.CreateDeclaration("weather.of", new string('d', 20_000), schema),
+                AIFunctionFactory.CreateDeclaration("s__plain", "", JsonElement.Parse("{}")),
+            ],
+        };
 
         var response = await ModelHarness.AskAsync(model, streamed, options);
 
@@ -65,7 +73,8 @@ public abstract class ModelSuite(string kind)
         var tool = server.Requests.Single().Body.GetProperty("tools")[0];
         var (name, description, sent) = kind == "anthropic"
             ? (tool.GetProperty("name"), tool.GetProperty("description"), tool.GetProperty("input_schema"))
-            : (tool.GetProperty("function").GetProperty("name"), tool.GetProperty("function").GetProperty("description"), tool.GetProperty("function").GetProperty("parameters"));
+            : (tool.GetProperty("function").GetProperty("name"), tool.GetProperty("function").GetProperty("description"),
+            tool.GetProperty("function").GetProperty("parameters"));
         name.GetString()!.ShouldMatch("^weather_of_[0-9a-f]{8}$");
         description.GetString()!.Length.ShouldBe(kind == "anthropic" ? 8192 : 1024);
         sent.GetProperty("type").GetString().ShouldBe("object");
@@ -99,7 +108,8 @@ public abstract class ModelSuite(string kind)
     [InlineData(true)]
     public async Task S17_after_429_and_500_the_request_is_repeated_and_answered(bool streamed)
     {
-        await using var server = await ModelServer.StartAsync(kind, new ModelReply.Status(429, RetryAfter: "0"), new ModelReply.Status(503), ModelReply.Text("here"));
+        await using var server = await ModelServer.StartAsync(
+            kind, new ModelReply.Status(429, RetryAfter: "0"), new ModelReply.Status(503), ModelReply.Text("here"));
         using var harness = new ModelHarness(ModelHarness.Of(("one", server.Config())));
         using var model = harness.Open();
 
@@ -183,7 +193,8 @@ public abstract class ModelSuite(string kind)
     [InlineData(false)]
     public async Task S17_of_a_stream_that_breaks_or_stops_in_the_middle_what_was_said_stands_and_nothing_is_said_twice(bool breaks)
     {
-        await using var server = await ModelServer.StartAsync(kind, breaks ? new ModelReply.Breaks("It ", "rai") : new ModelReply.Hangs("It ", "rai"));
+        await using var server =
+            await ModelServer.StartAsync(kind, breaks ? new ModelReply.Breaks("It ", "rai") : new ModelReply.Hangs("It ", "rai"));
         await using var other = await ModelServer.StartAsync(kind);
         using var harness = new ModelHarness(ModelHarness.Of(("one", server.Config()), ("two", other.Config())));
         // Long enough for the first word on a machine where much else runs; only what hangs waits for it.
@@ -263,7 +274,8 @@ public abstract class ModelSuite(string kind)
     [InlineData(true)]
     public async Task A_huge_answer_is_cut_off_at_the_configured_size(bool streamed)
     {
-        await using var server = await ModelServer.StartAsync(kind, new ModelReply.Says([.. Enumerable.Repeat(new string('x', 10_000), 30)]));
+        await using var server =
+            await ModelServer.StartAsync(kind, new ModelReply.Says([.. Enumerable.Repeat(new string('x', 10_000), 30)]));
         using var harness = new ModelHarness(ModelHarness.Of(("one", server.Config())) with { MaxResponseBytes = 100_000 });
         using var model = harness.Open();
 
@@ -337,7 +349,8 @@ public abstract class ModelSuite(string kind)
             model, streamed, null,
             new ChatMessage(ChatRole.System, "Be brief."),
             new ChatMessage(ChatRole.User, "read"),
-            new ChatMessage(ChatRole.Assistant, [new FunctionCallContent("call_1", "files.read", new Dictionary<string, object?> { ["path"] = "/x" })]),
+            new ChatMessage(
+                ChatRole.Assistant, [new FunctionCallContent("call_1", "files.read", new Dictionary<string, object?> { ["path"] = "/x" })]),
             new ChatMessage(ChatRole.Tool, [new FunctionResultContent("call_1", output)]));
 
         var body = server.Requests.Single().Body;
@@ -351,6 +364,9 @@ public abstract class ModelSuite(string kind)
     }
 
     private static string[] ToolNames(JsonElement body) => body.TryGetProperty("tools", out var tools)
-        ? [.. tools.EnumerateArray().Select(t => (t.TryGetProperty("function", out var function) ? function : t).GetProperty("name").GetString()!)]
+        ? [
+            .. tools.EnumerateArray()
+                .Select(t => (t.TryGetProperty("function", out var function) ? function : t).GetProperty("name").GetString()!),
+        ]
         : [];
 }

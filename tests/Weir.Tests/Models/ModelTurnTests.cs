@@ -21,7 +21,8 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
     {
         var agent = await weir.CreateAgentAsync();
         await weir.ChooseAsync(new { provider, model = "small" }, agent);
-        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", (string city) => $"It rains in {city}.", readOnly: false));
+        await using var server =
+            await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", (string city) => $"It rains in {city}.", readOnly: false));
         var (_, name) = await weir.AddServerAsync(server, agent, offline: []);
         var model = provider == "one" ? weir.One : weir.Two;
         var before = model.Requests.Count;
@@ -35,7 +36,8 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
         answer.GetProperty("message").GetString().ShouldBe("Take an umbrella: It rains in Linz.");
         answer.GetProperty("degraded").GetArrayLength().ShouldBe(0);
         var call = answer.GetProperty("toolCalls").EnumerateArray().Single();
-        (call.GetProperty("id").GetString(), call.GetProperty("server").GetString(), call.GetProperty("outcome").GetString()).ShouldBe(("call_1", name, "ok"));
+        (call.GetProperty("id").GetString(), call.GetProperty("server").GetString(), call.GetProperty("outcome").GetString()).ShouldBe((
+            "call_1", name, "ok"));
         var usage = answer.GetProperty("usage");
         usage.GetProperty("model").GetString().ShouldBe(provider + "/small");
         usage.GetProperty("inputTokens").GetInt64().ShouldBe(2 * ModelServer.InputTokens);
@@ -44,7 +46,8 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
         var turn = answer.GetProperty("replyTo").GetGuid();
         await Until.AsyncTrue(async () => (await weir.RecordAsync(turn)).Count == 3, "the call's two rows and the turn's");
         var hours = await weir.Database.Superuser.QueryAsync(
-            "select provider, model, sum(turns)::bigint, sum(requests)::bigint, sum(cost_micros)::bigint from public.model_usage_hourly where agent_id = $1 group by provider, model",
+            "select provider, model, sum(turns)::bigint, sum(requests)::bigint, sum(cost_micros)::bigint from public.model_usage_hourly "
+                + "where agent_id = $1 group by provider, model",
             [Sql.Uuid(agent)], r => (r.GetString(0), r.GetString(1), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4)), CancellationToken.None);
         hours.ShouldBe([(provider, "small", 1L, 2L, 195L)]);
         model.Requests.Skip(before).ShouldAllBe(r => r.Key!.EndsWith(ModelWorld.Key, StringComparison.Ordinal));
@@ -57,10 +60,12 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
         var agent = await weir.CreateAgentAsync();
         await weir.ChooseAsync(new { provider = "one", model = "small" }, agent);
         var called = false;
-        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", (JsonElement city) => { called = true; return "rain"; }, readOnly: false));
+        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", (JsonElement city) => { called =
+            true; return "rain"; }, readOnly: false));
         await weir.AddServerAsync(server, agent, offline: []);
         weir.One.Otherwise = body => ModelWorld.Results(body) is [.., _]
-            ? ModelReply.Text("There is none.") : ModelReply.Call(ModelWorld.Tool(body, "get_weather"), new { city = JsonElement.Parse("[1e131000]") });
+            ? ModelReply.Text("There is none.")
+            : ModelReply.Call(ModelWorld.Tool(body, "get_weather"), new { city = JsonElement.Parse("[1e131000]") });
 
         var (status, answer) = await weir.ChatAsync(agent, "what about the weather?");
 
@@ -79,15 +84,18 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
         await weir.ChooseAsync(new { provider, model = "small" }, agent);
         TaskCompletionSource left = new(), right = new();
         await using var server = await FixtureServer.StartAsync(
-            FixtureServer.Tool("left", async () => await Meet(left, right)), FixtureServer.Tool("right", async () => await Meet(right, left)));
+            FixtureServer.Tool("left", async () => await Meet(left, right)),
+            FixtureServer.Tool("right", async () => await Meet(right, left)));
         await weir.AddServerAsync(server, agent);
         (provider == "one" ? weir.One : weir.Two).Otherwise = body => ModelWorld.Results(body).Length == 2
             ? ModelReply.Text("Both ", "met.")
-            : new ModelReply.Says(["One moment."], new ToolUse("a", ModelWorld.Tool(body, "left"), "{}"), new ToolUse("b", ModelWorld.Tool(body, "right"), "{}"));
+            : new ModelReply.Says(["One moment."], new ToolUse("a", ModelWorld.Tool(body, "left"), "{}"),
+                new ToolUse("b", ModelWorld.Tool(body, "right"), "{}"));
 
         var events = await weir.StreamAsync(new { agentId = agent, channelId = weir.World.ChannelId, message = "meet" });
 
-        events.Select(e => e.Type).Where(t => t is not ("tool_call" or "tool_result")).ShouldBe(["context", "delta", "delta", "delta", "message", "done"]);
+        events.Select(e => e.Type).Where(t => t is not ("tool_call" or "tool_result"))
+            .ShouldBe(["context", "delta", "delta", "delta", "message", "done"]);
         events.Where(e => e.Type == "delta").Select(e => (e.Data.GetProperty("round").GetInt32(), e.Data.GetProperty("text").GetString()))
             .ShouldBe([(0, "One moment."), (1, "Both "), (1, "met.")]);
         events.Count(e => e.Type == "tool_result" && e.Data.GetProperty("outcome").GetString() == "ok").ShouldBe(2);
@@ -115,7 +123,10 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
             return "sunny";
         }));
         (instance, _) = await weir.AddServerAsync(server, agent);
-        weir.One.Otherwise = body => ModelWorld.Results(body).Length == 2 ? ModelReply.Text("I may not.") : ModelReply.Call(ModelWorld.Tool(body, "get_weather"), new { });
+        weir.One.Otherwise =
+            body =>
+                ModelWorld.Results(body).Length == 2
+                    ? ModelReply.Text("I may not.") : ModelReply.Call(ModelWorld.Tool(body, "get_weather"), new { });
 
         var (_, answer) = await weir.ChatAsync(agent, "the weather, twice?");
 
@@ -131,14 +142,16 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
         var other = await weir.CreateAgentAsync();
         var agent = await weir.CreateAgentAsync();
         var calls = 0;
-        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("secrets", () => $"call {Interlocked.Increment(ref calls)}"));
+        await using var server =
+            await FixtureServer.StartAsync(FixtureServer.Tool("secrets", () => $"call {Interlocked.Increment(ref calls)}"));
         var (_, name) = await weir.AddServerAsync(server, other);
         string[] asked = [$"{name}__secrets", "nothing__secrets"];
         string[] told = [];
         weir.One.Otherwise = body =>
         {
             told = ModelWorld.Results(body);
-            return told.Length == 0 ? new ModelReply.Says([], [.. asked.Select((n, i) => new ToolUse($"call_{i}", n, "{}"))]) : ModelReply.Text("No.");
+            return told.Length == 0
+                ? new ModelReply.Says([], [.. asked.Select((n, i) => new ToolUse($"call_{i}", n, "{}"))]) : ModelReply.Text("No.");
         };
 
         var (status, answer) = await weir.ChatAsync(agent, "tell me the secrets");
@@ -147,11 +160,14 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
         calls.ShouldBe(0);
         told.Length.ShouldBe(2);
         told[0].Replace(asked[0], "?").ShouldBe(told[1].Replace(asked[1], "?"));
-        answer.GetProperty("toolCalls").EnumerateArray().Select(c => (c.GetProperty("name").GetString(), c.GetProperty("outcome").GetString(), c.GetProperty("server").GetString()))
+        answer.GetProperty("toolCalls").EnumerateArray()
+            .Select(c => (c.GetProperty("name").GetString(), c.GetProperty("outcome").GetString(), c.GetProperty("server").GetString()))
             .ShouldBe([(asked[0], "denied", ""), (asked[1], "denied", "")]);
         var turn = answer.GetProperty("replyTo").GetGuid();
-        await Until.AsyncTrue(async () => (await weir.RecordAsync(turn)).Count(r => r.Phase == "denied") == 2, "both denials in the record");
-        (await weir.RecordAsync(turn)).Where(r => r.Phase == "denied").Select(r => r.Reason).ShouldBe(["no_grant", "unknown"], ignoreOrder: true);
+        await Until.AsyncTrue(
+            async () => (await weir.RecordAsync(turn)).Count(r => r.Phase == "denied") == 2, "both denials in the record");
+        (await weir.RecordAsync(turn)).Where(r => r.Phase == "denied").Select(r => r.Reason)
+            .ShouldBe(["no_grant", "unknown"], ignoreOrder: true);
     }
 
     [Fact]
@@ -159,7 +175,8 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
     {
         var agent = await weir.CreateAgentAsync();
         var calls = 0;
-        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}"));
+        await using var server =
+            await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}"));
         var (_, name) = await weir.AddServerAsync(server, agent);
         weir.One.Otherwise = _ => ModelReply.Call(name + "__get_weather", new { });
 
@@ -177,9 +194,13 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
     {
         var agent = await weir.CreateAgentAsync();
         var calls = 0;
-        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}"));
+        await using var server =
+            await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", () => $"call {Interlocked.Increment(ref calls)}"));
         await weir.AddServerAsync(server, agent);
-        weir.One.Otherwise = body => ModelWorld.Results(body) is [var result] ? ModelReply.Text(result) : new ModelReply.Says([], new ToolUse("a", ModelWorld.Tool(body, "get_weather"), "{\"city\": "));
+        weir.One.Otherwise =
+            body =>
+                ModelWorld.Results(body) is [var result] ? ModelReply.Text(result)
+                    : new ModelReply.Says([], new ToolUse("a", ModelWorld.Tool(body, "get_weather"), "{\"city\": "));
 
         var (status, answer) = await weir.ChatAsync(agent, "the weather?");
 
@@ -252,7 +273,8 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
         await weir.ChooseAsync(new { provider = "keyless", model = "small" }, keyless);
         var gone = await weir.CreateAgentAsync();
         await weir.ChooseAsync(new { provider = "one", model = "large" }, gone);
-        await weir.Database.Superuser.ExecuteAsync("update public.model_settings set model = 'gone' where agent_id = $1", [Sql.Uuid(gone)], CancellationToken.None);
+        await weir.Database.Superuser.ExecuteAsync(
+            "update public.model_settings set model = 'gone' where agent_id = $1", [Sql.Uuid(gone)], CancellationToken.None);
 
         var (_, first) = await weir.ChatAsync(keyless, "hello");
         var (_, second) = await weir.ChatAsync(gone, "hello");
@@ -260,7 +282,8 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
         first.GetProperty("degraded")[0].GetProperty("reason").GetString().ShouldBe("key_missing");
         first.GetProperty("degraded")[0].GetProperty("message").GetString()!.ShouldContain("TEST_MODEL_WORLD_NO_KEY");
         second.GetProperty("degraded")[0].GetProperty("reason").GetString().ShouldBe("unknown_model");
-        (await Should.ThrowAsync<WeirException>(weir.ChooseAsync(new { provider = "one", model = "gone" }, gone))).Code.ShouldBe(ErrorCode.InvalidArgument);
+        (await Should.ThrowAsync<WeirException>(weir.ChooseAsync(new { provider = "one", model = "gone" }, gone))).Code.ShouldBe(
+            ErrorCode.InvalidArgument);
     }
 
     [Fact]
@@ -268,7 +291,8 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
     {
         var agent = await weir.CreateAgentAsync();
         var channel = await weir.CreateChannelAsync();
-        await weir.Database.Superuser.ExecuteAsync("update public.agents set instructions = 'Be brief.' where id = $1", [Sql.Uuid(agent)], CancellationToken.None);
+        await weir.Database.Superuser.ExecuteAsync(
+            "update public.agents set instructions = 'Be brief.' where id = $1", [Sql.Uuid(agent)], CancellationToken.None);
         weir.One.Otherwise = _ => ModelReply.Text("first");
         await weir.ChatAsync(agent, "one", channel);
         JsonElement asked = default;
@@ -280,7 +304,8 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
 
         await weir.ChatAsync(agent, "two", channel);
 
-        asked.GetProperty("messages").EnumerateArray().Select(m => m.GetProperty("role").GetString()).ShouldBe(["system", "user", "assistant", "user"]);
+        asked.GetProperty("messages").EnumerateArray().Select(m => m.GetProperty("role").GetString())
+            .ShouldBe(["system", "user", "assistant", "user"]);
         asked.GetProperty("messages")[0].GetRawText().ShouldContain("Be brief.");
         asked.TryGetProperty("tools", out _).ShouldBeFalse("no tools, no list of tools");
     }
@@ -288,7 +313,8 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
     [Fact]
     public async Task Supabase_js_reads_the_answer_and_the_words_as_they_come()
     {
-        var email = await weir.Database.Superuser.ScalarAsync<string>("select email from auth.users where id = $1", [Sql.Uuid(weir.OwnerId)], CancellationToken.None);
+        var email = await weir.Database.Superuser.ScalarAsync<string>(
+            "select email from auth.users where id = $1", [Sql.Uuid(weir.OwnerId)], CancellationToken.None);
         var agent = await weir.CreateAgentAsync();
         weir.One.Otherwise = _ => ModelReply.Text("Hello ", "there.");
         string[] arguments =
@@ -301,15 +327,18 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
         var streamed = await NodeScript.RunAsync("chat.mjs", [.. arguments, "stream"], node22: true);
 
         plain.GetProperty("data").GetProperty("message").GetString().ShouldBe("Hello there.");
-        streamed.GetProperty("events").EnumerateArray().Select(e => e.GetProperty("type").GetString()).ShouldBe(["context", "delta", "delta", "message", "done"]);
+        streamed.GetProperty("events").EnumerateArray().Select(e => e.GetProperty("type").GetString())
+            .ShouldBe(["context", "delta", "delta", "message", "done"]);
         streamed.GetProperty("events")[3].GetProperty("data").GetProperty("message").GetString().ShouldBe("Hello there.");
     }
 
     [Fact]
     public async Task S15_a_turn_that_was_killed_between_a_call_and_its_answer_is_completed_without_another_call()
     {
-        var providers = JsonSerializer.Serialize(new { one = new { kind = "openai", url = weir.One.Url, models = new { small = new { } } } });
-        await using var replica = await ServingReplica.StartAsync(weir, ("WEIR_MODELS_PROVIDERS", providers), ("WEIR_MODELS_DEFAULT", "one/small"));
+        var providers =
+            JsonSerializer.Serialize(new { one = new { kind = "openai", url = weir.One.Url, models = new { small = new { } } } });
+        await using var replica =
+            await ServingReplica.StartAsync(weir, ("WEIR_MODELS_PROVIDERS", providers), ("WEIR_MODELS_DEFAULT", "one/small"));
         var agent = await weir.CreateAgentAsync();
         var calls = 0;
         var asked = 0;
@@ -327,7 +356,8 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
         weir.One.Otherwise = body =>
         {
             Interlocked.Increment(ref asked);
-            return ModelReply.Call(ModelWorld.Tool(body, ModelWorld.Results(body).Length == 0 ? "book" : "pay"), new { }, $"call_{ModelWorld.Results(body).Length}");
+            return ModelReply.Call(ModelWorld.Tool(body, ModelWorld.Results(body).Length == 0 ? "book" : "pay"), new { },
+                $"call_{ModelWorld.Results(body).Length}");
         };
         var request = new { agentId = agent, channelId = weir.World.ChannelId, message = "book and pay", clientMessageId = $"{agent:N}" };
         var first = weir.PostAsync(request, weir.OwnerToken, replica.Url);
@@ -336,12 +366,15 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
         await replica.KillAsync();
         await Should.ThrowAsync<HttpRequestException>(first);
         await weir.Database.Superuser.ExecuteAsync(
-            "update weir.chat_turns set leased_until = clock_timestamp() - interval '1 second' where agent_id = $1", [Sql.Uuid(agent)], CancellationToken.None);
+            "update weir.chat_turns set leased_until = clock_timestamp() - interval '1 second' where agent_id = $1", [Sql.Uuid(agent)],
+            CancellationToken.None);
         var (status, answer) = await weir.PostAsync(request, weir.OwnerToken);
 
         status.ShouldBe(HttpStatusCode.OK);
         (calls, asked).ShouldBe((2, 2), "neither the tools nor the model were asked again");
-        answer.GetProperty("toolCalls").EnumerateArray().Select(c => (c.GetProperty("tool").GetString(), c.GetProperty("outcome").GetString())).ShouldBe([("book", "ok"), ("pay", "failed")]);
+        answer.GetProperty("toolCalls").EnumerateArray()
+            .Select(c => (c.GetProperty("tool").GetString(), c.GetProperty("outcome").GetString()))
+            .ShouldBe([("book", "ok"), ("pay", "failed")]);
         answer.GetProperty("degraded")[0].GetProperty("reason").GetString().ShouldBe("cut_off");
     }
 
@@ -350,7 +383,8 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
     {
         var agent = await weir.CreateAgentAsync();
         var calls = 0;
-        await using var server = await FixtureServer.StartAsync(FixtureServer.Tool("get_weather", (string city) => $"call {Interlocked.Increment(ref calls)} {city}"));
+        await using var server = await FixtureServer.StartAsync(
+            FixtureServer.Tool("get_weather", (string city) => $"call {Interlocked.Increment(ref calls)} {city}"));
         await weir.AddServerAsync(server, agent);
         weir.One.Otherwise = body => ModelWorld.Results(body).Length > 0
             ? new ModelReply.Raw(OpenAIWire.Body(ModelReply.Text("WORDS")).Replace("WORDS", "so\\u0000 it is"))
@@ -377,7 +411,8 @@ public sealed class ModelTurnTests(ModelWorld weir) : IClassFixture<ModelWorld>
     public async Task Tools_that_the_provider_has_no_room_for_are_said()
     {
         var agent = await weir.CreateAgentAsync();
-        await using var server = await FixtureServer.StartAsync([.. Enumerable.Range(0, 130).Select(n => FixtureServer.Tool($"tool_{n}", () => "x"))]);
+        await using var server =
+            await FixtureServer.StartAsync([.. Enumerable.Range(0, 130).Select(n => FixtureServer.Tool($"tool_{n}", () => "x"))]);
         await weir.AddServerAsync(server, agent);
         var offered = 0;
         weir.One.Otherwise = body =>

@@ -35,7 +35,8 @@ public class ModelWorld(TestCluster cluster) : ChatWorld(cluster)
     }
 
     internal Task<JsonElement> ChooseAsync(object settings, Guid? agent = null) => World.CallAsync(
-        "select public.set_model_settings($1, $2, $3)", Sql.Uuid(World.OrganizationId), Sql.Jsonb(JsonSerializer.Serialize(settings)), Sql.Uuid(agent));
+        "select public.set_model_settings($1, $2, $3)", Sql.Uuid(World.OrganizationId), Sql.Jsonb(JsonSerializer.Serialize(settings)),
+        Sql.Uuid(agent));
 
     /// <summary>The exposed name of a tool that the model was offered.</summary>
     internal static string Tool(JsonElement body, string name) => body.GetProperty("tools").EnumerateArray()
@@ -49,7 +50,8 @@ public class ModelWorld(TestCluster cluster) : ChatWorld(cluster)
         return
         [
             .. messages.Where(m => m.GetProperty("role").GetString() == "tool").Select(m => Text(m.GetProperty("content"))),
-            .. messages.Where(m => m.GetProperty("content").ValueKind == JsonValueKind.Array).SelectMany(m => m.GetProperty("content").EnumerateArray())
+            .. messages.Where(m => m.GetProperty("content").ValueKind == JsonValueKind.Array)
+                .SelectMany(m => m.GetProperty("content").EnumerateArray())
                 .Where(c => c.GetProperty("type").GetString() == "tool_result").Select(c => Text(c.GetProperty("content"))),
         ];
     }
@@ -69,7 +71,8 @@ public class ModelWorld(TestCluster cluster) : ChatWorld(cluster)
 
     private protected override WeirConfig Configure(WeirConfig config) => base.Configure(config) with { Models = Models };
 
-    private static string Text(JsonElement content) => content.ValueKind == JsonValueKind.Array ? string.Concat(content.EnumerateArray().Select(c => c.GetProperty("text").GetString())) : content.GetString()!;
+    private static string Text(JsonElement content) => content.ValueKind == JsonValueKind.Array
+        ? string.Concat(content.EnumerateArray().Select(c => c.GetProperty("text").GetString())) : content.GetString()!;
 }
 
 /// <summary>The same with turns that are long enough for any machine, where no test waits for their end.</summary>

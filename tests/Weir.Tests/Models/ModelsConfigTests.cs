@@ -5,7 +5,9 @@ namespace Weir.Tests.Models;
 
 public sealed class ModelsConfigTests
 {
-    private const string One = """{"kind": "openai", "url": "https://api.example/v1", "key": "EXAMPLE_KEY", "models": {"small": {"input": 0.4, "output": 1.6}, "free/large": {}}}""";
+    private const string One =
+        """{"kind": "openai", "url": "https://api.example/v1", "key": "EXAMPLE_KEY", "models": {"small": {"input": 0.4, "output": """
+            + """1.6}, "free/large": {}}}""";
 
     [Theory]
     [InlineData(true)]
@@ -14,11 +16,14 @@ public sealed class ModelsConfigTests
     {
         var providers = $$$"""{"one": {{{One}}}, /* why */ }""";
         var config = file
-            ? WeirConfig.Parse($$$"""{"models": {"providers": {{{providers}}}, "default": "one/free/large"}}""", new Dictionary<string, string>())
-            : WeirConfig.Parse("{}", new Dictionary<string, string> { ["WEIR_MODELS_PROVIDERS"] = providers, ["WEIR_MODELS_DEFAULT"] = "one/free/large" });
+            ? WeirConfig.Parse(
+                $$$"""{"models": {"providers": {{{providers}}}, "default": "one/free/large"}}""", new Dictionary<string, string>())
+            : WeirConfig.Parse(
+                "{}", new Dictionary<string, string> { ["WEIR_MODELS_PROVIDERS"] = providers, ["WEIR_MODELS_DEFAULT"] = "one/free/large" });
 
         var (name, provider) = config.Models.Providers.Single();
-        (name, provider.Kind, provider.Url, provider.KeyVariable).ShouldBe(("one", "openai", new Uri("https://api.example/v1"), "EXAMPLE_KEY"));
+        (name, provider.Kind, provider.Url, provider.KeyVariable).ShouldBe(
+            ("one", "openai", new Uri("https://api.example/v1"), "EXAMPLE_KEY"));
         provider.Models["small"].ShouldBe(new ModelPrice(0.4m, 1.6m));
         provider.Models["free/large"].ShouldBeNull();
         ModelChoice.Parse(config.Models.Default).ShouldBe(new ModelChoice("one", "free/large"));
@@ -39,7 +44,8 @@ public sealed class ModelsConfigTests
     [InlineData("""{"one": {"kind": "openai", "url": "https://x"}}""", "models must name")]
     [InlineData("""{"one": {"kind": "openai", "url": "https://x", "models": {"m": {"input": 1}}}}""", "output must be")]
     [InlineData("""{"one": {"kind": "openai", "url": "https://x", "models": {"m": {"input": -1, "output": 1}}}}""", "input must be")]
-    [InlineData("""{"one": {"kind": "openai", "url": "https://x", "models": {"m": {}}, "apiKey": "sk-123"}}""", "There is no member apiKey")]
+    [InlineData(
+        """{"one": {"kind": "openai", "url": "https://x", "models": {"m": {}}, "apiKey": "sk-123"}}""", "There is no member apiKey")]
     public void What_is_wrong_is_named_and_a_key_is_never_repeated(string providers, string problem)
     {
         foreach (var inFile in new[] { true, false })
@@ -58,25 +64,31 @@ public sealed class ModelsConfigTests
     [InlineData("small")]
     [InlineData("")]
     public void The_default_must_be_one_of_them(string name) => Should.Throw<ConfigException>(() =>
-        WeirConfig.Parse($$$"""{"models": {"providers": {"one": {{{One}}}}, "default": "{{{name}}}"}}""", new Dictionary<string, string>())).Message.ShouldContain("models.default");
+        WeirConfig.Parse($$$"""{"models": {"providers": {"one": {{{One}}}}, "default": "{{{name}}}"}}""",
+            new Dictionary<string, string>())).Message.ShouldContain("models.default");
 
     [Fact]
     public void A_variable_that_is_no_json_is_refused_and_not_repeated() =>
-        Should.Throw<ConfigException>(() => WeirConfig.Parse("{}", new Dictionary<string, string> { ["WEIR_MODELS_PROVIDERS"] = "sk-123" })).Message.ShouldNotContain("sk-123");
+        Should.Throw<ConfigException>(
+            () => WeirConfig.Parse("{}", new Dictionary<string, string> { ["WEIR_MODELS_PROVIDERS"] = "sk-123" })).Message.ShouldNotContain(
+            "sk-123");
 
     [Fact]
     public void S6_what_is_not_set_is_inherited_and_zero_is_zero()
     {
-        var config = WeirConfig.Parse($$$"""{"models": {"providers": {"one": {{{One}}}}, "default": "one/small", "retries": 3}}""", new Dictionary<string, string>()).Models;
+        var config = WeirConfig.Parse($$$"""{"models": {"providers": {"one": {{{One}}}}, "default": "one/small", "retries": 3}}""",
+            new Dictionary<string, string>()).Models;
 
         var inherited = ModelPlan.Of(ModelSettings.None, config);
         inherited.Choices.ShouldBe([new ModelChoice("one", "small")]);
-        (inherited.Retries, inherited.Temperature, inherited.MaxTokens, inherited.Timeout).ShouldBe((3, null, 2048, TimeSpan.FromSeconds(20)));
+        (inherited.Retries, inherited.Temperature, inherited.MaxTokens, inherited.Timeout).ShouldBe(
+            (3, null, 2048, TimeSpan.FromSeconds(20)));
 
         var zero = ModelPlan.Of(new ModelSettings(ModelChoice.Offline, new ModelChoice("one", "small"), 0, 1, 100, 0), config);
         zero.Choices.ShouldBe([ModelChoice.Offline, new ModelChoice("one", "small")]);
         (zero.Retries, zero.Temperature, zero.MaxTokens, zero.Timeout).ShouldBe((0, 0, 1, TimeSpan.FromMilliseconds(100)));
-        ModelPlan.Of(new ModelSettings(null, new ModelChoice("one", "small"), null, null, null, null), config).Choices.Count.ShouldBe(1, "a fallback to the same is none");
+        ModelPlan.Of(new ModelSettings(null, new ModelChoice("one", "small"), null, null, null, null), config).Choices.Count.ShouldBe(
+            1, "a fallback to the same is none");
     }
 
     [Fact]

@@ -19,7 +19,8 @@ public sealed class OddToolTests(PatientModelWorld weir) : IClassFixture<Patient
     {
         var agent = await weir.CreateAgentAsync();
         await weir.ChooseAsync(new { provider, model = "small" }, agent);
-        await using var server = await OddToolServer.StartAsync(Plain, $$"""{"name": "deep", "inputSchema": {{OddToolServer.Nested(levels)}}}""");
+        await using var server =
+            await OddToolServer.StartAsync(Plain, $$"""{"name": "deep", "inputSchema": {{OddToolServer.Nested(levels)}}}""");
         await weir.AddServerAsync(server.Url, agent, """{"tools": {"*": {}}}""", new { });
         var arguments = string.Concat(Enumerable.Repeat("{\"a\":", levels)) + "\"x\"" + new string('}', levels);
         (provider == "one" ? weir.One : weir.Two).Otherwise = body => ModelWorld.Results(body).Length > 0
@@ -44,9 +45,14 @@ public sealed class OddToolTests(PatientModelWorld weir) : IClassFixture<Patient
         // As one of an older release might be: no reader of today takes it.
         await weir.Database.Superuser.ExecuteAsync(
             "begin; set local session_replication_role = replica; "
-                + $$"""update public.mcp_server_tools set definition = '{"name": "odd", "inputSchema": {{OddToolServer.Nested(100)}}}' where instance_id = '{{id}}' and name = 'odd'; commit""",
+                + $$"""update public.mcp_server_tools set definition = '{"name": "odd", "inputSchema": {{OddToolServer.Nested(100)}}}' """
+                + $$"""where instance_id = '{{id}}' and name = 'odd'; commit""",
             [], CancellationToken.None);
-        weir.One.Otherwise = body => ModelReply.Text(string.Join(",", body.GetProperty("tools").EnumerateArray().Select(t => t.GetProperty("function").GetProperty("name").GetString())));
+        weir.One.Otherwise =
+            body =>
+                ModelReply.Text(
+                    string.Join(",",
+                        body.GetProperty("tools").EnumerateArray().Select(t => t.GetProperty("function").GetProperty("name").GetString())));
 
         var (status, answer) = await weir.ChatAsync(agent, "which tools?");
 
@@ -73,13 +79,15 @@ public sealed class OddToolTests(PatientModelWorld weir) : IClassFixture<Patient
         server.Answer = tool => tool == "odd" ? result : """{"resultType": "complete", "content": [{"type": "text", "text": "fine"}]}""";
         weir.One.Otherwise = body => ModelWorld.Results(body) is { Length: > 0 } results
             ? ModelReply.Text(results.Single(r => r.Contains("\"plain\"")))
-            : new ModelReply.Says([], new ToolUse("a", ModelWorld.Tool(body, "odd"), "{}"), new ToolUse("b", ModelWorld.Tool(body, "plain"), "{}"));
+            : new ModelReply.Says(
+                [], new ToolUse("a", ModelWorld.Tool(body, "odd"), "{}"), new ToolUse("b", ModelWorld.Tool(body, "plain"), "{}"));
 
         var (status, answer) = await weir.ChatAsync(agent, "both");
 
         status.ShouldBe(HttpStatusCode.OK);
         answer.GetProperty("message").GetString()!.ShouldContain("fine");
-        var calls = answer.GetProperty("toolCalls").EnumerateArray().ToDictionary(c => c.GetProperty("id").GetString()!, c => c.GetProperty("outcome").GetString());
+        var calls = answer.GetProperty("toolCalls").EnumerateArray()
+            .ToDictionary(c => c.GetProperty("id").GetString()!, c => c.GetProperty("outcome").GetString());
         calls["b"].ShouldBe("ok");
         calls["a"].ShouldBeOneOf(outcome == "*" ? ["failed", "tool_error"] : [outcome]);
         (answer.GetProperty("degraded").GetArrayLength() > 0).ShouldBe(calls["a"] != "ok");
@@ -110,7 +118,9 @@ public sealed class OddToolTests(PatientModelWorld weir) : IClassFixture<Patient
     [InlineData("DEEP", "deeper than 128 levels")]
     public async Task R06_refused_arguments_are_reported_and_the_model_is_told(string arguments, string why)
     {
-        var (name, answer, server, told) = await CallAsync(arguments == "DEEP" ? string.Concat(Enumerable.Repeat("{\"a\":", 150)) + "1" + new string('}', 150) : arguments);
+        var (name, answer, server, told) =
+            await CallAsync(
+                arguments == "DEEP" ? string.Concat(Enumerable.Repeat("{\"a\":", 150)) + "1" + new string('}', 150) : arguments);
         await using var running = server;
 
         server.Calls.ShouldBeEmpty();
@@ -129,8 +139,10 @@ public sealed class OddToolTests(PatientModelWorld weir) : IClassFixture<Patient
         var agent = await weir.CreateAgentAsync();
         await using var server = await OddToolServer.StartAsync(
             Plain,
-            """{"name": "open", "inputSchema": {"type": "object", "additionalProperties": {"type": "array"}, "properties": {"a": {"type": "array", "items": [{"type": "int"}, true]}}}}""",
-            """{"name": "odd", "inputSchema": {"type": "object", "anyOf": [{"required": ["x"]}], "properties": {"x": {"$ref": "#/$defs/x"}, "y": {"type": [], "pattern": "(", "minLength": -1}}}}""");
+            """{"name": "open", "inputSchema": {"type": "object", "additionalProperties": {"type": "array"}, "properties": {"a": """
+                + """{"type": "array", "items": [{"type": "int"}, true]}}}}""",
+            """{"name": "odd", "inputSchema": {"type": "object", "anyOf": [{"required": ["x"]}], "properties": {"x": """
+                + """{"$ref": "#/$defs/x"}, "y": {"type": [], "pattern": "(", "minLength": -1}}}}""");
         await weir.AddServerAsync(server.Url, agent, """{"tools": {"*": {}}}""", new { });
         foreach (var provider in new[] { "one", "two" })
         {
@@ -148,7 +160,8 @@ public sealed class OddToolTests(PatientModelWorld weir) : IClassFixture<Patient
             foreach (var tool in tools)
             {
                 tool.GetRawText().ShouldNotContain("strict");
-                var schema = tool.TryGetProperty("function", out var function) ? function.GetProperty("parameters") : tool.GetProperty("input_schema");
+                var schema = tool.TryGetProperty("function", out var function)
+                    ? function.GetProperty("parameters") : tool.GetProperty("input_schema");
                 ProviderRules.Violations(schema, provider == "one" ? "openai" : "anthropic").ShouldBeEmpty();
             }
         }
@@ -163,7 +176,8 @@ public sealed class OddToolTests(PatientModelWorld weir) : IClassFixture<Patient
         weir.One.Otherwise = body =>
         {
             told = string.Concat(ModelWorld.Results(body));
-            return told.Length > 0 ? ModelReply.Text("I see.") : new ModelReply.Says([], new ToolUse("a", ModelWorld.Tool(body, "plain"), arguments));
+            return told.Length > 0
+                ? ModelReply.Text("I see.") : new ModelReply.Says([], new ToolUse("a", ModelWorld.Tool(body, "plain"), arguments));
         };
         var (status, answer) = await weir.ChatAsync(agent, "call it");
         status.ShouldBe(HttpStatusCode.OK);

@@ -45,7 +45,14 @@ internal static class OpenAIWire
 
         for (var i = 0; i < calls.Length; i++)
         {
-            yield return Chunk(new { tool_calls = new[] { new { index = i, id = calls[i].Id, type = "function", function = new { name = calls[i].Name, arguments = "" } } } });
+            yield return Chunk(
+                new
+                {
+                    tool_calls = new[]
+                    {
+                        new { index = i, id = calls[i].Id, type = "function", function = new { name = calls[i].Name, arguments = "" } },
+                    },
+                });
             foreach (var part in Halves(calls[i].Arguments))
             {
                 yield return Chunk(new { tool_calls = new[] { new { index = i, function = new { arguments = part } } } });
@@ -53,7 +60,16 @@ internal static class OpenAIWire
         }
 
         yield return Chunk(new { }, calls.Length > 0 ? "tool_calls" : "stop");
-        yield return Event(new { id = "chatcmpl-1", @object = "chat.completion.chunk", created = 1, model = "small", choices = Array.Empty<object>(), usage = Usage() });
+        yield return Event(
+            new
+            {
+                id = "chatcmpl-1",
+                @object = "chat.completion.chunk",
+                created = 1,
+                model = "small",
+                choices = Array.Empty<object>(),
+                usage = Usage(),
+            });
         yield return "data: [DONE]\n\n";
     }
 
@@ -73,7 +89,10 @@ internal static class OpenAIWire
                     role = "assistant",
                     content,
                     refusal,
-                    tool_calls = calls.Length == 0 ? null : calls.Select(c => new { id = c.Id, type = "function", function = new { name = c.Name, arguments = c.Arguments } }),
+                    tool_calls = calls.Length == 0
+                        ? null
+                        : calls.Select(
+                            c => new { id = c.Id, type = "function", function = new { name = c.Name, arguments = c.Arguments } }),
                 },
                 finish_reason = finish,
             },

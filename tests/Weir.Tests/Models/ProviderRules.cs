@@ -13,11 +13,15 @@ internal sealed class ProviderRules
 
     private static readonly string[] Shared =
     [
-        "$ref", "$defs", "type", "title", "description", "default", "enum", "const", "properties", "required", "additionalProperties", "items", "anyOf", "allOf",
-        "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern", "format", "minItems", "maxItems", "uniqueItems",
+        "$ref", "$defs", "type", "title", "description", "default", "enum", "const", "properties", "required", "additionalProperties",
+        "items", "anyOf", "allOf",
+        "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern", "format",
+        "minItems", "maxItems", "uniqueItems",
     ];
 
-    private static readonly string[] Whole = [.. Shared, "oneOf", "prefixItems", "minProperties", "maxProperties", "patternProperties", "examples"];
+    private static readonly string[] Whole = [
+        .. Shared, "oneOf", "prefixItems", "minProperties", "maxProperties", "patternProperties", "examples",
+    ];
     private static readonly string[] Formats = ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"];
     private static readonly string[] Counts = ["minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"];
 
@@ -34,7 +38,8 @@ internal sealed class ProviderRules
     {
         var rules = new ProviderRules(schema, kind == "openai");
         rules.Check(schema, "#", 1);
-        if (schema.GetProperty("type").ValueKind != JsonValueKind.String || schema.GetProperty("type").GetString() != "object" || !schema.TryGetProperty("properties", out _))
+        if (schema.GetProperty("type").ValueKind != JsonValueKind.String || schema.GetProperty("type").GetString() != "object"
+            || !schema.TryGetProperty("properties", out _))
         {
             rules.Fail("#", "is no object with properties");
         }
@@ -61,7 +66,8 @@ internal sealed class ProviderRules
             Expect((_isOpenAI ? Shared : Whole).Contains(keyword.Name), at, keyword.Name + " is not known");
         }
 
-        Expect(schema.EnumerateObject().Select(k => k.Name).Distinct().Count() == schema.EnumerateObject().Count(), at, "has a keyword twice");
+        Expect(
+            schema.EnumerateObject().Select(k => k.Name).Distinct().Count() == schema.EnumerateObject().Count(), at, "has a keyword twice");
         var types = CheckType(schema, at);
         CheckTexts(schema, at);
         CheckNumbers(schema, at);
@@ -85,8 +91,10 @@ internal sealed class ProviderRules
             return [];
         }
 
-        var types = type.ValueKind == JsonValueKind.Array ? [.. type.EnumerateArray().Select(t => t.GetString()!)] : new[] { type.GetString()! };
-        Expect(types.Length > 0 && types.Distinct().Count() == types.Length && types.All(t => Types.Contains(t)), at, $"has the type {type}");
+        var types = type.ValueKind == JsonValueKind.Array
+            ? [.. type.EnumerateArray().Select(t => t.GetString()!)] : new[] { type.GetString()! };
+        Expect(
+            types.Length > 0 && types.Distinct().Count() == types.Length && types.All(t => Types.Contains(t)), at, $"has the type {type}");
         return types;
     }
 
@@ -94,7 +102,9 @@ internal sealed class ProviderRules
     {
         foreach (var keyword in new[] { "title", "description", "format", "pattern", "$ref" })
         {
-            Expect(!schema.TryGetProperty(keyword, out var text) || (text.ValueKind == JsonValueKind.String && !text.GetString()!.Contains('\0')), at, keyword + " is no text");
+            Expect(
+                !schema.TryGetProperty(keyword, out var text)
+                    || (text.ValueKind == JsonValueKind.String && !text.GetString()!.Contains('\0')), at, keyword + " is no text");
         }
 
         if (schema.TryGetProperty("pattern", out var pattern))
@@ -102,7 +112,9 @@ internal sealed class ProviderRules
             Expect(IsPattern(pattern.GetString()!), at, $"has the pattern {pattern}");
         }
 
-        Expect(!schema.TryGetProperty("format", out var format) || Formats.Contains(format.GetString()) || (!_isOpenAI && format.GetString() == "uri"), at, $"has the format {format}");
+        Expect(
+            !schema.TryGetProperty("format", out var format) || Formats.Contains(format.GetString())
+                || (!_isOpenAI && format.GetString() == "uri"), at, $"has the format {format}");
     }
 
     private void CheckNumbers(JsonElement schema, string at)
@@ -112,15 +124,26 @@ internal sealed class ProviderRules
             Expect(schema.GetProperty(keyword).TryGetInt32(out var count) && count >= 0, at, keyword + " is no count");
         }
 
-        foreach (var keyword in new[] { "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf" }.Where(k => schema.TryGetProperty(k, out _)))
+        foreach (var keyword in new[] { "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf" }.Where(
+            k => schema.TryGetProperty(k, out _)))
         {
-            Expect(schema.GetProperty(keyword).ValueKind == JsonValueKind.Number && double.IsFinite(schema.GetProperty(keyword).GetDouble()), at, keyword + " is no number");
+            Expect(
+                schema.GetProperty(keyword).ValueKind == JsonValueKind.Number && double.IsFinite(schema.GetProperty(keyword).GetDouble()),
+                at, keyword + " is no number");
         }
 
         Expect(!schema.TryGetProperty("multipleOf", out var multiple) || multiple.GetDouble() > 0, at, "multipleOf is not above 0");
-        foreach (var (least, most) in new[] { ("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties", "maxProperties"), ("minimum", "maximum") })
+        foreach (var (least, most) in new[]
         {
-            Expect(!schema.TryGetProperty(least, out var low) || !schema.TryGetProperty(most, out var high) || low.GetDouble() <= high.GetDouble(), at, $"{least} is above {most}");
+            ("minLength", "maxLength"),
+            ("minItems", "maxItems"),
+            ("minProperties", "maxProperties"),
+            ("minimum", "maximum"),
+        })
+        {
+            Expect(
+                !schema.TryGetProperty(least, out var low) || !schema.TryGetProperty(most, out var high)
+                    || low.GetDouble() <= high.GetDouble(), at, $"{least} is above {most}");
         }
     }
 
@@ -129,7 +152,10 @@ internal sealed class ProviderRules
         if (schema.TryGetProperty("enum", out var values))
         {
             var given = values.EnumerateArray().ToArray();
-            Expect(given.Length > 0 && given.DistinctBy(v => v.ValueKind == JsonValueKind.Number ? v.GetDouble() : (object)v.GetRawText()).Count() == given.Length, at, "has an empty enum, or a value twice");
+            Expect(
+                given.Length > 0
+                    && given.DistinctBy(v => v.ValueKind == JsonValueKind.Number ? v.GetDouble() : (object)v.GetRawText()).Count()
+                        == given.Length, at, "has an empty enum, or a value twice");
             Expect(given.All(v => Fits(v, types)), at, "has an enum of another type");
             _enumValues += given.Length;
             _characters += given.Sum(v => v.ToString().Length);
@@ -155,10 +181,12 @@ internal sealed class ProviderRules
         if (schema.TryGetProperty("$ref", out var reference))
         {
             return reference.GetString()!.Split('/') is ["#", "$defs", var name] && seen.Add(name)
-                && _root.TryGetProperty("$defs", out var definitions) && definitions.TryGetProperty(name, out var target) && IsGrounded(target, [.. seen]);
+                && _root.TryGetProperty("$defs", out var definitions) && definitions.TryGetProperty(name, out var target)
+                && IsGrounded(target, [.. seen]);
         }
 
-        return new[] { "anyOf", "oneOf", "allOf" }.Where(k => schema.TryGetProperty(k, out _)).SelectMany(k => schema.GetProperty(k).EnumerateArray()).All(s => IsGrounded(s, [.. seen]));
+        return new[] { "anyOf", "oneOf", "allOf" }.Where(k => schema.TryGetProperty(k, out _))
+            .SelectMany(k => schema.GetProperty(k).EnumerateArray()).All(s => IsGrounded(s, [.. seen]));
     }
 
     private void CheckObject(JsonElement schema, string at, int nesting)
@@ -167,7 +195,9 @@ internal sealed class ProviderRules
         if (schema.TryGetProperty("properties", out var properties))
         {
             names = [.. properties.EnumerateObject().Select(p => p.Name)];
-            Expect(names.All(n => n.Length is > 0 and <= 64 && n.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '.' or '-')) && names.Distinct().Count() == names.Length, at, "has a property of an odd name, or one twice");
+            Expect(
+                names.All(n => n.Length is > 0 and <= 64 && n.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '.' or '-'))
+                    && names.Distinct().Count() == names.Length, at, "has a property of an odd name, or one twice");
             _properties += names.Length;
             _characters += names.Sum(n => n.Length);
             foreach (var property in properties.EnumerateObject())
@@ -182,7 +212,8 @@ internal sealed class ProviderRules
             Expect(needed.Distinct().Count() == needed.Length && needed.All(names.Contains), at, "requires what is not there");
         }
 
-        if (schema.TryGetProperty("additionalProperties", out var additional) && additional.ValueKind is not (JsonValueKind.True or JsonValueKind.False))
+        if (schema.TryGetProperty("additionalProperties", out var additional)
+            && additional.ValueKind is not (JsonValueKind.True or JsonValueKind.False))
         {
             Check(additional, at + "/additionalProperties", nesting + 1);
         }
@@ -191,7 +222,9 @@ internal sealed class ProviderRules
         {
             foreach (var member in schema.GetProperty(keyword).EnumerateObject())
             {
-                Expect(keyword == "$defs" ? Regex.IsMatch(member.Name, @"^[a-zA-Z0-9_.-]{1,64}\z", RegexOptions.None, TimeSpan.FromSeconds(1)) : IsPattern(member.Name), at, $"has {keyword} of {member.Name}");
+                Expect(
+                    keyword == "$defs" ? Regex.IsMatch(member.Name, @"^[a-zA-Z0-9_.-]{1,64}\z", RegexOptions.None, TimeSpan.FromSeconds(1))
+                        : IsPattern(member.Name), at, $"has {keyword} of {member.Name}");
                 Check(member.Value, $"{at}/{keyword}/{member.Name}", keyword == "$defs" ? 1 : nesting + 1);
             }
         }
@@ -199,7 +232,8 @@ internal sealed class ProviderRules
 
     private void CheckList(JsonElement schema, string[] types, string at, int nesting)
     {
-        Expect(!types.Contains("array") || schema.TryGetProperty("items", out _) || schema.TryGetProperty("prefixItems", out _), at, "is a list without items");
+        Expect(!types.Contains("array") || schema.TryGetProperty("items", out _) || schema.TryGetProperty("prefixItems", out _), at,
+            "is a list without items");
         if (schema.TryGetProperty("items", out var items))
         {
             Check(items, at + "/items", nesting + 1);

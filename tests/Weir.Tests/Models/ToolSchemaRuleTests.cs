@@ -8,7 +8,8 @@ namespace Weir.Tests.Models;
 /// <summary>What providers take, for schemas that they would refuse as the servers wrote them.</summary>
 public sealed class ToolSchemaRuleTests
 {
-    private const string Arguments = """{"type": "object", "properties": {"a": SCHEMA}, "$defs": {"A": {"type": "string"}, "Loop": {"$ref": "#/$defs/Loop"}}}""";
+    private const string Arguments =
+        """{"type": "object", "properties": {"a": SCHEMA}, "$defs": {"A": {"type": "string"}, "Loop": {"$ref": "#/$defs/Loop"}}}""";
 
     [Property(Arbitrary = [typeof(HostileSchema)], MaxTest = 600)]
     public void R07_whatever_a_server_writes_each_provider_takes_what_is_sent(HostileSchema given)
@@ -22,8 +23,10 @@ public sealed class ToolSchemaRuleTests
     [Theory]
     [InlineData("""{"type": "array"}""", """{"type":"array","items":{}}""")]
     [InlineData("""{"type": ["array", "null", "array"]}""", """{"type":["array","null"],"items":{}}""")]
-    [InlineData("""{"type": "array", "items": [{"type": "int"}, {"type": "string"}]}""", """{"type":"array","items":{"anyOf":[{"type":"integer"},{"type":"string"}]}}""")]
-    [InlineData("""{"type": "array", "prefixItems": [{"type": "string"}], "items": false}""", """{"type":"array","items":{"anyOf":[{"type":"string"}]}}""")]
+    [InlineData("""{"type": "array", "items": [{"type": "int"}, {"type": "string"}]}""",
+        """{"type":"array","items":{"anyOf":[{"type":"integer"},{"type":"string"}]}}""")]
+    [InlineData("""{"type": "array", "prefixItems": [{"type": "string"}], "items": false}""",
+        """{"type":"array","items":{"anyOf":[{"type":"string"}]}}""")]
     [InlineData("""{"type": "int"}""", """{"type":"integer"}""")]
     [InlineData("""{"type": "any"}""", "{}")]
     [InlineData("""{"type": []}""", "{}")]
@@ -34,16 +37,20 @@ public sealed class ToolSchemaRuleTests
     [InlineData("""{"type": "number", "minimum": 1e400}""", """{"type":"number"}""")]
     [InlineData("""{"type": "string", "pattern": "[a-"}""", """{"type":"string"}""")]
     [InlineData("""{"type": "string", "pattern": "(?<year>\\d{4})"}""", """{"type":"string"}""")]
-    [InlineData("""{"type": "string", "pattern": "^[a-z]{1,3}(?:\\.\\d+)?$"}""", """{"type":"string","pattern":"^[a-z]{1,3}(?:\\.\\d\u002B)?$"}""")]
+    [InlineData(
+        """{"type": "string", "pattern": "^[a-z]{1,3}(?:\\.\\d+)?$"}""", """{"type":"string","pattern":"^[a-z]{1,3}(?:\\.\\d\u002B)?$"}""")]
     [InlineData("""{"$ref": "#/$defs/Nothing", "type": "string"}""", """{"type":"string"}""")]
     [InlineData("""{"$ref": "#/$defs/Loop"}""", "{}")]
     [InlineData("""{"$ref": "https://schemas.example/a.json"}""", "{}")]
     [InlineData("""{"$ref": "#/$defs/A"}""", """{"$ref":"#/$defs/A"}""")]
     [InlineData("""{"$ref": "#/$defs/A", "description": "x"}""", """{"description":"x","anyOf":[{"$ref":"#/$defs/A"}]}""")]
     [InlineData("""{"enum": []}""", "{}")]
-    [InlineData("""{"title": "Value"}""", """{"title":"Value","anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"object"}]}""")]
-    [InlineData("""{"type": "any", "description": "Any JSON."}""", """{"description":"Any JSON.","anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"object"}]}""")]
-    [InlineData("""{"default": 1}""", """{"default":1,"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"object"}]}""")]
+    [InlineData("""{"title": "Value"}""",
+        """{"title":"Value","anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"object"}]}""")]
+    [InlineData("""{"type": "any", "description": "Any JSON."}""",
+        """{"description":"Any JSON.","anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"object"}]}""")]
+    [InlineData(
+        """{"default": 1}""", """{"default":1,"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"object"}]}""")]
     [InlineData("""{"type": "integer", "enum": [0, 1, 2]}""", """{"type":"integer","description":"One of 0, 1, 2."}""")]
     [InlineData("""{"type": "boolean", "description": "On?", "enum": [true]}""", """{"type":"boolean","description":"On? One of true."}""")]
     [InlineData("""{"type": "string", "format": "uuid"}""", """{"type":"string"}""")]
@@ -54,9 +61,11 @@ public sealed class ToolSchemaRuleTests
     [InlineData("""{"type": "integer", "const": "x", "default": "1"}""", """{"type":"integer"}""")]
     [InlineData("""{"oneOf": [false, {"type": "bool"}]}""", """{"anyOf":[{"type":"boolean"}]}""")]
     [InlineData("""{"description": 7, "format": "city"}""", "{}")]
-    [InlineData("""{"type": "object", "properties": {"b": false, "c": true}, "required": ["b", "c", "c", "d", 7]}""", """{"type":"object","properties":{"c":{}},"required":["c"]}""")]
+    [InlineData("""{"type": "object", "properties": {"b": false, "c": true}, "required": ["b", "c", "c", "d", 7]}""",
+        """{"type":"object","properties":{"c":{}},"required":["c"]}""")]
     public void R07_what_a_provider_refuses_is_mended_or_left_out(string schema, string expected) =>
-        Sent(Arguments.Replace("SCHEMA", schema, StringComparison.Ordinal), "openai").GetProperty("properties").GetProperty("a").GetRawText()
+        Sent(Arguments.Replace("SCHEMA", schema, StringComparison.Ordinal), "openai").GetProperty("properties").GetProperty("a")
+            .GetRawText()
             .ShouldBe(JsonSerializer.Serialize(JsonElement.Parse(expected)));
 
     [Fact]
@@ -75,7 +84,9 @@ public sealed class ToolSchemaRuleTests
     [Fact]
     public void R07_a_schema_that_refers_to_itself_does_so_by_a_definition()
     {
-        const string Schema = """{"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}, "next": {"$ref": "#/properties/children"}}}""";
+        const string Schema =
+            """{"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}, "next": """
+                + """{"$ref": "#/properties/children"}}}""";
 
         foreach (var kind in new[] { "openai", "anthropic" })
         {
@@ -88,10 +99,19 @@ public sealed class ToolSchemaRuleTests
     [Fact]
     public void R07_the_largest_schemas_are_cut_to_what_the_provider_takes()
     {
-        var many = string.Join(",", Enumerable.Range(0, 6000).Select(i => string.Create(CultureInfo.InvariantCulture, $"\"p{i}\": {{\"enum\": [\"{new string('e', 20)}{i}\"]}}")));
+        var many = string.Join(
+            ",",
+            Enumerable.Range(0, 6000)
+                .Select(i => string.Create(CultureInfo.InvariantCulture, $"\"p{i}\": {{\"enum\": [\"{new string('e', 20)}{i}\"]}}")));
         var values = string.Join(",", Enumerable.Range(0, 1200).Select(i => string.Create(CultureInfo.InvariantCulture, $"\"v{i}\"")));
-        var deep = string.Concat(Enumerable.Repeat("""{"type": "object", "properties": {"a": """, 40)) + "{}" + string.Concat(Enumerable.Repeat("}}", 40));
-        foreach (var schema in new[] { $$$"""{"properties": { {{{many}}} }}""", $$$"""{"properties": {"a": {"enum": [{{{values}}}]} } }""", deep })
+        var deep = string.Concat(Enumerable.Repeat("""{"type": "object", "properties": {"a": """, 40)) + "{}"
+            + string.Concat(Enumerable.Repeat("}}", 40));
+        foreach (var schema in new[]
+        {
+            $$$"""{"properties": { {{{many}}} }}""",
+            $$$"""{"properties": {"a": {"enum": [{{{values}}}]} } }""",
+            deep,
+        })
         {
             foreach (var kind in new[] { "openai", "anthropic" })
             {
@@ -115,7 +135,11 @@ public sealed class ToolSchemaRuleTests
     [InlineData("(?i)a", false)]
     [InlineData("{", false)]
     [InlineData("\\", false)]
-    public void R07_a_pattern_is_sent_where_every_engine_takes_it(string pattern, bool isSent) => SchemaPattern.IsPortable(pattern).ShouldBe(isSent);
+    public void R07_a_pattern_is_sent_where_every_engine_takes_it(string pattern, bool isSent) =>
+    SchemaPattern.IsPortable(pattern).ShouldBe(isSent);
 
-    private static JsonElement Sent(string schema, string kind) => ToolSchema.For(JsonElement.Parse(schema, new JsonDocumentOptions { MaxDepth = 200 }), kind == "openai" ? ToolRules.OpenAI : ToolRules.Anthropic);
+    private static JsonElement Sent(
+        string schema, string kind) =>
+        ToolSchema.For(JsonElement.Parse(schema, new JsonDocumentOptions { MaxDepth = 200 }),
+            kind == "openai" ? ToolRules.OpenAI : ToolRules.Anthropic);
 }

@@ -9,15 +9,22 @@ public sealed class ToolSchemaTests
     [InlineData("true", """{"type":"object","properties":{}}""")]
     [InlineData("[]", """{"type":"object","properties":{}}""")]
     [InlineData("""{"type": "string", "enum": ["x"]}""", """{"type":"object","properties":{}}""")]
-    [InlineData("""{"properties": {"a": true, "b": 7}, "required": ["a", "c"]}""", """{"type":"object","properties":{"a":{},"b":{}},"required":["a"]}""")]
-    [InlineData("""{"properties": {"a": {"required": true, "items": [{}], "type": 3}}}""", """{"type":"object","properties":{"a":{"items":{"anyOf":[{}]}}}}""")]
-    [InlineData("""{"$ref": "#/$defs/In", "$defs": {"In": {"properties": {"a": {"$ref": "#/$defs/A"}}, "title": "In"}, "A": {"type": "string", "readOnly": true}}}""",
+    [InlineData("""{"properties": {"a": true, "b": 7}, "required": ["a", "c"]}""",
+        """{"type":"object","properties":{"a":{},"b":{}},"required":["a"]}""")]
+    [InlineData("""{"properties": {"a": {"required": true, "items": [{}], "type": 3}}}""",
+        """{"type":"object","properties":{"a":{"items":{"anyOf":[{}]}}}}""")]
+    [InlineData("""{"$ref": "#/$defs/In", "$defs": {"In": {"properties": {"a": {"$ref": "#/$defs/A"}}, "title": "In"}, "A": """
+        + """{"type": "string", "readOnly": true}}}""",
         """{"type":"object","title":"In","properties":{"a":{"$ref":"#/$defs/A"}},"$defs":{"A":{"type":"string"}}}""")]
-    [InlineData("""{"$ref": "#/$defs/Nothing", "additionalProperties": {"type": "string", "x-y": 1}}""", """{"type":"object","properties":{},"additionalProperties":{"type":"string"}}""")]
-    [InlineData("""{"properties": {"a": {"anyOf": [{"type": "null"}, {"type": "array", "items": {"type": "string", "format": "date-time", "contains": {}}}], "default": {"$schema": 1}}}}""",
-        """{"type":"object","properties":{"a":{"anyOf":[{"type":"null"},{"type":"array","items":{"type":"string","format":"date-time"}}],"default":{"$schema":1}}}}""")]
+    [InlineData("""{"$ref": "#/$defs/Nothing", "additionalProperties": {"type": "string", "x-y": 1}}""",
+        """{"type":"object","properties":{},"additionalProperties":{"type":"string"}}""")]
+    [InlineData("""{"properties": {"a": {"anyOf": [{"type": "null"}, {"type": "array", "items": """
+        + """{"type": "string", "format": "date-time", "contains": {}}}], "default": {"$schema": 1}}}}""",
+        """{"type":"object","properties":{"a":{"anyOf":[{"type":"null"},"""
+            + """{"type":"array","items":{"type":"string","format":"date-time"}}],"default":{"$schema":1}}}}""")]
     public void A_schema_is_what_any_provider_takes(string schema, string expected) =>
-        JsonSerializer.Serialize(ToolSchema.For(JsonElement.Parse(schema), ToolRules.OpenAI)).ShouldBe(JsonSerializer.Serialize(JsonElement.Parse(expected)));
+        JsonSerializer.Serialize(ToolSchema.For(JsonElement.Parse(schema), ToolRules.OpenAI))
+            .ShouldBe(JsonSerializer.Serialize(JsonElement.Parse(expected)));
 
     [Fact]
     public void A_schema_without_a_bottom_is_cut_off()

@@ -40,7 +40,8 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
         await using var client = await fixture.Node.ConnectAsync(shared ? fixture.Shared : fixture.PerSession);
         client.ServerInfo!.Name.ShouldBe("weir-fixture");
         (await client.ListToolsAsync(cancellationToken: Token)).ShouldContain(t => t.Name == "echo");
-        var result = await client.CallToolAsync("echo", new Dictionary<string, object?> { ["message"] = "grüße" }, cancellationToken: Token);
+        var result =
+            await client.CallToolAsync("echo", new Dictionary<string, object?> { ["message"] = "grüße" }, cancellationToken: Token);
         result.Content.OfType<TextContentBlock>().Single().Text.ShouldBe("grüße");
     }
 
@@ -102,11 +103,15 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
         await Task.WhenAll(sessions.Select(async s =>
         {
             using var response = await s.Raw.PostAsync(RawMcp.CallBody(
-                "progress", $$"""{"steps":20,"label":"{{s.Label}}"}""", id: "\"same\"", meta: """{"progressToken":"token","keep":"this"}"""));
+                "progress", $$"""{"steps":20,"label":"{{s.Label}}"}""", id: "\"same\"",
+                meta: """{"progressToken":"token","keep":"this"}"""));
             response.Content.Headers.ContentType!.MediaType.ShouldBe("text/event-stream");
             var messages = await RawMcp.MessagesAsync(response);
             messages.Count.ShouldBe(21);
-            messages.Take(20).ShouldAllBe(m => m["params"]!["progressToken"]!.GetValue<string>() == "token" && m["params"]!["message"]!.GetValue<string>() == s.Label);
+            messages.Take(20)
+                .ShouldAllBe(
+                m =>
+                    m["params"]!["progressToken"]!.GetValue<string>() == "token" && m["params"]!["message"]!.GetValue<string>() == s.Label);
             messages.Take(20).Select(m => m["params"]!["progress"]!.GetValue<int>()).ShouldBe(Enumerable.Range(1, 20));
             messages[20]["id"]!.GetValue<string>().ShouldBe("same");
         }));
@@ -131,7 +136,8 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
     {
         var raw = new RawMcp(fixture.Node, fixture.Shared);
         await raw.InitializeAsync();
-        var pretty = JsonNode.Parse(RawMcp.CallBody("echo", """{"message":"a\nb"}"""))!.ToJsonString(new JsonSerializerOptions { WriteIndented = true });
+        var pretty = JsonNode.Parse(RawMcp.CallBody("echo", """{"message":"a\nb"}"""))!.ToJsonString(
+            new JsonSerializerOptions { WriteIndented = true });
         using var response = await raw.PostAsync(pretty.Replace("\n", "\r\n", StringComparison.Ordinal));
         (await RawMcp.MessagesAsync(response)).Single()["result"]!["content"]![0]!["text"]!.GetValue<string>().ShouldBe("a\nb");
     }
@@ -185,16 +191,20 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
         var raw = new RawMcp(fixture.Node, fixture.Shared);
         await raw.InitializeAsync();
         var body = RawMcp.CallBody("echo");
-        (await raw.PostAsync(body, change: r => r.Content!.Headers.ContentType = new("text/plain"))).StatusCode.ShouldBe(HttpStatusCode.UnsupportedMediaType);
+        (await raw.PostAsync(body, change: r => r.Content!.Headers.ContentType = new("text/plain"))).StatusCode.ShouldBe(
+            HttpStatusCode.UnsupportedMediaType);
         (await raw.PostAsync(body, change: r =>
         {
             r.Headers.Accept.Clear();
             r.Headers.Accept.ParseAdd("application/json");
         })).StatusCode.ShouldBe(HttpStatusCode.NotAcceptable);
-        (await raw.PostAsync(body, change: r => r.Headers.Add("MCP-Protocol-Version", "1999-01-01"))).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        (await raw.PostAsync(body, change: r => r.Headers.Add("MCP-Protocol-Version", "1999-01-01"))).StatusCode.ShouldBe(
+            HttpStatusCode.BadRequest);
         (await raw.PostAsync(body, change: r => r.Headers.Host = "evil.example")).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
-        (await raw.PostAsync(body, change: r => r.Headers.Add("Origin", "http://evil.example"))).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
-        (await raw.PostAsync(body, change: r => r.Headers.Authorization = new("Bearer", "wrong"))).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        (await raw.PostAsync(body, change: r => r.Headers.Add("Origin", "http://evil.example"))).StatusCode.ShouldBe(
+            HttpStatusCode.Forbidden);
+        (await raw.PostAsync(body, change: r => r.Headers.Authorization = new("Bearer", "wrong"))).StatusCode.ShouldBe(
+            HttpStatusCode.Unauthorized);
     }
 
     [Fact]
@@ -241,7 +251,8 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
         using var reader = new StreamReader(await stream.Content.ReadAsStreamAsync(Token));
         (await reader.ReadLineAsync(Token)).ShouldBe("event: message");
         (await reader.ReadLineAsync(Token))!.ShouldContain("question-1");
-        (await raw.PostAsync("""{"jsonrpc":"2.0","id":"question-1","result":{"said":"yes"}}""")).StatusCode.ShouldBe(HttpStatusCode.Accepted);
+        (await raw.PostAsync("""{"jsonrpc":"2.0","id":"question-1","result":{"said":"yes"}}""")).StatusCode.ShouldBe(
+            HttpStatusCode.Accepted);
         (await reader.ReadToEndAsync(Token)).ShouldContain("said");
     }
 
@@ -261,7 +272,10 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
             return again.StatusCode == HttpStatusCode.BadRequest;
         }, "the first call is in flight");
         await raw.PostAsync("""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"stuck","reason":"no more"}}""");
-        await Until.AsyncTrue(async () => JsonNode.Parse(await raw.CallAsync("seen"))!["noted"]!.AsArray() is [{ } id] && id.GetValueKind() == JsonValueKind.Number, "the child heard of the cancellation");
+        await Until.AsyncTrue(
+            async () =>
+                JsonNode.Parse(await raw.CallAsync("seen"))!["noted"]!.AsArray() is [{ } id] && id.GetValueKind() == JsonValueKind.Number,
+                "the child heard of the cancellation");
         await gone.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(hanging);
     }
@@ -274,7 +288,8 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
         await other.InitializeAsync();
         using var oneStream = await ListenAsync(one);
         using var otherStream = await ListenAsync(other);
-        (await one.PostAsync("""{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"a://b"}}""")).StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await one.PostAsync("""{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"a://b"}}""")).StatusCode.ShouldBe(
+            HttpStatusCode.OK);
         await one.CallAsync("notify", """{"method":"notifications/resources/updated","params":{"uri":"a://b"}}""");
         await one.CallAsync("notify", """{"method":"notifications/tools/list_changed"}""");
         (await NextAsync(oneStream)).ShouldContain("a://b");
@@ -287,9 +302,13 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
     {
         var raw = new RawMcp(fixture.Node, fixture.Shared);
         await raw.InitializeAsync();
-        using var response = await raw.PostAsync(RawMcp.CallBody("notify", """{"method":"notifications/message","params":{"level":"info","data":"to the log"}}"""));
+        using var response = await raw.PostAsync(
+            RawMcp.CallBody("notify", """{"method":"notifications/message","params":{"level":"info","data":"to the log"}}"""));
         (await RawMcp.MessagesAsync(response)).Count.ShouldBe(1);
-        await Until.AsyncTrue(async () => (await fixture.Node.Http.GetStringAsync($"v1/servers/{fixture.Shared}/logs?tail=1000", Token)).Contains("to the log", StringComparison.Ordinal), "the log has it");
+        await Until.AsyncTrue(
+            async () =>
+                (await fixture.Node.Http.GetStringAsync($"v1/servers/{fixture.Shared}/logs?tail=1000", Token)).Contains(
+                    "to the log", StringComparison.Ordinal), "the log has it");
     }
 
     [Fact]
@@ -298,7 +317,10 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
         var raw = new RawMcp(fixture.Node, fixture.Shared);
         await raw.InitializeAsync();
         (await raw.CallAsync("garbage")).ShouldBe("still here");
-        await Until.AsyncTrue(async () => (await fixture.Node.Http.GetStringAsync($"v1/servers/{fixture.Shared}/logs?tail=1000", Token)).Contains("not json", StringComparison.Ordinal), "the log has it");
+        await Until.AsyncTrue(
+            async () =>
+                (await fixture.Node.Http.GetStringAsync($"v1/servers/{fixture.Shared}/logs?tail=1000", Token)).Contains(
+                    "not json", StringComparison.Ordinal), "the log has it");
     }
 
     [Fact]
@@ -326,7 +348,8 @@ public sealed class BridgeTests(BridgeFixture fixture) : IClassFixture<BridgeFix
         await Until.True(() => !Directory.Exists($"/proc/{child}"), "the child of the deleted session ends");
 
         (await crashed.CallAsync("exit")).ShouldContain("upstream_closed");
-        await Until.AsyncTrue(async () => (await crashed.PostAsync(RawMcp.CallBody("echo"))).StatusCode == HttpStatusCode.NotFound, "the session of the crashed child ends");
+        await Until.AsyncTrue(async () => (await crashed.PostAsync(RawMcp.CallBody("echo"))).StatusCode == HttpStatusCode.NotFound,
+            "the session of the crashed child ends");
         (await fixture.Node.StatusAsync(fixture.PerSession)).State.ShouldBe("running");
     }
 

@@ -13,7 +13,10 @@ namespace Weir.Tests.NodeAgent;
 /// <summary>How many sessions and calls an instance takes, and what happens when there are more.</summary>
 public sealed class CapacityTests(OneNode shared) : IClassFixture<OneNode>
 {
-    private const string Initialize = """{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"raw","version":"1"} } }""";
+    private const string Initialize =
+        """{"jsonrpc":"2."""
+            + """0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"raw","v"""
+            + """ersion":"1"} } }""";
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -28,9 +31,12 @@ public sealed class CapacityTests(OneNode shared) : IClassFixture<OneNode>
         using var refused = await new RawMcp(node, id).PostAsync(Initialize);
 
         refused.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
-        (await refused.Content.ReadAsStringAsync(Token)).ShouldContain("1 sessions of this server are open, the most that its max_sessions");
+        (await refused.Content.ReadAsStringAsync(Token)).ShouldContain(
+            "1 sessions of this server are open, the most that its max_sessions");
         int.Parse(refused.Headers.GetValues("Retry-After").Single(), CultureInfo.InvariantCulture).ShouldBeInRange(300, 600);
-        (await LogAsync(node, id)).ShouldContain("session_limit: 1 sessions of this server are open, the most that its max_sessions or the node's session-children allows. None has been unused for 600 s.");
+        (await LogAsync(node, id)).ShouldContain(
+            "session_limit: 1 sessions of this server are open, the most that its max_sessions or the node's session-children allows. None "
+                + "has been unused for 600 s.");
         (await node.StateAsync(id, "running")).ErrorCode.ShouldBeNull();
         (await first.CallAsync("echo", """{"message":"still there"}""")).ShouldBe("still there");
     }
@@ -38,7 +44,8 @@ public sealed class CapacityTests(OneNode shared) : IClassFixture<OneNode>
     [Fact]
     public async Task An_instance_has_the_sessions_that_it_asks_for_up_to_the_nodes_maximum()
     {
-        await using var node = await NodeHost.StartAsync(["--session-children", "1", "--session-children-most", "2", "--session-spare", "600"]);
+        await using var node =
+            await NodeHost.StartAsync(["--session-children", "1", "--session-children-most", "2", "--session-spare", "600"]);
         (await AcceptedAsync(node, maxSessions: null)).ShouldBe(1);
         (await AcceptedAsync(node, maxSessions: 2)).ShouldBe(2);
         (await AcceptedAsync(node, maxSessions: 3)).ShouldBe(2);
@@ -74,7 +81,8 @@ public sealed class CapacityTests(OneNode shared) : IClassFixture<OneNode>
 
         (await healthy.CallAsync("echo", """{"message":"untouched"}""")).ShouldBe("untouched");
         (await shared.Node.StateAsync(id, "running", "degraded")).State.ShouldBe("running");
-        (await LogAsync(shared.Node, id)).ShouldContain("child_exited: A session's server ended before it answered initialize; 1 others run.");
+        (await LogAsync(shared.Node, id)).ShouldContain(
+            "child_exited: A session's server ended before it answered initialize; 1 others run.");
     }
 
     [Fact]
@@ -124,7 +132,8 @@ public sealed class CapacityTests(OneNode shared) : IClassFixture<OneNode>
         await raw.InitializeAsync();
         var hanging = raw.PostAsync(RawMcp.CallBody("hang", id: "2"));
         // A list takes no turn, and comes after the call on the same connection to the child.
-        await Until.AsyncTrue(async () => (await raw.PostAsync("""{"jsonrpc":"2.0","id":3,"method":"tools/list"}""")).IsSuccessStatusCode, "a list is answered");
+        await Until.AsyncTrue(async () => (await raw.PostAsync("""{"jsonrpc":"2.0","id":3,"method":"tools/list"}""")).IsSuccessStatusCode,
+            "a list is answered");
         var waiting = raw.CallAsync("add", id: "4");
         await Until.AsyncTrue(async () => await CancelAsync(raw, "4") && waiting.IsCompleted, "the waiting call has ended");
         (await waiting).ShouldContain("\"weir\":\"cancelled\"");
@@ -158,7 +167,8 @@ public sealed class CapacityTests(OneNode shared) : IClassFixture<OneNode>
         sent.ShouldBe([1, 3]);
         turns.Leave(third).ShouldBeFalse("It was sent, so its cancellation is the server's affair.");
 
-        CallQueueResult Enter(BridgedCall call, byte number) => turns.Enter(call, [number], m => { sent.Add(m[0]); return true; }, Unexpected);
+        CallQueueResult Enter(BridgedCall call, byte number) =>
+            turns.Enter(call, [number], m => { sent.Add(m[0]); return true; }, Unexpected);
     }
 
     [Fact]
@@ -192,7 +202,8 @@ public sealed class CapacityTests(OneNode shared) : IClassFixture<OneNode>
         await Until.AsyncTrue(() => IsFreeAsync(raw, "3"), "the id of the call that waited is free");
         await running.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(hanging);
-        (await raw.CallAsync("add", id: "5")).ShouldBe("1", "The call that waited was never carried out, and the one that hangs keeps its turn for 5 s at most.");
+        (await raw.CallAsync("add", id: "5")).ShouldBe(
+            "1", "The call that waited was never carried out, and the one that hangs keeps its turn for 5 s at most.");
     }
 
     [Fact]
@@ -247,7 +258,8 @@ public sealed class CapacityTests(OneNode shared) : IClassFixture<OneNode>
     [InlineData(null, 1025)]
     public async Task Numbers_outside_of_their_bounds_are_refused(int? sessions, int? calls)
     {
-        using var answer = await shared.Node.PutAsync(Guid.NewGuidForTests(), NodeHost.Fixture() with { MaxSessions = sessions, CallsAtOnce = calls });
+        using var answer =
+            await shared.Node.PutAsync(Guid.NewGuidForTests(), NodeHost.Fixture() with { MaxSessions = sessions, CallsAtOnce = calls });
         answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         var error = (await answer.Content.ReadFromJsonAsync(NodeJson.Default.NodeErrorBody, Token))!.Error;
         error.Code.ShouldBe(NodeErrors.InvalidArgument);
@@ -285,10 +297,12 @@ public sealed class CapacityTests(OneNode shared) : IClassFixture<OneNode>
 
     private static async Task<bool> CancelAsync(RawMcp raw, string id)
     {
-        using var answer = await raw.PostAsync($$$"""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{{{id}}} } }""");
+        using var answer =
+            await raw.PostAsync($$$"""{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{{{id}}} } }""");
         return answer.IsSuccessStatusCode;
     }
 
     private static async Task<string> LogAsync(NodeHost node, Guid id) =>
-        string.Join('\n', (await node.Http.GetFromJsonAsync($"v1/servers/{id}/logs", NodeJson.Default.LogLines, Token))!.Lines.Select(l => l.Text));
+        string.Join(
+            '\n', (await node.Http.GetFromJsonAsync($"v1/servers/{id}/logs", NodeJson.Default.LogLines, Token))!.Lines.Select(l => l.Text));
 }

@@ -32,7 +32,8 @@ public sealed class FloodTests
         await Until.True(() => call.IsFinished, "the flood ends the call");
         bridge.Organization.Peak.ShouldBeInRange(Mebi / 2, Mebi + Slack);
         Encoding.UTF8.GetString(await call.FinalAsync(Token)).ShouldContain("overflow");
-        (await AnswerAsync(Call(session, "seen", id: "2")))["noted"]!.AsArray().Count.ShouldBe(1, "The server was told that the call is over.");
+        (await AnswerAsync(Call(session, "seen", id: "2")))["noted"]!.AsArray().Count.ShouldBe(
+            1, "The server was told that the call is over.");
         bridge.Organization.Held.ShouldBeLessThan(Slack);
     }
 
@@ -59,7 +60,8 @@ public sealed class FloodTests
         var (host, session) = await bridge.OpenAsync();
         (await Call(session, "questions", """{"bytes":100000,"count":40}""").FinalAsync(Token)).ShouldNotBeEmpty();
         await Until.True(() => bridge.Log.Read(10, null).Any(l => l.Text == "all asked"), "the server has asked");
-        await Until.AsyncTrue(async () => (await AnswerAsync(Call(session, "refused", id: "2")))["busy"]!.GetValue<int>() >= 25, "most are refused");
+        await Until.AsyncTrue(
+            async () => (await AnswerAsync(Call(session, "refused", id: "2")))["busy"]!.GetValue<int>() >= 25, "most are refused");
         bridge.Organization.Peak.ShouldBeLessThan((2 * Mebi) + Slack);
         host.Close(session);
         await Until.True(() => bridge.Organization.Held < Slack, "what waited is dropped with its session");
@@ -105,8 +107,12 @@ public sealed class FloodTests
         var refusals = 0;
         for (var i = 0; i < 100; i++)
         {
-            var parts = Parse($$$"""{"jsonrpc":"2.0","id":{{{i}}},"method":"resources/subscribe","params":{"uri":"a://{{{i}}}/{{{new string('x', 4000)}}}"} }""", out var message);
-            refusals += host.AnswerLocally(opened.Session!, parts, message) is { } answer && Encoding.UTF8.GetString(answer).Contains("busy", StringComparison.Ordinal) ? 1 : 0;
+            var parts = Parse(
+                $$$"""{"jsonrpc":"2.0","id":{{{i}}},"method":"resources/subscribe","params":{"uri":"a://{{{i}}}/{{{new string(
+                    'x', 4000)}}}"} }""", out var message);
+            refusals +=
+                host.AnswerLocally(opened.Session!, parts, message) is { } answer
+                    && Encoding.UTF8.GetString(answer).Contains("busy", StringComparison.Ordinal) ? 1 : 0;
         }
 
         refusals.ShouldBeGreaterThan(80);
@@ -133,14 +139,16 @@ public sealed class FloodTests
     [InlineData("""{ "id" : 7 ,"result":{"id":8""", 7L)]
     [InlineData("""{"result":{"id":8},"jsonrpc":"2.0",""", null)]
     [InlineData("""{"jsonrpc":"2.0","method":"x","params":{"id":8""", null)]
-    public void F05_the_call_of_a_long_line_is_named_at_its_start(string head, long? id) => LongLine.IdInHead(Encoding.UTF8.GetBytes(head)).ShouldBe(id);
+    public void F05_the_call_of_a_long_line_is_named_at_its_start(string head, long? id) =>
+    LongLine.IdInHead(Encoding.UTF8.GetBytes(head)).ShouldBe(id);
 
     [Theory]
     [InlineData("""x"]},"jsonrpc":"2.0","id":7}""", 7L)]
     [InlineData("""x"]}, "id": 7, "jsonrpc": "2.0" }""", 7L)]
     [InlineData("""x","id":7}}""", null)]
     [InlineData("""x\",\"id\":7}"}""", null)]
-    public void F05_the_call_of_a_long_line_is_named_at_its_end(string tail, long? id) => LongLine.IdInTail(Encoding.UTF8.GetBytes(tail)).ShouldBe(id);
+    public void F05_the_call_of_a_long_line_is_named_at_its_end(string tail, long? id) =>
+    LongLine.IdInTail(Encoding.UTF8.GetBytes(tail)).ShouldBe(id);
 
     [Theory]
     [InlineData(Mebi / 4, true, true)]
@@ -176,14 +184,18 @@ public sealed class FloodTests
         events[^300..].ShouldContain("overflow");
 
         using var call = await raw.PostAsync(
-            RawMcp.CallBody("flood", """{"method":"notifications/progress","bytes":1000000,"count":80}""", meta: """{"progressToken":1}"""));
-        await Until.AsyncTrue(async () => (await raw.CallAsync("seen", id: "2")).Contains("\"noted\":[", StringComparison.Ordinal), "the server is heard");
+            RawMcp.CallBody(
+                "flood", """{"method":"notifications/progress","bytes":1000000,"count":80}""", meta: """{"progressToken":1}"""));
+        await Until.AsyncTrue(
+            async () => (await raw.CallAsync("seen", id: "2")).Contains("\"noted\":[", StringComparison.Ordinal), "the server is heard");
         (await RawMcp.MessagesAsync(call))[^1]["error"]!["data"]!["weir"]!.GetValue<string>().ShouldBe("overflow");
         (await raw.CallAsync("echo", """{"message":"on"}""", id: "3")).ShouldBe("on");
     }
 
     private const string InitializeBody =
-        """{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"} } }""";
+        """{"jsonrpc":"2."""
+            + """0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","ver"""
+            + """sion":"1"} } }""";
 
     private static BridgedCall Call(Session session, string tool, string arguments = "{}", string id = "1", string? meta = null)
     {
@@ -223,7 +235,8 @@ public sealed class FloodTests
             var script = Path.Combine(AppContext.BaseDirectory, "Fixtures", "NodeServer", "server.js");
             var process = Process.Start(new ProcessStartInfo("setsid", ["node", script])
             {
-                UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _directory,
+                UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+                WorkingDirectory = _directory,
             })!;
             var child = new ChildProcess(process, Path.Combine(_directory, "group"), TimeProvider.System);
             return new ChildConnection(child, Log, Options, Instance, TimeProvider.System, handler);

@@ -29,7 +29,8 @@ public sealed class GroupWalksTests
     public void A_group_lives_while_it_has_a_member()
     {
         var stat = File.ReadAllText("/proc/self/stat");
-        var own = int.Parse(stat[(stat.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[2], System.Globalization.CultureInfo.InvariantCulture);
+        var own = int.Parse(stat[(stat.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[2],
+            System.Globalization.CultureInfo.InvariantCulture);
         ProcFs.LiveGroups().ShouldContain(own);
     }
 }

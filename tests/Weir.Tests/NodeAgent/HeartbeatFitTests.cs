@@ -22,11 +22,13 @@ public sealed class HeartbeatFitTests
     {
         var error = new InstanceFailure(NodeErrors.HandshakeTimedOut, string.Concat(Enumerable.Repeat(character, 500)));
         var sent = new HeartbeatRequest("http://127.0.0.1:1", Status, [.. Enumerable.Range(0, servers).Select(i => new ServerStatus(
-            new Guid(i, 0, 0, new byte[8]), long.MaxValue, i < servers - 4096 ? ServerStates.Stopped : ServerStates.Failed, error.Code, error.Message))]);
+            new Guid(i, 0, 0, new byte[8]), long.MaxValue, i < servers - 4096 ? ServerStates.Stopped : ServerStates.Failed, error.Code,
+            error.Message))]);
 
         var fitted = HeartbeatFit.Fit(sent);
 
-        JsonSerializer.SerializeToUtf8Bytes(fitted, NodeJson.Default.HeartbeatRequest).Length.ShouldBeLessThanOrEqualTo(HeartbeatRequest.MostBytes);
+        JsonSerializer.SerializeToUtf8Bytes(fitted, NodeJson.Default.HeartbeatRequest).Length.ShouldBeLessThanOrEqualTo(
+            HeartbeatRequest.MostBytes);
         fitted.Servers.Length.ShouldBe(Math.Min(servers, HeartbeatRequest.MostServers));
         fitted.Servers.ShouldAllBe(s => s.State == ServerStates.Failed && s.ErrorCode == error.Code);
         fitted.Servers.ShouldAllBe(s => s.Error!.Length > 20 && error.Message.StartsWith(s.Error.TrimEnd('…'), StringComparison.Ordinal));
@@ -35,7 +37,8 @@ public sealed class HeartbeatFitTests
     [Fact]
     public void A_heartbeat_that_fits_is_sent_as_it_is()
     {
-        var sent = new HeartbeatRequest("http://127.0.0.1:1", Status, [new ServerStatus(Guid.Empty, 1, ServerStates.Failed, NodeErrors.ChildExited, new string('<', 500)),
+        var sent = new HeartbeatRequest("http://127.0.0.1:1", Status,
+            [new ServerStatus(Guid.Empty, 1, ServerStates.Failed, NodeErrors.ChildExited, new string('<', 500)),
             new ServerStatus(Guid.Empty, 1, ServerStates.Running, null, null)]);
         HeartbeatFit.Fit(sent).Servers.ShouldBe(sent.Servers);
     }

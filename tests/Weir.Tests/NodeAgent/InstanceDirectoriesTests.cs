@@ -44,7 +44,8 @@ public sealed class InstanceDirectoriesTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     /// <summary>The long form runs WEIR_TEST_RACE_ROUNDS rounds.</summary>
-    private static int Rounds => int.Parse(Environment.GetEnvironmentVariable("WEIR_TEST_RACE_ROUNDS") ?? "2", CultureInfo.InvariantCulture);
+    private static int Rounds =>
+        int.Parse(Environment.GetEnvironmentVariable("WEIR_TEST_RACE_ROUNDS") ?? "2", CultureInfo.InvariantCulture);
 
     [Fact]
     public async Task F01_deleting_an_instance_touches_nothing_that_a_sibling_swaps_in()
@@ -95,7 +96,10 @@ public sealed class InstanceDirectoriesTests
         var (data, directories) = NewDirectories();
         var id = Guid.NewGuidForTests();
         var directory = await directories.PrepareAsync(id, First);
-        (await RunAsAsync(First, directory, "mkdir -p a/b; touch a/b/own a/twice; ln a/twice a/b/again; ln -s /etc/passwd a/link; mkfifo a/pipe; chmod 000 a/b")).ShouldBe(0);
+        (await RunAsAsync(
+            First, directory,
+            "mkdir -p a/b; touch a/b/own a/twice; ln a/twice a/b/again; ln -s /etc/passwd a/link; mkfifo a/pipe; chmod 000 a/b")).ShouldBe(
+            0);
         await File.WriteAllTextAsync(Path.Combine(directory, "a", "of-root"), "x", Token);
         using var victim = new Victim();
         (await NodeHost.Run("ln", victim.File, Path.Combine(directory, "a", "hard"))).ShouldBe(0);
@@ -168,7 +172,8 @@ public sealed class InstanceDirectoriesTests
         var directories = new InstanceDirectories(data, clock);
         var (id, store) = (Guid.NewGuidForTests(), new StateStore(data, NullLogger.Instance));
         var registry = new ServerRegistry(store, Context(data, directories));
-        await registry.PutAsync(id, new(1, Guid.NewGuidForTests(), "x", "stopped", "process", "stdio", "instance", null, null, null, null, null, [], []), null);
+        await registry.PutAsync(
+            id, new(1, Guid.NewGuidForTests(), "x", "stopped", "process", "stdio", "instance", null, null, null, null, null, [], []), null);
         Directory.CreateDirectory(Path.Combine(directories.PathOf(id), "a", "b"));
         var failure = await Should.ThrowAsync<NodeException>(registry.DeleteAsync(id));
         (failure.Status, failure.Code).ShouldBe((500, NodeAgent::Weir.Nodes.NodeErrors.RemovalIncomplete));
@@ -244,7 +249,8 @@ public sealed class InstanceDirectoriesTests
     private static async Task<uint> UidOfAsync(NodeHost node, Guid organization)
     {
         var lines = await File.ReadAllLinesAsync(Path.Combine(node.Data, "state", "uids"), Token);
-        return uint.Parse(lines.Single(l => l.StartsWith($"{organization}", StringComparison.Ordinal)).Split(' ')[1], CultureInfo.InvariantCulture);
+        return uint.Parse(
+            lines.Single(l => l.StartsWith($"{organization}", StringComparison.Ordinal)).Split(' ')[1], CultureInfo.InvariantCulture);
     }
 
     private static uint UidOf(string path)
@@ -268,7 +274,9 @@ public sealed class InstanceDirectoriesTests
     private static async Task<Race> RaceAsync(uint uid, string directory, string victim)
     {
         string[] command = [.. As(uid), "perl", "-e", Racer, directory, victim, "3000"];
-        var process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { UseShellExecute = false, RedirectStandardOutput = true, WorkingDirectory = "/" })!;
+        var process = Process.Start(
+            new ProcessStartInfo(
+                command[0], command[1..]) { UseShellExecute = false, RedirectStandardOutput = true, WorkingDirectory = "/" })!;
         (await process.StandardOutput.ReadLineAsync(Token)).ShouldBe("ready");
         return new Race(process);
     }

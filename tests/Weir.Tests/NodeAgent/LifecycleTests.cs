@@ -25,7 +25,8 @@ public sealed class LifecycleTests(OneNode shared) : IClassFixture<OneNode>
         (await raw.CallAsync("echo", """{"message":"same child"}""")).ShouldBe("same child");
         await RefusedAsync(await node.PutAsync(id, spec with { Args = ["other"] }, "operation-1"), 409, NodeErrors.OperationReused);
         await RefusedAsync(await node.PutAsync(id, spec with { Generation = 4 }, "operation-2"), 409, NodeErrors.StaleGeneration);
-        await RefusedAsync(await node.PutAsync(id, spec with { Generation = 6, OrganizationId = Guid.NewGuidForTests() }), 409, NodeErrors.InvalidArgument);
+        await RefusedAsync(await node.PutAsync(id, spec with { Generation = 6, OrganizationId = Guid.NewGuidForTests() }), 409,
+            NodeErrors.InvalidArgument);
     }
 
     [Fact]
@@ -39,7 +40,8 @@ public sealed class LifecycleTests(OneNode shared) : IClassFixture<OneNode>
             var deletes = Enumerable.Range(0, 2).Select(_ => node.Http.DeleteAsync($"v1/servers/{id}", Token));
             var answers = await Task.WhenAll(puts.Concat(deletes));
 
-            answers.Select(a => a.StatusCode).ShouldAllBe(s => s == HttpStatusCode.Accepted || s == HttpStatusCode.NoContent || s == HttpStatusCode.NotFound);
+            answers.Select(a => a.StatusCode)
+                .ShouldAllBe(s => s == HttpStatusCode.Accepted || s == HttpStatusCode.NoContent || s == HttpStatusCode.NotFound);
             foreach (var answer in answers)
             {
                 answer.Dispose();
@@ -58,7 +60,12 @@ public sealed class LifecycleTests(OneNode shared) : IClassFixture<OneNode>
     public async Task M8_running_means_that_the_handshake_passed()
     {
         await using var node = await NodeHost.StartAsync(["--restart-attempts", "2", "--handshake-timeout", "2"]);
-        foreach (var (vice, code) in new[] { ("silent", NodeErrors.HandshakeTimedOut), ("old", NodeErrors.VersionNotSupported), ("crash", NodeErrors.ExitedAtStart) })
+        foreach (var (vice, code) in new[]
+        {
+            ("silent", NodeErrors.HandshakeTimedOut),
+            ("old", NodeErrors.VersionNotSupported),
+            ("crash", NodeErrors.ExitedAtStart),
+        })
         {
             foreach (var share in (string[])["instance", "session"])
             {
@@ -99,7 +106,8 @@ public sealed class LifecycleTests(OneNode shared) : IClassFixture<OneNode>
         var raw = new RawMcp(node, id);
         await raw.InitializeAsync();
         (await raw.CallAsync("exit")).ShouldContain("upstream_closed");
-        await Until.AsyncTrue(async () => (await raw.PostAsync(RawMcp.CallBody("echo"))).StatusCode == HttpStatusCode.NotFound, "the old session ended");
+        await Until.AsyncTrue(
+            async () => (await raw.PostAsync(RawMcp.CallBody("echo"))).StatusCode == HttpStatusCode.NotFound, "the old session ended");
         (await node.StateAsync(id, "running")).ErrorCode.ShouldBeNull();
         await raw.InitializeAsync();
         (await raw.CallAsync("echo", """{"message":"again"}""")).ShouldBe("again");
@@ -112,7 +120,9 @@ public sealed class LifecycleTests(OneNode shared) : IClassFixture<OneNode>
         await using var node = await NodeHost.StartAsync(["--ping-interval", "1", "--ping-timeout", "1"]);
         var id = await node.DeployAsync(NodeHost.Fixture(args: ["no-ping"]));
         (await node.StateAsync(id, "degraded")).ErrorCode.ShouldBe(NodeErrors.Unresponsive);
-        await Until.AsyncTrue(async () => (await node.Http.GetStringAsync($"v1/servers/{id}/logs", Token)).Contains("3 ping", StringComparison.Ordinal), "three pings were missed");
+        await Until.AsyncTrue(
+            async () => (await node.Http.GetStringAsync($"v1/servers/{id}/logs", Token)).Contains("3 ping", StringComparison.Ordinal),
+            "three pings were missed");
         await node.StateAsync(id, "running");
     }
 
@@ -171,10 +181,12 @@ public sealed class LifecycleTests(OneNode shared) : IClassFixture<OneNode>
         var (one, two) = (new RawMcp(node, id), new RawMcp(node, id));
         // All at once, so that places are taken before children have started.
         await Task.WhenAll(one.InitializeAsync(), two.InitializeAsync());
-        using var third = await new RawMcp(node, id).PostAsync("""{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"clientInfo":{}}}""");
+        using var third =
+            await new RawMcp(node, id).PostAsync("""{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"clientInfo":{}}}""");
         third.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
         (await third.Content.ReadAsStringAsync(Token)).ShouldContain("session_limit");
-        await Until.AsyncTrue(async () => (await node.NodeStatusAsync()).Children == 0, "the idle sessions ended", TimeSpan.FromSeconds(30));
+        await Until.AsyncTrue(
+            async () => (await node.NodeStatusAsync()).Children == 0, "the idle sessions ended", TimeSpan.FromSeconds(30));
         await new RawMcp(node, id).InitializeAsync();
     }
 
@@ -184,7 +196,8 @@ public sealed class LifecycleTests(OneNode shared) : IClassFixture<OneNode>
         foreach (var body in (string[])["""{"generation":0}""", "[]", "null", "", "nonsense"])
         {
             using var content = new StringContent(body);
-            await RefusedAsync(await shared.Node.Http.PutAsync($"v1/servers/{Guid.NewGuidForTests()}", content, Token), 400, NodeErrors.InvalidArgument);
+            await RefusedAsync(
+                await shared.Node.Http.PutAsync($"v1/servers/{Guid.NewGuidForTests()}", content, Token), 400, NodeErrors.InvalidArgument);
         }
 
         await RefusedAsync(await shared.Node.Http.GetAsync("v1/nothing", Token), 404, NodeErrors.NotFound);
@@ -215,8 +228,10 @@ public sealed class LifecycleTests(OneNode shared) : IClassFixture<OneNode>
         var good = NodeHost.Fixture();
         foreach (var bad in (ServerSpec[])
         [
-            good with { Package = "../evil" }, good with { Package = "--global" }, good with { Package = "git+ssh://evil" }, good with { Version = "latest" },
-            good with { Version = "^1.0.0" }, good with { Version = "file:/etc" }, good with { Env = new() { ["BASH_FUNC_x%%"] = "() { id; }" } },
+            good with { Package = "../evil" }, good with { Package = "--global" }, good with { Package = "git+ssh://evil" },
+            good with { Version = "latest" },
+            good with { Version = "^1.0.0" }, good with { Version = "file:/etc" },
+            good with { Env = new() { ["BASH_FUNC_x%%"] = "() { id; }" } },
             good with { Env = new() { ["WEIR_ENV_0"] = "x" } }, good with { Args = ["a\0b"] }, good with { Package = null },
         ])
         {
@@ -231,7 +246,8 @@ public sealed class LifecycleTests(OneNode shared) : IClassFixture<OneNode>
     {
         try
         {
-            return File.ReadAllText(Path.Combine(process, "cmdline")) is var line && line.Contains("weir-reaper", StringComparison.Ordinal) && line.Contains(data + "/groups", StringComparison.Ordinal);
+            return File.ReadAllText(Path.Combine(process, "cmdline")) is var line && line.Contains("weir-reaper", StringComparison.Ordinal)
+                && line.Contains(data + "/groups", StringComparison.Ordinal);
         }
         catch (IOException)
         {

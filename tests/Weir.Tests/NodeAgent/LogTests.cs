@@ -64,7 +64,8 @@ public sealed class LogTests : IDisposable
     [Fact]
     public async Task F08_of_what_npm_prints_only_the_end_is_kept()
     {
-        using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("sh", ["-c", "head -c 30000000 /dev/zero | tr '\\0' x; echo end"])
+        using var process = System.Diagnostics.Process.Start(
+            new System.Diagnostics.ProcessStartInfo("sh", ["-c", "head -c 30000000 /dev/zero | tr '\\0' x; echo end"])
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,

@@ -10,7 +10,9 @@ public sealed class MessagePartsTests
     [Fact]
     public void A_request_shows_its_method_id_and_token()
     {
-        var json = """{ "params" : {"name":"x","_meta":{"other":[1,{"progressToken":9}],"progressToken":"t"},"uri":"a:b"}, "method":"tools\/call", "id" : "7" ,"jsonrpc":"2.0"}"""u8;
+        var json =
+            """{ "params" : {"name":"x","_meta":{"other":[1,"""u8
+                + """{"progressToken":9}],"progressToken":"t"},"uri":"a:b"}, "method":"tools\/call", "id" : "7" ,"jsonrpc":"2.0"}"""u8;
         MessageParts.TryParse(json, out var parts, out _).ShouldBeTrue();
         parts.Kind.ShouldBe(MessageKind.Request);
         parts.Method.ShouldBe("tools/call");
@@ -18,7 +20,8 @@ public sealed class MessagePartsTests
         Encoding.UTF8.GetString(json[parts.ProgressToken]).ShouldBe("\"t\"");
         Encoding.UTF8.GetString(json[parts.Uri]).ShouldBe("\"a:b\"");
         Encoding.UTF8.GetString(Splice.Replace(json, parts.Id, parts.ProgressToken, "12"u8)).ShouldBe(
-            """{ "params" : {"name":"x","_meta":{"other":[1,{"progressToken":9}],"progressToken":12},"uri":"a:b"}, "method":"tools\/call", "id" : 12 ,"jsonrpc":"2.0"}""");
+            """{ "params" : {"name":"x","_meta":{"other":[1,"""
+                + """{"progressToken":9}],"progressToken":12},"uri":"a:b"}, "method":"tools\/call", "id" : 12 ,"jsonrpc":"2.0"}""");
     }
 
     [Fact]
@@ -62,7 +65,8 @@ public sealed class MessagePartsTests
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"x","params":{"_meta":{},"_meta":{"progressToken":2}}}""")]
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"x"}{}""")]
     [InlineData("""{"jsonrpc":"2.0","id":1,"method":"x","params":""")]
-    public void Everything_else_is_no_message(string json) => MessageParts.TryParse(Encoding.UTF8.GetBytes(json), out _, out _).ShouldBeFalse();
+    public void Everything_else_is_no_message(string json) =>
+    MessageParts.TryParse(Encoding.UTF8.GetBytes(json), out _, out _).ShouldBeFalse();
 
     [Fact]
     public async Task Lines_come_whole_however_the_stream_is_cut_and_long_ones_are_cut_off()
@@ -71,7 +75,8 @@ public sealed class MessagePartsTests
         foreach (var step in (int[])[1, 7, 16_384, 1_000_000])
         {
             var lines = new List<string>();
-            await LineReader.ReadAsync(new Chopped(Encoding.UTF8.GetBytes(text), step), 65_536, (line, part) => lines.Add($"{part} {line.Length} {(char)(line.IsEmpty ? 0 : line[^1])}"));
+            await LineReader.ReadAsync(new Chopped(Encoding.UTF8.GetBytes(text), step), 65_536,
+                (line, part) => lines.Add($"{part} {line.Length} {(char)(line.IsEmpty ? 0 : line[^1])}"));
             lines.ShouldBe(["Whole 3 e", "Whole 0 \0", "Whole 40000 x", "Whole 5 e", "Head 65536 y", "Tail 256 y", "Whole 4 e"]);
         }
     }

@@ -36,7 +36,8 @@ public sealed class NodeInputTests(NodeWithServer fixture, ITestOutputHelper out
     public async Task F03_every_endpoint_of_the_node_is_in_the_table()
     {
         var routes = await RoutesAsync();
-        routes.Select(r => r.Pattern).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ShouldBe(Table.Select(r => r.Pattern).Order(StringComparer.Ordinal));
+        routes.Select(r => r.Pattern).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)
+            .ShouldBe(Table.Select(r => r.Pattern).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -58,18 +59,23 @@ public sealed class NodeInputTests(NodeWithServer fixture, ITestOutputHelper out
 
                 if (row.After == 0 && method != "DELETE" && row.Pattern != "/v1/servers/{id:guid}")
                 {
-                    (await BodyProbe.UnfinishedAsync(fixture.Node.Url, method, Path(row.Pattern, server), Key, 0)).ShouldBeLessThan(502, row.Pattern);
+                    (await BodyProbe.UnfinishedAsync(fixture.Node.Url, method, Path(row.Pattern, server), Key, 0)).ShouldBeLessThan(
+                        502, row.Pattern);
                 }
             }
         }
 
-        (await BodyProbe.AnnouncedAsync(fixture.Node.Url, "PUT", Path("/v1/servers/{id:guid}", server), Key, ServerEndpoints.MaxSpecBytes + 1)).ShouldBe(413);
-        (await BodyProbe.WholeAsync(fixture.Node.Url, "PUT", Path("/v1/servers/{id:guid}", server), Key, ServerEndpoints.MaxSpecBytes)).ShouldBe(400);
+        (await BodyProbe.AnnouncedAsync(
+            fixture.Node.Url, "PUT", Path("/v1/servers/{id:guid}", server), Key, ServerEndpoints.MaxSpecBytes + 1)).ShouldBe(413);
+        (await BodyProbe.WholeAsync(
+            fixture.Node.Url, "PUT", Path("/v1/servers/{id:guid}", server), Key, ServerEndpoints.MaxSpecBytes)).ShouldBe(400);
 
         // One of the requests above restarts it: until it runs again this is 503.
         var mcp = Path("/v1/servers/{id:guid}/mcp", server);
-        await Until.AsyncTrue(async () => await BodyProbe.AnnouncedAsync(fixture.Node.Url, "POST", mcp, Key, (16 * 1024 * 1024) + 1) == 413, "a message too long is 413");
-        await Until.AsyncTrue(async () => await BodyProbe.WholeAsync(fixture.Node.Url, "POST", mcp, Key, 16 * 1024 * 1024) == 400, "one of the limit is read");
+        await Until.AsyncTrue(async () => await BodyProbe.AnnouncedAsync(fixture.Node.Url, "POST", mcp, Key, (16 * 1024 * 1024) + 1) == 413,
+            "a message too long is 413");
+        await Until.AsyncTrue(async () => await BodyProbe.WholeAsync(fixture.Node.Url, "POST", mcp, Key, 16 * 1024 * 1024) == 400,
+            "one of the limit is read");
     }
 
     [Fact]
@@ -78,11 +84,22 @@ public sealed class NodeInputTests(NodeWithServer fixture, ITestOutputHelper out
         var world = new EndpointWorld(
             fixture.Node.Url.Authority,
             await RoutesAsync(),
-            new Dictionary<string, string[]>(StringComparer.Ordinal) { ["id"] = [fixture.Server.ToString(), fixture.Server.ToString(), Guid.Empty.ToString(), Guid.NewGuidForTests().ToString()] },
+            new Dictionary<string, string[]>(StringComparer.Ordinal)
+            {
+                ["id"] = [fixture.Server.ToString(), fixture.Server.ToString(), Guid.Empty.ToString(), Guid.NewGuidForTests().ToString()],
+            },
             [
-                ("/v1/servers/", """{"generation":1,"organizationId":"11111111-1111-1111-1111-111111111111","name":"x","desired":"stopped","runtime":"process","transport":"stdio","share":"instance","package":"weir-fixture","version":"1.0.0","bin":null,"args":["a"],"env":{"A":"b"} }"""),
-                ("/v1/servers/{id:guid}/mcp", """{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"f","version":"1"} } }"""),
-                ("/v1/servers/{id:guid}/mcp", """{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","arguments":{"message":"x"},"_meta":{"progressToken":1} } }"""),
+                ("/v1/servers/",
+                    """{"generation":1,"organizationId":"11111111-1111-1111-1111-111111111111","name":"x","desired":"stopped","runtim"""
+                        + """e":"process","transport":"stdio","share":"instance","package":"weir-fixture","version":"1.0.0","bin":null,"a"""
+                        + """rgs":["a"],"env":{"A":"b"} }"""),
+                ("/v1/servers/{id:guid}/mcp",
+                    """{"jsonrpc":"2."""
+                        + """0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"na"""
+                        + """me":"f","version":"1"} } }"""),
+                ("/v1/servers/{id:guid}/mcp",
+                    """{"jsonrpc":"2.0","id":2,"method":"tools/"""
+                        + """call","params":{"name":"echo","arguments":{"message":"x"},"_meta":{"progressToken":1} } }"""),
                 ("/v1/servers/{id:guid}/mcp", """{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1} }"""),
             ],
             [Key],
@@ -92,10 +109,15 @@ public sealed class NodeInputTests(NodeWithServer fixture, ITestOutputHelper out
 
         answered.GetValueOrDefault(400).ShouldBeGreaterThan(50);
         answered.GetValueOrDefault(401).ShouldBeGreaterThan(50);
-        fixture.Node.Errors.Split('\n').Where(l => l.Contains("\"LogLevel\":\"Error\"", StringComparison.Ordinal) || l.Contains("\"LogLevel\":\"Critical\"", StringComparison.Ordinal)).ShouldBeEmpty();
+        fixture.Node.Errors.Split('\n')
+            .Where(
+            l =>
+                l.Contains("\"LogLevel\":\"Error\"", StringComparison.Ordinal)
+                    || l.Contains("\"LogLevel\":\"Critical\"", StringComparison.Ordinal)).ShouldBeEmpty();
     }
 
-    private static string Path(string pattern, Guid server) => pattern.Replace("{id:guid}", server.ToString(), StringComparison.Ordinal).Replace("{*path:nonfile}", "/x", StringComparison.Ordinal);
+    private static string Path(string pattern, Guid server) => pattern.Replace("{id:guid}", server.ToString(), StringComparison.Ordinal)
+        .Replace("{*path:nonfile}", "/x", StringComparison.Ordinal);
 
     /// <summary>As the node maps them; none is called here.</summary>
     private static async Task<MappedRoute[]> RoutesAsync()

@@ -12,7 +12,8 @@ public sealed class NodeSettingsTests
     {
         var file = Path.GetTempFileName();
         File.WriteAllText(file, """{"name":"file","region":"file","sessionIdle":7,"insecure":true, /* a comment */ "callTimeout":8}""");
-        var settings = NodeSettings.Read(["--config", file, "--name=line"], v => v switch { "WEIR_NODE_NAME" => "env", "WEIR_NODE_REGION" => "env", _ => null });
+        var settings = NodeSettings.Read(
+            ["--config", file, "--name=line"], v => v switch { "WEIR_NODE_NAME" => "env", "WEIR_NODE_REGION" => "env", _ => null });
         var options = NodeOptions.From(settings).ShouldNotBeNull(string.Join('\n', settings.Errors));
         (options.Name, options.Region, options.Bridge.SessionIdle).ShouldBe(("line", "env", TimeSpan.FromSeconds(7)));
         File.Delete(file);
@@ -21,9 +22,13 @@ public sealed class NodeSettingsTests
     [Fact]
     public void All_errors_are_said_at_once_with_name_and_value()
     {
-        var settings = NodeSettings.Read(["--listen", "here", "--weir-url", "ftp://x", "--ping-interval", "-1", "--nonsense", "--token-file", "/nowhere/at/all"], _ => null);
+        var settings = NodeSettings.Read(
+            ["--listen", "here", "--weir-url", "ftp://x", "--ping-interval", "-1", "--nonsense", "--token-file", "/nowhere/at/all"],
+            _ => null);
         NodeOptions.From(settings).ShouldBeNull();
-        foreach (var part in (string[])["listen is \"here\"", "weir-url is \"ftp://x\"", "ping-interval is \"-1\"", "--nonsense", "token-file is \"/nowhere/at/all\""])
+        foreach (var part in (string[])[
+            "listen is \"here\"", "weir-url is \"ftp://x\"", "ping-interval is \"-1\"", "--nonsense", "token-file is \"/nowhere/at/all\"",
+        ])
         {
             settings.Errors.ShouldContain(e => e.Contains(part, StringComparison.Ordinal));
         }

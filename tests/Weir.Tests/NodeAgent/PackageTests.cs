@@ -49,7 +49,8 @@ public sealed class PackageTests(PackageFixture fixture) : IClassFixture<Package
         await using var client = await fixture.Node.ConnectAsync(fixture.Files);
         client.ServerInfo!.Name.ShouldBe("secure-filesystem-server");
         (await client.ListToolsAsync(cancellationToken: Token)).ShouldContain(t => t.Name == "list_directory");
-        (await CallAsync(client, "read_text_file", new() { ["path"] = Path.Combine(fixture.Folder, "hello.txt") })).ShouldBe("hello from the folder");
+        (await CallAsync(client, "read_text_file", new() { ["path"] = Path.Combine(fixture.Folder, "hello.txt") })).ShouldBe(
+            "hello from the folder");
         (await CallAsync(client, "read_text_file", new() { ["path"] = "/etc/passwd" })).ShouldContain("denied");
     }
 
@@ -130,14 +131,16 @@ public sealed class PackageTests(PackageFixture fixture) : IClassFixture<Package
         var before = Directory.GetLastWriteTimeUtc(Directory.GetDirectories(packages)[0]);
         await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => fixture.Node.DeployAsync(NodeHost.Npm("memory", "instance"))));
         Directory.GetLastWriteTimeUtc(Directory.GetDirectories(packages)[0]).ShouldBe(before);
-        var writable = Directory.EnumerateFileSystemEntries(packages, "*", SearchOption.AllDirectories).Where(f => (File.GetUnixFileMode(f) & UnixFileMode.OtherWrite) != UnixFileMode.None);
+        var writable = Directory.EnumerateFileSystemEntries(packages, "*", SearchOption.AllDirectories)
+            .Where(f => (File.GetUnixFileMode(f) & UnixFileMode.OtherWrite) != UnixFileMode.None);
         writable.Where(f => new FileInfo(f).LinkTarget is null).ShouldBeEmpty();
     }
 
     [Fact]
     public async Task A_package_that_cannot_be_installed_fails_with_the_reason_and_leaves_nothing()
     {
-        await using var node = await NodeHost.StartAsync(withFixture: false, environment: new() { ["npm_config_registry"] = "http://127.0.0.1:9/" });
+        await using var node =
+            await NodeHost.StartAsync(withFixture: false, environment: new() { ["npm_config_registry"] = "http://127.0.0.1:9/" });
         var id = Guid.NewGuidForTests();
         (await node.PutAsync(id, NodeHost.Fixture() with { Package = "left-behind", Version = "1.0.0" })).EnsureSuccessStatusCode();
         var status = await node.StateAsync(id, "failed");
@@ -159,7 +162,8 @@ public sealed class PackageTests(PackageFixture fixture) : IClassFixture<Package
         status.Error!.ShouldContain("mcp-server-memory");
     }
 
-    private static async Task<string> CallAsync(ModelContextProtocol.Client.McpClient client, string tool, Dictionary<string, object?> arguments)
+    private static async Task<string> CallAsync(
+        ModelContextProtocol.Client.McpClient client, string tool, Dictionary<string, object?> arguments)
     {
         var result = await client.CallToolAsync(tool, arguments, cancellationToken: Token);
         return string.Concat(result.Content.OfType<ModelContextProtocol.Protocol.TextContentBlock>().Select(t => t.Text));

@@ -18,7 +18,9 @@ public sealed class ProcessTests(OneNode shared) : IClassFixture<OneNode>
     {
         Assert.SkipUnless(Environment.IsPrivilegedProcess, "Only root can give children a user of their own.");
         await using var node = await NodeHost.StartAsync(environment: new() { ["OPERATORS_SECRET"] = "do not tell" });
-        var id = await node.DeployAsync(NodeHost.Fixture(env: new() { ["DECLARED"] = "a \"b\" $c\nd", ["DATA"] = "${instanceDir}/x", ["LD_LIBRARY_PATH"] = "/nowhere" }));
+        var id = await node.DeployAsync(
+            NodeHost.Fixture(
+                env: new() { ["DECLARED"] = "a \"b\" $c\nd", ["DATA"] = "${instanceDir}/x", ["LD_LIBRARY_PATH"] = "/nowhere" }));
         var raw = new RawMcp(node, id);
         await raw.InitializeAsync();
         var environment = JsonNode.Parse(await raw.CallAsync("environment"))!.AsObject();
@@ -26,7 +28,8 @@ public sealed class ProcessTests(OneNode shared) : IClassFixture<OneNode>
         home.ShouldBe(Path.Combine(node.Data, "instances", id.ToString()));
         environment["DECLARED"]!.GetValue<string>().ShouldBe("a \"b\" $c\nd");
         environment["DATA"]!.GetValue<string>().ShouldBe(home + "/x");
-        environment.Select(e => e.Key).Except(["PATH", "HOME", "TMPDIR", "LANG", "NODE_ENV", "DECLARED", "DATA", "LD_LIBRARY_PATH", "PWD"]).ShouldBeEmpty();
+        environment.Select(e => e.Key).Except(["PATH", "HOME", "TMPDIR", "LANG", "NODE_ENV", "DECLARED", "DATA", "LD_LIBRARY_PATH", "PWD"])
+            .ShouldBeEmpty();
 
         var process = JsonNode.Parse(await raw.CallAsync("process"))!;
         process["uid"]!.GetValue<int>().ShouldBeGreaterThanOrEqualTo(210000);
@@ -83,7 +86,8 @@ public sealed class ProcessTests(OneNode shared) : IClassFixture<OneNode>
         var (program, seen) = (Path.Combine(data, "node.sh"), Path.Combine(data, "seen"));
         await File.WriteAllTextAsync(program, $"#!/bin/sh\nid -u >>{seen}\n", Token);
         await File.WriteAllTextAsync(seen, "", Token);
-        const UnixFileMode everybodyReads = UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.UserWrite;
+        const UnixFileMode everybodyReads =
+            UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.UserWrite;
         File.SetUnixFileMode(program, everybodyReads | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
         File.SetUnixFileMode(seen, everybodyReads | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite);
         await using var node = await NodeHost.StartAsync(["--node", program], data);
@@ -92,7 +96,8 @@ public sealed class ProcessTests(OneNode shared) : IClassFixture<OneNode>
         own.ShouldNotBe(await FirstUserAsync(shared.Node.Data), "The shared node has a range already.");
         (await File.ReadAllTextAsync(seen, Token)).Trim().ShouldBe(own);
 
-        static async Task<string> FirstUserAsync(string data) => (await File.ReadAllLinesAsync(Path.Combine(data, "state", "uids"), Token))[0];
+        static async Task<string> FirstUserAsync(string data) =>
+            (await File.ReadAllLinesAsync(Path.Combine(data, "state", "uids"), Token))[0];
     }
 
     [Fact]
@@ -203,7 +208,8 @@ public sealed class ProcessTests(OneNode shared) : IClassFixture<OneNode>
         }
 
         var hanging = raw.CallAsync("hang");
-        (await node.PutAsync(id, NodeHost.Fixture(organization: organization, generation: 2) with { Desired = "stopped" })).EnsureSuccessStatusCode();
+        (await node.PutAsync(
+            id, NodeHost.Fixture(organization: organization, generation: 2) with { Desired = "stopped" })).EnsureSuccessStatusCode();
         (await node.StateAsync(id, "stopped")).Generation.ShouldBe(2);
         processes.ShouldAllBe(p => IsGone(p));
         (await hanging).ShouldContain("upstream_closed");
@@ -235,5 +241,6 @@ public sealed class ProcessTests(OneNode shared) : IClassFixture<OneNode>
     }
 
     private static int ChildrenOf(int process) =>
-        Directory.EnumerateDirectories($"/proc/{process}/task").Sum(t => File.ReadAllText(Path.Combine(t, "children")).Split(' ', StringSplitOptions.RemoveEmptyEntries).Length);
+        Directory.EnumerateDirectories($"/proc/{process}/task")
+            .Sum(t => File.ReadAllText(Path.Combine(t, "children")).Split(' ', StringSplitOptions.RemoveEmptyEntries).Length);
 }

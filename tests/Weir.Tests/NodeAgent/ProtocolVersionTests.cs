@@ -48,7 +48,8 @@ public sealed class ProtocolVersionTests(OneNode shared) : IClassFixture<OneNode
     [Fact]
     public async Task R04_the_github_server_of_the_registry_runs()
     {
-        var spec = NodeHost.Npm("github", "instance", env: new() { ["GITHUB_PERSONAL_ACCESS_TOKEN"] = "none" }) with { Version = "2025.4.8" };
+        var spec = NodeHost.Npm("github", "instance", env: new() { ["GITHUB_PERSONAL_ACCESS_TOKEN"] = "none" })
+            with { Version = "2025.4.8" };
         var id = await shared.Node.DeployAsync(spec);
         await using var client = await shared.Node.ConnectAsync(id);
         client.NegotiatedProtocolVersion.ShouldBe("2024-11-05");

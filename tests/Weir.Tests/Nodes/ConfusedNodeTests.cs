@@ -46,9 +46,11 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
         _queries = new NodesQueries(database.Pools);
         _directory = new NodeDirectory(_queries, _keyring, TimeProvider.System, NullLogger<NodeDirectory>.Instance);
         _registry = new NodeRegistry(
-            _queries, _keyring, _directory, new SeenKeys(TimeProvider.System), new UnverifiedCallers(TimeProvider.System), TimeProvider.System);
+            _queries, _keyring, _directory, new SeenKeys(TimeProvider.System), new UnverifiedCallers(TimeProvider.System),
+            TimeProvider.System);
         _worker = new OperationsWorker(
-            _queries, new NodeClient(_egress.Operator, TimeProvider.System), _keyring, (_, _, _) => Task.CompletedTask, Replica, () => 0, TimeProvider.System,
+            _queries, new NodeClient(_egress.Operator, TimeProvider.System), _keyring, (_, _, _) => Task.CompletedTask, Replica, () => 0,
+            TimeProvider.System,
             NullLogger<OperationsWorker>.Instance);
         _node = await ScriptedServer.StartAsync(async (http, request) =>
         {
@@ -67,14 +69,16 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
             var generation = await LookAsync("select generation from public.mcp_server_instances where id = $1");
             var known = (long.Parse(generation, CultureInfo.InvariantCulture) + (_ahead ?? 0)).ToString(CultureInfo.InvariantCulture);
             await (_ahead is null || request.Verb == "GET"
-                ? ScriptedServer.WriteAsync(http, $$"""{"id":"{{_instance}}","generation":{{known}},"state":"running","errorCode":null,"error":null}""")
+                ? ScriptedServer.WriteAsync(
+                    http, $$"""{"id":"{{_instance}}","generation":{{known}},"state":"running","errorCode":null,"error":null}""")
                 : ScriptedServer.WriteAsync(http, """{"error":{"code":"stale_generation","message":"It is older."}}""", 409));
         });
         await database.Superuser.ExecuteAsync("update weir.dtma_nodes set is_online = false", [], Token);
         var name = $"node-{Guid.NewGuidForTests():N}";
         var registered = await _registry.RegisterAsync(
             new RegisterRequest(
-                await _registry.IssueTokenAsync(name, null, TimeSpan.FromMinutes(5), Token), ApiUrl, new string('k', 40), 3, "user", ["process"], "1", null),
+                await _registry.IssueTokenAsync(name, null, TimeSpan.FromMinutes(5), Token), ApiUrl, new string('k', 40), 3, "user",
+                ["process"], "1", null),
             IPAddress.Loopback, Token);
         _nodeKey = registered.NodeKey;
 
@@ -83,7 +87,8 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
             {"slug":"fixture","display_name":"Fixture","transport":"stdio","runtime":"process","package":"weir-fixture","version":"1.0.0","bin":"weir-fixture"}
             """)], Token);
         _instance = (await _world.CallAsync(
-            "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(_world.OrganizationId), Sql.Jsonb("""{"instance_name":"fixture","catalog":"fixture"}""")))
+            "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(_world.OrganizationId),
+            Sql.Jsonb("""{"instance_name":"fixture","catalog":"fixture"}""")))
             .GetProperty("id").GetGuid();
     }
 
@@ -109,13 +114,15 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
         _node.Requests.Count(r => r.Verb == "PUT").ShouldBe(asked);
         (await LookAsync("select count(*) from public.mcp_interaction_logs where instance_id = $1 and detail like 'its node reports%'"))
             .ShouldBe($"{saidAnew}");
-        (await LookAsync("select concat_ws(' ', status, last_error_code) from public.mcp_server_instances where id = $1")).ShouldBe($"failed {code}");
+        (await LookAsync("select concat_ws(' ', status, last_error_code) from public.mcp_server_instances where id = $1")).ShouldBe(
+            $"failed {code}");
 
         // It is mended: what an admin asks for is done.
         _ahead = null;
         await ManageAsync("deploy");
         await _worker.RunOnceAsync(Token);
-        (await LookAsync("select concat_ws(' ', status, last_error_code) from public.mcp_server_instances where id = $1")).ShouldBe("running");
+        (await LookAsync("select concat_ws(' ', status, last_error_code) from public.mcp_server_instances where id = $1")).ShouldBe(
+            "running");
     }
 
     [Fact]
@@ -125,7 +132,8 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
         await _worker.RunOnceAsync(Token);
         for (var i = 0; i < 20; i++)
         {
-            var generation = long.Parse(await LookAsync("select generation from public.mcp_server_instances where id = $1"), CultureInfo.InvariantCulture);
+            var generation = long.Parse(
+                await LookAsync("select generation from public.mcp_server_instances where id = $1"), CultureInfo.InvariantCulture);
             await BeatAsync(new ServerStatus(_instance, generation + 1, "running", null, null));
             await _worker.RunOnceAsync(Token);
         }
@@ -168,7 +176,8 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
         _isBroken = true;
         await ManageAsync("stop");
         await TryAsync(20);
-        (await LookAsync("select concat_ws(' ', status, last_error_code) from public.mcp_server_instances where id = $1")).ShouldBe("stopping internal");
+        (await LookAsync("select concat_ws(' ', status, last_error_code) from public.mcp_server_instances where id = $1")).ShouldBe(
+            "stopping internal");
         _node.Requests.Count(r => r.Verb == "PUT").ShouldBe(21);
 
         _isBroken = false;
@@ -186,7 +195,8 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
         _isBroken = false;
         await TryAsync(3);
         (await LookAsync("select count(*) from weir.dtma_operations where instance_id = $1 and finished_at is null")).ShouldBe("0");
-        (await LookAsync("select concat_ws(' ', status, last_error_code) from public.mcp_server_instances where id = $1")).ShouldBe("running");
+        (await LookAsync("select concat_ws(' ', status, last_error_code) from public.mcp_server_instances where id = $1")).ShouldBe(
+            "running");
     }
 
     [Fact]
@@ -197,14 +207,19 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
         await _directory.RefreshAsync(Token);
         var logs = new ServerLogs(_queries, _directory, new NodeClient(_egress.Operator, TimeProvider.System));
 
-        _log = ("""{"lines":[{"at":"2026-01-01T00:00:00Z","source":"stdout","text":"a"},{"at":"2026-01-01T00:00:00Z","source":"the admin","text":"b"}]}""", 200);
+        _log =
+            (
+            """{"lines":[{"at":"2026-01-01T00:00:00Z","source":"stdout","text":"a"},{"at":"2026-01-01T00:00:00Z","source":"the """
+                + """admin","text":"b"}]}""", 200);
         JsonElement.Parse((await logs.ReadAsync(_instance, 10, since: null, Token)).Span).GetProperty("lines").EnumerateArray()
             .Select(l => l.GetProperty("source").GetString()).ShouldBe(["stdout", "node"]);
 
         _log = ("""{"error":{"code":"call this number","message":"x"}}""", 500);
-        (await Should.ThrowAsync<WeirException>(logs.ReadAsync(_instance, 10, since: null, Token))).Message.ShouldBe("The log cannot be read: internal.");
+        (await Should.ThrowAsync<WeirException>(logs.ReadAsync(_instance, 10, since: null, Token))).Message.ShouldBe(
+            "The log cannot be read: internal.");
         _log = ("""{"error":{"code":"not_supported","message":"x"}}""", 500);
-        (await Should.ThrowAsync<WeirException>(logs.ReadAsync(_instance, 10, since: null, Token))).Message.ShouldBe("The log cannot be read: not_supported.");
+        (await Should.ThrowAsync<WeirException>(logs.ReadAsync(_instance, 10, since: null, Token))).Message.ShouldBe(
+            "The log cannot be read: not_supported.");
     }
 
     /// <summary>So many rounds of the worker, without the waits between attempts.</summary>
@@ -221,7 +236,8 @@ public sealed class ConfusedNodeTests(TestDatabase database) : IClassFixture<Tes
         _nodeKey, new HeartbeatRequest(ApiUrl, new NodeStatus(3, "1", "user", ["process"], 0, 0, 1, null), servers), Token);
 
     private Task ManageAsync(string action) =>
-        _world.CallAsync("select public.manage_mcp_servers($1, $2, null, $3)", Sql.Text(action), Sql.Uuid(_world.OrganizationId), Sql.Uuid(_instance));
+        _world.CallAsync(
+            "select public.manage_mcp_servers($1, $2, null, $3)", Sql.Text(action), Sql.Uuid(_world.OrganizationId), Sql.Uuid(_instance));
 
     private async Task<string> LookAsync(string sql) =>
         (await database.Superuser.QueryAsync(sql, [Sql.Uuid(_instance)], r => r.GetValue(0).ToString()!, CancellationToken.None))[0];

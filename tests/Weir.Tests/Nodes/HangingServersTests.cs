@@ -51,7 +51,8 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
         var hanging = new ConcurrentDictionary<Guid, bool>();
         var hang = (await ManyAsync("o")).ToHashSet();
         using var worker = new OperationsWorker(
-            new NodesQueries(database.Pools), new NodeClient(_egress.Operator, TimeProvider.System), Keyring.Parse([Convert.ToBase64String(new byte[32])]),
+            new NodesQueries(database.Pools), new NodeClient(_egress.Operator, TimeProvider.System),
+            Keyring.Parse([Convert.ToBase64String(new byte[32])]),
             async (server, _, ct) =>
             {
                 if (hang.Contains(server.InstanceId))
@@ -70,7 +71,8 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
 
         ends.SetResult();
         await Until.AsyncTrue(
-            async () => (await Task.WhenAll(hang.Select(StatusAsync))).All(s => s == "running"), "what waited for its share is carried out too");
+            async () => (await Task.WhenAll(hang.Select(StatusAsync))).All(s => s == "running"),
+            "what waited for its share is carried out too");
         await worker.StopAsync(Token);
     }
 
@@ -87,7 +89,8 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
 
         // No deadline of the refresh ever comes, so the servers hang for as long as the test runs.
         using var refresh = new DefinitionRefresh(
-            new DefinitionQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), new FakeTimeProvider()), _ => null, Replica,
+            new DefinitionQueries(database.Pools),
+            new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), new FakeTimeProvider()), _ => null, Replica,
             new FakeTimeProvider(), NullLogger<DefinitionRefresh>.Instance);
         await refresh.StartAsync(Token);
         await Until.AsyncTrue(async () => await LeasedAsync() >= Share, "the hanging servers are asked");
@@ -116,7 +119,8 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
         }
 
         using var refresh = new DefinitionRefresh(
-            new DefinitionQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), TimeProvider.System), _ => null, Replica,
+            new DefinitionQueries(database.Pools),
+            new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), TimeProvider.System), _ => null, Replica,
             TimeProvider.System, NullLogger<DefinitionRefresh>.Instance);
         await using (var held = await HeldTransaction.BeginAsync(database.Superuser))
         {
@@ -128,26 +132,32 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
             await RunsAsync(nodes, quick).WaitAsync(TimeSpan.FromSeconds(5), TimeProvider.System, Token);
             refresh.Wake();
             await Until.AsyncTrue(() => RecordedAsync(quick), "the other's tools are recorded while the busy one's wait for its lock");
-            (await database.Superuser.ScalarAsync<long>("select count(*) from pg_locks where locktype = 'advisory' and not granted", [], Token)).ShouldBe(1);
+            (await database.Superuser.ScalarAsync<long>(
+                "select count(*) from pg_locks where locktype = 'advisory' and not granted", [], Token)).ShouldBe(1);
         }
 
-        await Until.AsyncTrue(async () => (await Task.WhenAll(busy.Select(RecordedAsync))).All(r => r), "the busy one's tools are recorded when its lock is free");
+        await Until.AsyncTrue(async () => (await Task.WhenAll(busy.Select(RecordedAsync))).All(r => r),
+            "the busy one's tools are recorded when its lock is free");
         await refresh.StopAsync(Token);
     }
 
     [Fact]
     public async Task F11_a_server_that_says_all_the_time_that_its_lists_changed_takes_one_connection()
     {
-        var (busy, other) = (await _hanging.AddRemoteAsync("says", new Uri("http://127.0.0.1:1/mcp")), await _other.AddRemoteAsync("says", new Uri("http://127.0.0.1:1/mcp")));
+        var (busy, other) =
+            (await _hanging.AddRemoteAsync("says", new Uri("http://127.0.0.1:1/mcp")),
+            await _other.AddRemoteAsync("says", new Uri("http://127.0.0.1:1/mcp")));
         foreach (var id in new[] { busy, other })
         {
             await RunsAsync(new NodesQueries(database.Pools), id);
         }
 
         // As while they are asked.
-        await database.Superuser.ExecuteAsync("update public.mcp_server_instances set refresh_at = now() + interval '1 hour' where instance_name = 'says'", [], Token);
+        await database.Superuser.ExecuteAsync(
+            "update public.mcp_server_instances set refresh_at = now() + interval '1 hour' where instance_name = 'says'", [], Token);
         using var refresh = new DefinitionRefresh(
-            new DefinitionQueries(database.Pools), new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), TimeProvider.System), _ => null, Replica,
+            new DefinitionQueries(database.Pools),
+            new UpstreamClient(new UpstreamTransport(_egress, 1 << 20, TimeProvider.System), TimeProvider.System), _ => null, Replica,
             TimeProvider.System, NullLogger<DefinitionRefresh>.Instance);
         Task[] waiting;
         await using (var held = await HeldTransaction.BeginAsync(database.Superuser))
@@ -174,7 +184,8 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
 
     private async Task RunsAsync(NodesQueries nodes, Guid id)
     {
-        var generation = await database.Superuser.ScalarAsync<long>("select generation from public.mcp_server_instances where id = $1", [Sql.Uuid(id)], Token);
+        var generation = await database.Superuser.ScalarAsync<long>(
+            "select generation from public.mcp_server_instances where id = $1", [Sql.Uuid(id)], Token);
         (await nodes.RecordStateAsync(new ServerStatus(id, generation, ServerStates.Running, null, null), Token)).ShouldBeTrue();
     }
 
@@ -182,8 +193,10 @@ public sealed class HangingServersTests(TestDatabase database) : IClassFixture<T
         database.Superuser.ScalarAsync<string>("select status from public.mcp_server_instances where id = $1", [Sql.Uuid(id)], Token);
 
     private Task<bool> RecordedAsync(Guid id) =>
-        database.Superuser.ScalarAsync<bool>("select exists (select from public.mcp_server_tools where instance_id = $1)", [Sql.Uuid(id)], Token);
+        database.Superuser.ScalarAsync<bool>(
+            "select exists (select from public.mcp_server_tools where instance_id = $1)", [Sql.Uuid(id)], Token);
 
     private Task<long> LeasedAsync() => database.Superuser.ScalarAsync<long>(
-        "select count(*) from public.mcp_server_instances where organization_id = $1 and refresh_by = $2", [Sql.Uuid(_hanging.OrganizationId), Sql.Uuid(Replica)], Token);
+        "select count(*) from public.mcp_server_instances where organization_id = $1 and refresh_by = $2",
+        [Sql.Uuid(_hanging.OrganizationId), Sql.Uuid(Replica)], Token);
 }

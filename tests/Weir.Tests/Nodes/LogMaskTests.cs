@@ -9,7 +9,8 @@ public sealed class LogMaskTests
 {
     private static readonly JsonElement Configuration = JsonSerializer.SerializeToElement(new
     {
-        token = "s3cret-token", password = "pa\"ss\\wörd", key = "line one\nline two", pin = 271828, open = "shown", list = new[] { "first-item" },
+        token = "s3cret-token", password = "pa\"ss\\wörd", key = "line one\nline two", pin = 271828, open = "shown",
+        list = new[] { "first-item" },
         nested = new { deep = "deep-value", open = "seen" },
     });
 
@@ -19,7 +20,8 @@ public sealed class LogMaskTests
         """);
 
     private static readonly LogMask Mask = LogMask.Of(
-        JsonSerializer.SerializeToElement(new { TOKEN = "${config.token}", PASSWORD = "${config.password}", FILES = "${instanceDir}/data", MODE = "on" }),
+        JsonSerializer.SerializeToElement(
+            new { TOKEN = "${config.token}", PASSWORD = "${config.password}", FILES = "${instanceDir}/data", MODE = "on" }),
         Configuration, Schema);
 
     public static TheoryData<string, string> Lines => new()
@@ -88,7 +90,8 @@ public sealed class LogMaskTests
 
     [Fact]
     public void Where_the_environment_cannot_be_made_every_value_of_the_configuration_is_masked() =>
-        LogMask.Of(JsonSerializer.SerializeToElement(new { A = "${config.absent}" }), Configuration, JsonElement.Parse("{}")).Apply("s3cret-token shown").ShouldBe("*** ***");
+        LogMask.Of(JsonSerializer.SerializeToElement(new { A = "${config.absent}" }), Configuration, JsonElement.Parse("{}"))
+            .Apply("s3cret-token shown").ShouldBe("*** ***");
 
     [Fact]
     public void A_variable_that_cannot_be_made_uncovers_no_other_one_and_no_part_of_its_own()
@@ -111,5 +114,6 @@ public sealed class LogMaskTests
         Should.Throw<OperationCanceledException>(() => LogMask.Of(
             JsonSerializer.SerializeToElement(new { A = "a-value" }), default, default, new CancellationToken(canceled: true)));
 
-    private static LogMask Of(object env) => LogMask.Of(JsonSerializer.SerializeToElement(env), JsonElement.Parse("{}"), JsonElement.Parse("{}"));
+    private static LogMask Of(object env) =>
+        LogMask.Of(JsonSerializer.SerializeToElement(env), JsonElement.Parse("{}"), JsonElement.Parse("{}"));
 }

@@ -44,14 +44,18 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         _queries = new NodesQueries(database.Pools);
         _directory = new NodeDirectory(_queries, _keyring, TimeProvider.System, NullLogger<NodeDirectory>.Instance);
         _registry = new NodeRegistry(
-            _queries, _keyring, _directory, new SeenKeys(TimeProvider.System), new UnverifiedCallers(TimeProvider.System), TimeProvider.System);
+            _queries, _keyring, _directory, new SeenKeys(TimeProvider.System), new UnverifiedCallers(TimeProvider.System),
+            TimeProvider.System);
         _client = new NodeClient(_egress.Operator, TimeProvider.System);
         _worker = new OperationsWorker(
             _queries, _client, _keyring, HandshakeAsync, Replica, () => 0, TimeProvider.System, NullLogger<OperationsWorker>.Instance);
         await StartWeirAsync(0);
 
-        _user = await database.Owner.ScalarAsync<Guid>("select weir.create_user($1, 'none')", [Sql.Text($"{Guid.NewGuidForTests()}@example.org")], Token);
-        _organization = (await PersonAsync("select to_jsonb(public.create_organization($1))", Sql.Text("Nodes"))).GetProperty("id").GetGuid();
+        _user =
+            await database.Owner.ScalarAsync<Guid>(
+                "select weir.create_user($1, 'none')", [Sql.Text($"{Guid.NewGuidForTests()}@example.org")], Token);
+        _organization =
+            (await PersonAsync("select to_jsonb(public.create_organization($1))", Sql.Text("Nodes"))).GetProperty("id").GetGuid();
         await database.Owner.ExecuteAsync("select weir.publish_catalog_server($1)", [Sql.Jsonb("""
             {"slug":"fixture","display_name":"Fixture","transport":"stdio","runtime":"process","package":"weir-fixture","version":"1.0.0","bin":"weir-fixture",
              "args":["${config.vice}"],"env":{"FOLDER":"${instanceDir}","VICE":"${config.vice}"},"configuration_schema":{"type":"object","properties":{"vice":{"type":"string"}}}}
@@ -103,7 +107,9 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         (await StatusOfAsync(instance)).ShouldBe(("degraded", NodeErrors.NodeStopped));
 
         // It comes back with a token that is used up, and with the identity that it has kept.
-        await using var again = await NodeHost.StartAsync(["--weir-url", _weir.Urls.Single().Replace("127.0.0.1", "localhost", StringComparison.Ordinal), "--token", "used.up"], data: node.Data);
+        await using var again = await NodeHost.StartAsync(
+            ["--weir-url", _weir.Urls.Single().Replace("127.0.0.1", "localhost", StringComparison.Ordinal), "--token", "used.up"],
+            data: node.Data);
         again.NodeId.ShouldBe(node.NodeId);
         await StatusAsync(instance, "running");
     }
@@ -148,7 +154,8 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         var before = await ChildAsync(node, instance);
         before.Environment.GetProperty("VICE").GetString().ShouldBe("none");
 
-        (await ManageAsync("update", instance, """{"configuration":{"vice":"other"}}""")).GetProperty("status").GetString().ShouldBe("updating");
+        (await ManageAsync("update", instance, """{"configuration":{"vice":"other"}}""")).GetProperty("status").GetString()
+            .ShouldBe("updating");
         await RunUntilAsync(instance, "running");
         var updated = await ChildAsync(node, instance);
         updated.Environment.GetProperty("VICE").GetString().ShouldBe("other");
@@ -156,7 +163,9 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
 
         (await ManageAsync("restart", instance)).GetProperty("status").GetString().ShouldBe("running");
         (await _worker.RunOnceAsync(Token)).ShouldBe(1);
-        await Until.AsyncTrue(async () => (await node.StatusAsync(instance)).State == "running" && Directory.Exists($"/proc/{updated.Process}") == false, "the child of before has ended");
+        await Until.AsyncTrue(
+            async () => (await node.StatusAsync(instance)).State == "running" && Directory.Exists($"/proc/{updated.Process}") == false,
+            "the child of before has ended");
         await StatusAsync(instance, "running");
         var restarted = await ChildAsync(node, instance);
         restarted.Process.ShouldNotBe(updated.Process);
@@ -193,7 +202,8 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
     public async Task M21_a_running_server_is_ended_by_its_deletion_and_one_that_its_node_does_not_know_is_deleted_too()
     {
         await using var node = await JoinAsync("gone");
-        var (running, forgotten) = (await CreateAsync("gone", """{"vice":"none"}"""), await CreateAsync("forgotten", """{"vice":"none"}"""));
+        var (running, forgotten) =
+            (await CreateAsync("gone", """{"vice":"none"}"""), await CreateAsync("forgotten", """{"vice":"none"}"""));
         foreach (var instance in new[] { running, forgotten })
         {
             await DeployAsync(instance);
@@ -222,7 +232,8 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         var port = new Uri(_weir.Urls.Single()).Port;
         await _weir.DisposeAsync();
         // As after a restore: the node has seen more than the database.
-        (await node.PutAsync(instance, NodeHost.Fixture(organization: _organization, generation: 9))).StatusCode.ShouldBe(HttpStatusCode.Accepted);
+        (await node.PutAsync(instance, NodeHost.Fixture(organization: _organization, generation: 9))).StatusCode.ShouldBe(
+            HttpStatusCode.Accepted);
 
         await ManageAsync("stop", instance);
         await _worker.StartAsync(Token);
@@ -233,7 +244,8 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         await DeployAsync(instance);
         await StatusAsync(instance, "running");
         await Until.AsyncTrue(async () => await database.Superuser.ScalarAsync<string>(
-            "select string_agg(action || ' ' || outcome, ', ' order by generation) from weir.dtma_operations where instance_id = $1", [Sql.Uuid(instance)], Token)
+            "select string_agg(action || ' ' || outcome, ', ' order by generation) from weir.dtma_operations where instance_id = $1",
+            [Sql.Uuid(instance)], Token)
             == "deploy done, stop superseded, stop done, deploy done", "each operation's outcome");
     }
 
@@ -261,7 +273,8 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
     public async Task A_remote_server_is_updated_restarted_and_deleted_by_handshakes()
     {
         var instance = (await PersonAsync(
-            "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(_organization), Sql.Jsonb("""{"instance_name":"far","url":"https://far.example.org/mcp"}"""))).GetProperty("id").GetGuid();
+            "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(_organization),
+            Sql.Jsonb("""{"instance_name":"far","url":"https://far.example.org/mcp"}"""))).GetProperty("id").GetGuid();
         await DeployAsync(instance);
         await RunUntilAsync(instance, "running");
 
@@ -269,7 +282,8 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         await RunUntilAsync(instance, "running");
         await ManageAsync("restart", instance);
         await _worker.RunOnceAsync(Token);
-        _shaken.Where(s => s.InstanceId == instance).Select(s => s.Endpoint.Host).ShouldBe(["far.example.org", "farther.example.org", "farther.example.org"]);
+        _shaken.Where(s => s.InstanceId == instance).Select(s => s.Endpoint.Host)
+            .ShouldBe(["far.example.org", "farther.example.org", "farther.example.org"]);
 
         await ManageAsync("delete", instance);
         await RunUntilAsync(instance, "deleted");
@@ -279,7 +293,8 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
     public async Task Remote_servers_are_shaken_hands_with_and_retried()
     {
         var instance = (await PersonAsync(
-            "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(_organization), Sql.Jsonb("""{"instance_name":"remote","url":"https://mcp.example.org/mcp"}"""))).GetProperty("id").GetGuid();
+            "select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(_organization),
+            Sql.Jsonb("""{"instance_name":"remote","url":"https://mcp.example.org/mcp"}"""))).GetProperty("id").GetGuid();
         _remoteFailure = new WeirException(ErrorCode.UpstreamFailed, "It hung up.");
         await DeployAsync(instance);
         await _worker.RunOnceAsync(Token);
@@ -301,20 +316,27 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         var (nodeId, secret) = (token[..32], token[33..]);
         foreach (var bad in (string[])["", "x", secret, $"{nodeId}.{secret}x", $"{Guid.NewGuidForTests():N}.x"])
         {
-            (await Should.ThrowAsync<WeirException>(_registry.RegisterAsync(request with { Token = bad }, System.Net.IPAddress.Loopback, Token))).Code.ShouldBe(ErrorCode.Unauthenticated);
+            (await Should.ThrowAsync<WeirException>(
+                _registry.RegisterAsync(request with { Token = bad }, System.Net.IPAddress.Loopback, Token))).Code.ShouldBe(
+                ErrorCode.Unauthenticated);
         }
 
         var registered = await _registry.RegisterAsync(request with { Token = token }, System.Net.IPAddress.Loopback, Token);
         registered.NodeId.ToString("N").ShouldBe(nodeId);
-        (await Should.ThrowAsync<WeirException>(_registry.RegisterAsync(request with { Token = token }, System.Net.IPAddress.Loopback, Token))).Code.ShouldBe(ErrorCode.Unauthenticated);
+        (await Should.ThrowAsync<WeirException>(
+            _registry.RegisterAsync(request with { Token = token }, System.Net.IPAddress.Loopback, Token))).Code.ShouldBe(
+            ErrorCode.Unauthenticated);
         await _directory.RefreshAsync(Token);
         _directory.KeyOf(registered.NodeId).ShouldBe(request.ApiKey);
 
         var status = new NodeStatus(1, "0", "none", ["process"], 0, 0, 1, null);
-        (await _registry.HeartbeatAsync(registered.NodeKey, new HeartbeatRequest("http://127.0.0.1:2", status, []), Token)).Applied.ShouldBe(0);
-        (await Should.ThrowAsync<WeirException>(_registry.HeartbeatAsync("wrong", new HeartbeatRequest("http://127.0.0.1:2", status, []), Token)))
+        (await _registry.HeartbeatAsync(
+            registered.NodeKey, new HeartbeatRequest("http://127.0.0.1:2", status, []), Token)).Applied.ShouldBe(0);
+        (await Should.ThrowAsync<WeirException>(
+            _registry.HeartbeatAsync("wrong", new HeartbeatRequest("http://127.0.0.1:2", status, []), Token)))
             .Code.ShouldBe(ErrorCode.Unauthenticated);
-        (await Should.ThrowAsync<WeirException>(_registry.HeartbeatAsync(registered.NodeKey, new HeartbeatRequest("file:///etc", status, []), Token)))
+        (await Should.ThrowAsync<WeirException>(
+            _registry.HeartbeatAsync(registered.NodeKey, new HeartbeatRequest("file:///etc", status, []), Token)))
             .Code.ShouldBe(ErrorCode.InvalidArgument);
     }
 
@@ -324,7 +346,8 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         using var http = _egress.OperatorClient(new Uri(_weir.Urls.Single()));
         using var nonsense = new StringContent("nonsense");
         (await http.PostAsync("/nodes/v1/register", nonsense, Token)).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
-        var unknown = await http.PostAsJsonAsync("/nodes/v1/heartbeat", new { apiUrl = "http://127.0.0.1:1", status = new { capabilityVersion = 1 }, servers = Array.Empty<object>() }, Token);
+        var unknown = await http.PostAsJsonAsync("/nodes/v1/heartbeat",
+            new { apiUrl = "http://127.0.0.1:1", status = new { capabilityVersion = 1 }, servers = Array.Empty<object>() }, Token);
         unknown.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
     }
 
@@ -367,7 +390,8 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         // Of this test class's nodes, the one that serves is the one that was started last: the others' nodes are gone.
         await database.Superuser.ExecuteAsync("update weir.dtma_nodes set is_online = false", [], Token);
         var token = await _registry.IssueTokenAsync(name, null, TimeSpan.FromMinutes(5), Token);
-        var node = await NodeHost.StartAsync(["--weir-url", _weir.Urls.Single(), .. options], environment: new() { ["WEIR_NODE_TOKEN"] = token });
+        var node =
+            await NodeHost.StartAsync(["--weir-url", _weir.Urls.Single(), .. options], environment: new() { ["WEIR_NODE_TOKEN"] = token });
         node.NodeId.ShouldNotBeNull(node.Errors);
         return node;
     }
@@ -378,7 +402,8 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
         return _remoteFailure is { } failure ? Task.FromException(failure) : Task.CompletedTask;
     }
 
-    private Task<JsonElement> PersonAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) => database.Users.CallAsync(_user, sql, parameters, Token);
+    private Task<JsonElement> PersonAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) =>
+        database.Users.CallAsync(_user, sql, parameters, Token);
 
     private async Task<Guid> CreateAsync(string name, string configuration) => (await PersonAsync(
         "select public.manage_mcp_servers('create', $1, $2)",
@@ -388,7 +413,8 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
     private Task DeployAsync(Guid instance) => ManageAsync("deploy", instance);
 
     private Task<JsonElement> ManageAsync(string action, Guid instance, string? config = null) => PersonAsync(
-        "select public.manage_mcp_servers($1, $2, $3, $4)", Sql.Text(action), Sql.Uuid(_organization), Sql.Jsonb(config), Sql.Uuid(instance));
+        "select public.manage_mcp_servers($1, $2, $3, $4)", Sql.Text(action), Sql.Uuid(_organization), Sql.Jsonb(config),
+        Sql.Uuid(instance));
 
     private async Task RunUntilAsync(Guid instance, string status)
     {
@@ -401,17 +427,20 @@ public sealed class NodeOperationsTests(TestDatabase database) : IClassFixture<T
     {
         var raw = new RawMcp(node, instance);
         await raw.InitializeAsync();
-        return (JsonElement.Parse(await raw.CallAsync("process")).GetProperty("pid").GetInt32(), JsonElement.Parse(await raw.CallAsync("environment")));
+        return (JsonElement.Parse(await raw.CallAsync("process")).GetProperty("pid").GetInt32(),
+            JsonElement.Parse(await raw.CallAsync("environment")));
     }
 
     /// <summary>Waits for the status; returns the error's code.</summary>
     private async Task<string?> StatusAsync(Guid instance, string status)
     {
         (string Status, string? Code) now = default;
-        await Until.AsyncTrue(async () => (now = await StatusOfAsync(instance)).Status == status, $"{instance} should be {status}, was {now}");
+        await Until.AsyncTrue(
+            async () => (now = await StatusOfAsync(instance)).Status == status, $"{instance} should be {status}, was {now}");
         return now.Code;
     }
 
     private async Task<(string Status, string? Code)> StatusOfAsync(Guid instance) => (await database.Superuser.QueryAsync(
-        "select status, last_error_code from public.mcp_server_instances where id = $1", [Sql.Uuid(instance)], r => (r.GetString(0), r.GetNullableString(1)), Token))[0];
+        "select status, last_error_code from public.mcp_server_instances where id = $1", [Sql.Uuid(instance)],
+        r => (r.GetString(0), r.GetNullableString(1)), Token))[0];
 }

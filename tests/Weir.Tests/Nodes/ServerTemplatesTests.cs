@@ -5,7 +5,9 @@ namespace Weir.Tests.Nodes;
 
 public sealed class ServerTemplatesTests
 {
-    private const string Configuration = """{"directory":"/data","more":["/a","/b"],"number":-5,"on":true,"dash":"-x","brace":"${instanceDir}","object":{},"none":null,"empty":[]}""";
+    private const string Configuration =
+        """{"directory":"/data","more":["/a","/"""
+            + """b"],"number":-5,"on":true,"dash":"-x","brace":"${instanceDir}","object":{},"none":null,"empty":[]}""";
 
     [Theory]
     [InlineData("""["${config.directory}"]""", "/data")]
@@ -33,8 +35,10 @@ public sealed class ServerTemplatesTests
     [Fact]
     public void Env_takes_texts_only()
     {
-        var env = ServerTemplates.Env(JsonElement.Parse("""{"A":"${config.directory}/x","B":"${instanceDir}","C":"${config.dash}"}"""), JsonElement.Parse(Configuration));
+        var env = ServerTemplates.Env(JsonElement.Parse("""{"A":"${config.directory}/x","B":"${instanceDir}","C":"${config.dash}"}"""),
+            JsonElement.Parse(Configuration));
         env.ShouldBe(new Dictionary<string, string> { ["A"] = "/data/x", ["B"] = "${instanceDir}", ["C"] = "-x" });
-        Should.Throw<TemplateException>(() => ServerTemplates.Env(JsonElement.Parse("""{"A":"${config.more}"}"""), JsonElement.Parse(Configuration)));
+        Should.Throw<TemplateException>(
+            () => ServerTemplates.Env(JsonElement.Parse("""{"A":"${config.more}"}"""), JsonElement.Parse(Configuration)));
     }
 }

@@ -51,7 +51,8 @@ public abstract class BackupSuite(TestDatabase database) : IAsyncLifetime
 
     private protected string NewFile() => Path.Combine(_directory, Path.GetRandomFileName());
 
-    private protected static Task<BackupManifest> BackUpAsync(string url, string file) => new DatabaseBackup(url, file, _ => { }, TimeProvider.System).RunAsync(Token);
+    private protected static Task<BackupManifest> BackUpAsync(string url, string file) =>
+        new DatabaseBackup(url, file, _ => { }, TimeProvider.System).RunAsync(Token);
 
     private protected async Task<(string File, BackupManifest Manifest)> BackUpAsync()
     {
@@ -59,10 +60,13 @@ public abstract class BackupSuite(TestDatabase database) : IAsyncLifetime
         return (file, await BackUpAsync(database.OwnerUrl, file));
     }
 
-    private protected static RestoreOptions Options { get; } = new("/nowhere/keyring.json", null, WithoutKeyring: false, Newer: null, RevokeAgain: false);
+    private protected static RestoreOptions Options { get; } =
+        new("/nowhere/keyring.json", null, WithoutKeyring: false, Newer: null, RevokeAgain: false);
 
-    private protected Task<RestoreReport> RestoreAsync(string file, string name, RestoreOptions? options = null, IReadOnlyList<MigrationScript>? release = null) =>
-        new DatabaseRestore(ConfigOf(name), release ?? MigrationScript.Embedded(), options ?? Options, _ => { }, _ => { }, TimeProvider.System).RunAsync(file, Token);
+    private protected Task<RestoreReport> RestoreAsync(
+        string file, string name, RestoreOptions? options = null, IReadOnlyList<MigrationScript>? release = null) =>
+        new DatabaseRestore(ConfigOf(name), release ?? MigrationScript.Embedded(), options ?? Options, _ => { }, _ => { },
+            TimeProvider.System).RunAsync(file, Token);
 
     private protected DatabaseConfig ConfigOf(string name) => new()
     {
@@ -96,13 +100,19 @@ public abstract class BackupSuite(TestDatabase database) : IAsyncLifetime
     /// <summary>All rows of all tables, as text; but for what a restore changes.</summary>
     private protected async Task<IReadOnlyList<string>> ContentAsync(string name)
     {
-        var changed = "'weir.installation', 'weir.replicas', 'weir.sign_ins', 'weir.dtma_nodes', 'weir.change_versions', 'public.mcp_interaction_logs', 'weir.settings'";
+        var changed =
+            "'weir.installation', 'weir.replicas', 'weir.sign_ins', 'weir.dtma_nodes', 'weir.change_versions', "
+                + "'public.mcp_interaction_logs', 'weir.settings'";
         await using var superuser = database.Cluster.Superuser(name);
-        var tables = await superuser.QueryAsync($"select name from weir.backup_tables() where name not in ({changed})", [], r => r.GetString(0), Token);
+        var tables = await superuser.QueryAsync(
+            $"select name from weir.backup_tables() where name not in ({changed})", [], r => r.GetString(0), Token);
         var all = new List<string>();
         foreach (var table in tables)
         {
-            all.Add(table + (await superuser.QueryAsync($"select coalesce(string_agg(t::text, '|' order by t::text), '') from {table} t", [], r => r.GetString(0), Token))[0]);
+            all.Add(
+                table
+                    + (await superuser.QueryAsync($"select coalesce(string_agg(t::text, '|' order by t::text), '') from {table} t", [],
+                        r => r.GetString(0), Token))[0]);
         }
 
         return all;

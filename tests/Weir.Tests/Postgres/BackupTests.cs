@@ -27,12 +27,17 @@ public abstract class WholeBackupSuite(TestDatabase database) : BackupSuite(data
             restored.ShouldBe(before);
         }
 
-        var rows = $"select count(*) || ' ' || min(created_at) from public.mcp_interaction_logs where item is distinct from 'restore' and created_at <= '{manifest.Facts.At:O}'";
+        var rows =
+            "select count(*) || ' ' || min(created_at) from public.mcp_interaction_logs where item is distinct from 'restore' and "
+                + $"created_at <= '{manifest.Facts.At:O}'";
         (await LookAsync(name, rows)).ShouldBe(await LookAsync(Database.Name, rows));
         (await LookAsync(name, "select string_agg(epoch || ' ' || detail, '') from public.mcp_interaction_logs where item = 'restore'"))!
             .ShouldStartWith("2 epoch 2: restored from a backup of ");
         // The walls are as before.
-        (await LookAsync(name, "select count(*) from pg_class c where c.relnamespace = 'weir'::regnamespace and c.relkind in ('r', 'p') and not (c.relrowsecurity and c.relforcerowsecurity)")).ShouldBe("0");
+        (await LookAsync(
+            name,
+            "select count(*) from pg_class c where c.relnamespace = 'weir'::regnamespace and c.relkind in ('r', 'p') and not "
+                + "(c.relrowsecurity and c.relforcerowsecurity)")).ShouldBe("0");
         (await LookAsync(name, "select count(*) from pg_trigger where tgenabled <> 'O'")).ShouldBe("0");
     }
 }
@@ -66,9 +71,14 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
 
         var name = await NewDatabaseAsync();
         (await RestoreAsync(file, name)).Rows.ShouldBe(manifest.Rows);
-        var both = "select count(*) from public.agents a where a.name like 'under load%' and not exists (select from public.mcp_interaction_logs l where l.agent_id = a.id)";
+        var both =
+            "select count(*) from public.agents a where a.name like 'under load%' and not exists (select from public.mcp_interaction_logs "
+                + "l where l.agent_id = a.id)";
         (await LookAsync(name, both)).ShouldBe("0");
-        (await LookAsync(name, "select count(*) from public.mcp_interaction_logs l where l.agent_name like 'under load%' and not exists (select from public.agents a where a.id = l.agent_id)")).ShouldBe("0");
+        (await LookAsync(
+            name,
+            "select count(*) from public.mcp_interaction_logs l where l.agent_name like 'under load%' and not exists (select from "
+                + "public.agents a where a.id = l.agent_id)")).ShouldBe("0");
     }
 
     [Fact]
@@ -101,11 +111,14 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         await Database.Superuser.ExecuteAsync("""
             insert into weir.replicas (id, internal_url, version) values (gen_random_uuid(), 'http://127.0.0.1:1', '1');
             """, [], Token);
-        await Database.Superuser.ExecuteAsync("insert into weir.sign_ins (user_id, expires_at) values ($1, now() + interval '1 day')", [Sql.Uuid(World.OwnerId)], Token);
-        await Database.Superuser.ExecuteAsync("select weir.issue_node_token('unused', null, sha256('unused'), now() + interval '1 hour')", [], Token);
+        await Database.Superuser.ExecuteAsync(
+            "insert into weir.sign_ins (user_id, expires_at) values ($1, now() + interval '1 day')", [Sql.Uuid(World.OwnerId)], Token);
+        await Database.Superuser.ExecuteAsync(
+            "select weir.issue_node_token('unused', null, sha256('unused'), now() + interval '1 hour')", [], Token);
         var instance = await World.AddRemoteAsync("held", new Uri("https://held.example.org/mcp"));
         await Database.Superuser.ExecuteAsync(
-            "update weir.dtma_operations set claimed_by = gen_random_uuid(), lease_until = now() + interval '1 hour' where instance_id = $1", [Sql.Uuid(instance)], Token);
+            "update weir.dtma_operations set claimed_by = gen_random_uuid(), lease_until = now() + interval '1 hour' where instance_id "
+                + "= $1", [Sql.Uuid(instance)], Token);
         var (file, _) = await BackUpAsync();
         var name = await NewDatabaseAsync();
 
@@ -114,11 +127,15 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         (await LookAsync(name, "select count(*) from weir.replicas")).ShouldBe("0");
         (await LookAsync(name, "select count(*) from weir.sign_ins where revoked_by is distinct from 'restore'")).ShouldBe("0");
         (await LookAsync(name, "select token_hash is null and not is_online from weir.dtma_nodes where name = 'unused'")).ShouldBe("True");
-        (await LookAsync(name, "select count(*) from weir.dtma_operations where claimed_by is not null or lease_until is not null")).ShouldBe("0");
-        (await LookAsync(name, $"select count(*) from weir.dtma_operations where finished_at is null and instance_id = '{instance}'")).ShouldBe("1");
+        (await LookAsync(
+            name, "select count(*) from weir.dtma_operations where claimed_by is not null or lease_until is not null")).ShouldBe("0");
+        (await LookAsync(
+            name, $"select count(*) from weir.dtma_operations where finished_at is null and instance_id = '{instance}'")).ShouldBe("1");
         // A call that was admitted and has no outcome shows as exactly that.
-        (await LookAsync(name, "select count(*) > 0 from public.mcp_interaction_logs where phase = 'requested' and item = 'echo'")).ShouldBe("True");
-        await Database.Superuser.ExecuteAsync("delete from weir.replicas; update weir.dtma_operations set claimed_by = null, lease_until = null", [], Token);
+        (await LookAsync(
+            name, "select count(*) > 0 from public.mcp_interaction_logs where phase = 'requested' and item = 'echo'")).ShouldBe("True");
+        await Database.Superuser.ExecuteAsync(
+            "delete from weir.replicas; update weir.dtma_operations set claimed_by = null, lease_until = null", [], Token);
     }
 
     [Fact]
@@ -134,31 +151,40 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
             [Sql.Uuid(World.OrganizationId), Sql.Uuid(member)], Token);
         var (file, _) = await BackUpAsync();
         await World.CallAsync("select public.revoke_mcp_access($1, $2)", Sql.Uuid(agent), Sql.Uuid(instance));
-        await Database.Superuser.ExecuteAsync("update public.agent_api_keys set revoked_at = now() where agent_id = $1", [Sql.Uuid(agent)], Token);
+        await Database.Superuser.ExecuteAsync(
+            "update public.agent_api_keys set revoked_at = now() where agent_id = $1", [Sql.Uuid(agent)], Token);
         await Database.Superuser.ExecuteAsync("update public.agents set stopped_at = now() where id = $1", [Sql.Uuid(agent)], Token);
-        await Database.Superuser.ExecuteAsync("update public.organization_members set role = 'viewer' where user_id = $1", [Sql.Uuid(member)], Token);
-        await Database.Superuser.ExecuteAsync("update auth.users set encrypted_password = 'another' where id = $1", [Sql.Uuid(member)], Token);
+        await Database.Superuser.ExecuteAsync(
+            "update public.organization_members set role = 'viewer' where user_id = $1", [Sql.Uuid(member)], Token);
+        await Database.Superuser.ExecuteAsync(
+            "update auth.users set encrypted_password = 'another' where id = $1", [Sql.Uuid(member)], Token);
 
         // Listed only, it is alive again.
         var listed = await NewDatabaseAsync();
         var back = (await RestoreAsync(file, listed, Options with { Newer = Database.OwnerUrl })).BroughtBack!;
         back.Select(b => b.Authority.Kind).Order().ShouldBe(["agent", "agent key", "grant", "member", "person"]);
-        back.Single(b => b.Authority.Kind == "grant").AsText().ShouldBe("grant agent to be revoked, server revoked (revoked, stopped or gone since)");
+        back.Single(b => b.Authority.Kind == "grant").AsText()
+            .ShouldBe("grant agent to be revoked, server revoked (revoked, stopped or gone since)");
         back.Single(b => b.Authority.Kind == "member").AsText().ShouldEndWith("as admin (now viewer since)");
-        var alive = $"select (select count(*) from public.agent_mcp_permissions where agent_id = '{agent}' and is_active) || ' ' || (select role from public.organization_members where user_id = '{member}')";
+        var alive =
+            $"select (select count(*) from public.agent_mcp_permissions where agent_id = '{agent}' and is_active) || ' ' || (select role "
+                + $"from public.organization_members where user_id = '{member}')";
         (await LookAsync(listed, alive)).ShouldBe("1 admin");
 
         var revoked = await NewDatabaseAsync();
-        (await RestoreAsync(file, revoked, Options with { Newer = Database.OwnerUrl, RevokeAgain = true })).BroughtBack!.ShouldAllBe(b => b.Problem == null);
+        (await RestoreAsync(file, revoked, Options with { Newer = Database.OwnerUrl, RevokeAgain = true })).BroughtBack!.ShouldAllBe(
+            b => b.Problem == null);
         (await LookAsync(revoked, alive)).ShouldBe("0 viewer");
         (await LookAsync(revoked, $"select is_active from public.agents where id = '{agent}'")).ShouldBe("False");
-        (await LookAsync(revoked, $"select count(*) from public.agent_api_keys where agent_id = '{agent}' and revoked_at is null")).ShouldBe("0");
+        (await LookAsync(
+            revoked, $"select count(*) from public.agent_api_keys where agent_id = '{agent}' and revoked_at is null")).ShouldBe("0");
         (await LookAsync(revoked, $"select encrypted_password from auth.users where id = '{member}'")).ShouldBe("another");
         (await LookAsync(revoked, $"select is_active from public.agents where id = '{kept}'")).ShouldBe("True");
 
         // Afterwards too, of the one that was only listed.
         var later = await new DatabaseRestore(
-            ConfigOf(listed), Weir.Postgres.Migrations.MigrationScript.Embedded(), Options with { Newer = Database.OwnerUrl, RevokeAgain = true }, _ => { }, _ => { }, TimeProvider.System)
+            ConfigOf(listed), Weir.Postgres.Migrations.MigrationScript.Embedded(),
+            Options with { Newer = Database.OwnerUrl, RevokeAgain = true }, _ => { }, _ => { }, TimeProvider.System)
             .AlreadyRestoredAsync(Token);
         later.Epoch.ShouldBe(3);
         (await LookAsync(listed, alive)).ShouldBe("0 viewer");
@@ -172,10 +198,15 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         {
             $"update public.mcp_server_instances set status = 'running' where id = '{instance}'",
             $"update weir.dtma_operations set finished_at = now(), outcome = 'done' where instance_id = '{instance}'",
-            $"insert into public.mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, announced, approved_at) values ('{World.OrganizationId}', '{instance}', 'tool', E'pay\x1b', sha256('pay'), '{{}}', 'approved', true, now())",
-            $"insert into public.datastores (organization_id, name) select '{World.OrganizationId}', n from unnest(array['linked', 'deleted']) n",
-            $"insert into public.agent_datastores (organization_id, agent_id, datastore_id) select organization_id, '{World.AgentId}', id from public.datastores where name = 'linked'",
-            $"insert into public.documents (organization_id, datastore_id, title, media_type, content_hash, size_bytes, chunk_count) select organization_id, id, 'paper', 'text/plain', sha256('paper'), 1, 1 from public.datastores where name = 'linked'",
+            "insert into public.mcp_server_tools (organization_id, instance_id, kind, name, definition_hash, definition, status, "
+                + $"announced, approved_at) values ('{World.OrganizationId}', '{instance}', 'tool', E'pay\x1b', sha256('pay'), '{{}}', "
+                + "'approved', true, now())",
+            $"insert into public.datastores (organization_id, name) select '{World.OrganizationId}', n from unnest(array['linked', "
+                + "'deleted']) n",
+            $"insert into public.agent_datastores (organization_id, agent_id, datastore_id) select organization_id, '{World.AgentId}', id "
+                + "from public.datastores where name = 'linked'",
+            "insert into public.documents (organization_id, datastore_id, title, media_type, content_hash, size_bytes, chunk_count) "
+                + "select organization_id, id, 'paper', 'text/plain', sha256('paper'), 1, 1 from public.datastores where name = 'linked'",
         })
         {
             await Database.Superuser.ExecuteAsync(sql, [], Token);
@@ -206,16 +237,28 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         var back = (await RestoreAsync(file, name, Options with { Newer = Database.OwnerUrl, RevokeAgain = true })).BroughtBack!;
 
         back.ShouldAllBe(b => b.Problem == null);
-        back.Select(b => b.Authority.Kind).Order().ShouldBe(["catalog server", "catalog server", "datastore", "datastore link", "definition", "document", "running server"]);
-        back.Single(b => b.Authority.Kind == "definition").AsText().ShouldBe("definition of the tool pay?, server stopped (revoked, stopped or gone since)");
-        (await LookAsync(name, $"select status || ' ' || (select string_agg(action, ',') from weir.dtma_operations where instance_id = i.id and finished_at is null) from public.mcp_server_instances i where id = '{instance}'"))
+        back.Select(b => b.Authority.Kind).Order()
+            .ShouldBe(["catalog server", "catalog server", "datastore", "datastore link", "definition", "document", "running server"]);
+        back.Single(b => b.Authority.Kind == "definition").AsText()
+            .ShouldBe("definition of the tool pay?, server stopped (revoked, stopped or gone since)");
+        (await LookAsync(
+            name,
+            "select status || ' ' || (select string_agg(action, ',') from weir.dtma_operations where instance_id = i.id and finished_at "
+                + $"is null) from public.mcp_server_instances i where id = '{instance}'"))
             .ShouldBe("stopping stop");
         (await LookAsync(name, $"select status from public.mcp_server_tools where instance_id = '{instance}'")).ShouldBe("quarantined");
-        (await LookAsync(name, "select (select count(*) from public.agent_datastores) + (select count(*) from public.documents)")).ShouldBe("0");
+        (await LookAsync(name, "select (select count(*) from public.agent_datastores) + (select count(*) from public.documents)")).ShouldBe(
+            "0");
         (await LookAsync(name, "select string_agg(name, ',') from public.datastores where deleted_at is null")).ShouldBe("linked");
-        (await LookAsync(name, "select string_agg(slug || ' is ' || state, ', ' order by slug) from public.mcp_server_catalog where slug in ('withdrawn', 'blocked')"))
+        (await LookAsync(
+            name,
+            "select string_agg(slug || ' is ' || state, ', ' order by slug) from public.mcp_server_catalog where slug in ('withdrawn', "
+                + "'blocked')"))
             .ShouldBe("blocked is blocked, withdrawn is withdrawn");
-        (await LookAsync(name, "select string_agg(detail, ', ' order by detail collate \"C\") from public.mcp_interaction_logs where item = 'revoke_again' and epoch = 1 and organization_id is not null"))!
+        (await LookAsync(
+            name,
+            "select string_agg(detail, ', ' order by detail collate \"C\") from public.mcp_interaction_logs where item = 'revoke_again' "
+                + "and epoch = 1 and organization_id is not null"))!
             .ShouldContain("running server stopped");
     }
 
@@ -224,10 +267,13 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
     {
         var text = File.ReadAllText(Path.Combine(Repository.Root, "db/migrations/1100_backup.sql"));
         var kinds = System.Text.RegularExpressions.Regex.Matches(
-            text, @"select '(?<kind>[a-z ]+)',\s", System.Text.RegularExpressions.RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Select(m => m.Groups["kind"].Value).ToArray();
+            text, @"select '(?<kind>[a-z ]+)',\s", System.Text.RegularExpressions.RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1))
+            .Select(m => m.Groups["kind"].Value).ToArray();
         kinds.Length.ShouldBe(19);
-        var named = Authorities.Compared.Replace("keys of agents", "agent keys", StringComparison.Ordinal).Replace("people", "persons", StringComparison.Ordinal)
-            .Replace("of organizations", "organization keys", StringComparison.Ordinal).Replace("links to them", "datastore links", StringComparison.Ordinal);
+        var named = Authorities.Compared.Replace("keys of agents", "agent keys", StringComparison.Ordinal)
+            .Replace("people", "persons", StringComparison.Ordinal)
+            .Replace("of organizations", "organization keys", StringComparison.Ordinal)
+            .Replace("links to them", "datastore links", StringComparison.Ordinal);
         kinds.ShouldAllBe(kind => named.Contains(kind, StringComparison.Ordinal));
     }
 
@@ -255,7 +301,8 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         var (file, _) = await BackUpAsync();
         var name = await NewDatabaseAsync();
         await RestoreAsync(file, name);
-        await LookAsync(name, "insert into weir.replicas (id, internal_url, version) values (gen_random_uuid(), 'http://127.0.0.1:1', '1') returning 1");
+        await LookAsync(name,
+            "insert into weir.replicas (id, internal_url, version) values (gen_random_uuid(), 'http://127.0.0.1:1', '1') returning 1");
         await using var reader = Database.Cluster.Superuser(name);
         // Whoever wants this table for himself alone waits behind it, and everybody behind him.
         await using var held = await HeldTransaction.BeginAsync(reader);
@@ -263,7 +310,8 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
 
         (await Should.ThrowAsync<WeirException>(RestoreAsync(file, name))).Message.ShouldContain("The database is not empty");
         var restore = new DatabaseRestore(ConfigOf(name), MigrationScript.Embedded(), Options, _ => { }, _ => { }, TimeProvider.System);
-        (await Should.ThrowAsync<WeirException>(restore.AlreadyRestoredAsync(Token))).Message.ShouldStartWith("A replica serves this database");
+        (await Should.ThrowAsync<WeirException>(restore.AlreadyRestoredAsync(Token))).Message.ShouldStartWith(
+            "A replica serves this database");
     }
 
     [Fact]
@@ -272,7 +320,9 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         BackupTable[] tables = [new("weir.a", ["id"], [], 0), new("weir.b", ["id"], [], 0)];
         var target = new RestoreTarget(null!, tables);
         target.RequireSame([.. tables.Reverse()]);
-        foreach (var other in (BackupTable[][])[[tables[0]], [.. tables, tables[0]], [.. tables, new("weir.c", [], [], 0)], [tables[0], tables[1] with { Columns = ["x"] }]])
+        foreach (var other in (BackupTable[][])[
+            [tables[0]], [.. tables, tables[0]], [.. tables, new("weir.c", [], [], 0)], [tables[0], tables[1] with { Columns = ["x"] }],
+        ])
         {
             Should.Throw<WeirException>(() => target.RequireSame(other)).Message.ShouldContain("is not what it was in the backup");
         }
@@ -288,7 +338,8 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         // A newer database in which nothing is left.
         var report = await RestoreAsync(file, name, Options with { Newer = Database.Cluster.OwnerUrl(newer), RevokeAgain = true });
 
-        report.BroughtBack!.First(b => b.Authority.Kind == "member" && b.Problem != null).AsText().ShouldContain("NOT taken away: this is the last active owner");
+        report.BroughtBack!.First(b => b.Authority.Kind == "member" && b.Problem != null).AsText()
+            .ShouldContain("NOT taken away: this is the last active owner");
         (await LookAsync(name, "select count(*) from public.organizations where is_active")).ShouldBe("0");
     }
 
@@ -298,13 +349,19 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
         var (file, _) = await BackUpAsync();
         var name = await NewDatabaseAsync();
         await RestoreAsync(file, name);
-        var restore = new DatabaseRestore(ConfigOf(name), Weir.Postgres.Migrations.MigrationScript.Embedded(), Options, _ => { }, _ => { }, TimeProvider.System);
+        var restore = new DatabaseRestore(
+            ConfigOf(name), Weir.Postgres.Migrations.MigrationScript.Embedded(), Options, _ => { }, _ => { }, TimeProvider.System);
         (await restore.AlreadyRestoredAsync(Token)).Epoch.ShouldBe(3);
 
-        await LookAsync(name, "insert into weir.replicas (id, internal_url, version) values (gen_random_uuid(), 'http://127.0.0.1:1', '1') returning 1");
-        (await Should.ThrowAsync<WeirException>(restore.AlreadyRestoredAsync(Token))).Message.ShouldStartWith("A replica serves this database, or did within 30 s: http://127.0.0.1:1.");
+        await LookAsync(name,
+            "insert into weir.replicas (id, internal_url, version) values (gen_random_uuid(), 'http://127.0.0.1:1', '1') returning 1");
+        (await Should.ThrowAsync<WeirException>(restore.AlreadyRestoredAsync(Token))).Message.ShouldStartWith(
+            "A replica serves this database, or did within 30 s: http://127.0.0.1:1.");
         (await LookAsync(name, "select epoch from weir.installation")).ShouldBe("3");
-        (await LookAsync(name, "select count(*) from pg_class where relnamespace = 'weir'::regnamespace and relkind in ('r', 'p') and not relforcerowsecurity")).ShouldBe("0");
+        (await LookAsync(
+            name,
+            "select count(*) from pg_class where relnamespace = 'weir'::regnamespace and relkind in ('r', 'p') and not "
+                + "relforcerowsecurity")).ShouldBe("0");
     }
 
     [Fact]
@@ -318,7 +375,8 @@ public sealed class BackupTests(TestDatabase database) : WholeBackupSuite(databa
 
         var whole = await PostgresTools.DumpAsync(binaries, Database.OwnerUrl, ["--data-only", "--enable-row-security"], Token);
         whole.ExitCode.ShouldBe(0, whole.Error);
-        var rows = int.Parse((await LookAsync(Database.Name, "select count(*) from public.mcp_interaction_logs"))!, System.Globalization.CultureInfo.InvariantCulture);
+        var rows = int.Parse((await LookAsync(Database.Name, "select count(*) from public.mcp_interaction_logs"))!,
+            System.Globalization.CultureInfo.InvariantCulture);
         CopiedRows(whole.Output, "weir.mcp_interaction_logs_").ShouldBe(rows);
         CopiedRows(whole.Output, "public.organizations ").ShouldBeGreaterThan(0);
 

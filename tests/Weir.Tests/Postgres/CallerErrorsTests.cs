@@ -46,7 +46,8 @@ public sealed class CallerErrorsTests(TestDatabase database) : IClassFixture<Tes
         {
             using var gone = new CancellationTokenSource();
             await gone.CancelAsync();
-            await Should.ThrowAsync<OperationCanceledException>(() => users.QueryAsync(ann, "select 1", [], r => r.GetInt32(0), gone.Token));
+            await Should.ThrowAsync<OperationCanceledException>(
+                () => users.QueryAsync(ann, "select 1", [], r => r.GetInt32(0), gone.Token));
         }
 
         (await Should.ThrowAsync<WeirException>(() => CountAsync(users, ann))).Code.ShouldBe(ErrorCode.RateLimited);

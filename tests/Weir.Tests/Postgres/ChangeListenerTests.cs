@@ -19,7 +19,8 @@ public sealed class ChangeListenerTests
         await listener.StartAsync(TestContext.Current.CancellationToken);
         await Until.True(() => time.IsWaitedFor, "the listener waits");
 
-        await listener.StopAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, TestContext.Current.CancellationToken);
+        await listener.StopAsync(TestContext.Current.CancellationToken)
+            .WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, TestContext.Current.CancellationToken);
     }
 
     private sealed class WaitedFor : FakeTimeProvider

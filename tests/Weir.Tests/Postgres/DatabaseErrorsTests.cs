@@ -47,7 +47,12 @@ public sealed class DatabaseErrorsTests(TestDatabase database) : IClassFixture<T
     [Fact]
     public async Task A_database_that_is_not_there_is_unavailable()
     {
-        await using var pools = Databases.Open(new DatabaseConfig { Url = "postgresql://weir_gateway:x@127.0.0.1:1/weir", EngineUrl = "postgresql://weir_engine:x@127.0.0.1:1/weir" });
+        await using var pools = Databases.Open(
+            new DatabaseConfig
+            {
+                Url = "postgresql://weir_gateway:x@127.0.0.1:1/weir",
+                EngineUrl = "postgresql://weir_engine:x@127.0.0.1:1/weir",
+            });
         var error = await Should.ThrowAsync<WeirException>(() => pools.Engine.ScalarAsync<int>("select 1", [], Cancelled));
 
         error.Code.ShouldBe(ErrorCode.Unavailable);
@@ -58,7 +63,8 @@ public sealed class DatabaseErrorsTests(TestDatabase database) : IClassFixture<T
     {
         await using var pools = Databases.Open(database.Config with { CommandTimeoutSeconds = 1 });
 
-        (await Should.ThrowAsync<WeirException>(() => pools.Engine.ExecuteAsync("select pg_sleep(30)", [], Cancelled))).Code.ShouldBe(ErrorCode.Unavailable);
+        (await Should.ThrowAsync<WeirException>(() => pools.Engine.ExecuteAsync("select pg_sleep(30)", [], Cancelled))).Code.ShouldBe(
+            ErrorCode.Unavailable);
     }
 
     [Fact]

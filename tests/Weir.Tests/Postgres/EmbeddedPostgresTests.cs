@@ -12,7 +12,8 @@ namespace Weir.Tests.Postgres;
 /// <summary>Each test has a cluster of its own, with the settings of <c>weir up</c>.</summary>
 public sealed class EmbeddedPostgresTests : IDisposable
 {
-    private readonly string _path = Path.Combine(Path.GetTempPath(), $"weir-test-embedded-{Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):N}");
+    private readonly string _path =
+        Path.Combine(Path.GetTempPath(), $"weir-test-embedded-{Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):N}");
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -49,11 +50,17 @@ public sealed class EmbeddedPostgresTests : IDisposable
         await using var superuser = TestCluster.Source(started.Postgres.SuperuserUrl("weir"));
 
         var settings = await superuser.QueryAsync(
-            "select name || '=' || setting from pg_settings where name in ('fsync', 'synchronous_commit', 'data_checksums', 'listen_addresses', 'unix_socket_directories', 'full_page_writes') order by name",
+            "select name || '=' || setting from pg_settings where name in ('fsync', 'synchronous_commit', 'data_checksums', "
+                + "'listen_addresses', 'unix_socket_directories', 'full_page_writes') order by name",
             [], r => r.GetString(0), Cancelled);
 
-        settings.ShouldBe(["data_checksums=on", "fsync=on", "full_page_writes=on", "listen_addresses=127.0.0.1", "synchronous_commit=on", "unix_socket_directories="]);
-        (await superuser.ScalarAsync<bool>("select bool_and(auth_method = 'scram-sha-256') from pg_hba_file_rules", [], Cancelled)).ShouldBeTrue();
+        settings.ShouldBe(
+            [
+                "data_checksums=on", "fsync=on", "full_page_writes=on", "listen_addresses=127.0.0.1", "synchronous_commit=on",
+                "unix_socket_directories=",
+            ]);
+        (await superuser.ScalarAsync<bool>(
+            "select bool_and(auth_method = 'scram-sha-256') from pg_hba_file_rules", [], Cancelled)).ShouldBeTrue();
     }
 
     [Fact]
@@ -62,8 +69,11 @@ public sealed class EmbeddedPostgresTests : IDisposable
         await using var started = await StartAsync();
         await using var owner = TestCluster.Source(started.Postgres.OwnerUrl);
 
-        (await owner.ScalarAsync<bool>("select rolsuper or rolbypassrls or rolcreatedb or rolreplication from pg_roles where rolname = current_user", [], Cancelled)).ShouldBeFalse();
-        (await owner.ScalarAsync<string>("select pg_get_userbyid(datdba)::text from pg_database where datname = current_database()", [], Cancelled)).ShouldBe("weir_owner");
+        (await owner.ScalarAsync<bool>(
+            "select rolsuper or rolbypassrls or rolcreatedb or rolreplication from pg_roles where rolname = current_user", [],
+            Cancelled)).ShouldBeFalse();
+        (await owner.ScalarAsync<string>("select pg_get_userbyid(datdba)::text from pg_database where datname = current_database()", [],
+            Cancelled)).ShouldBe("weir_owner");
     }
 
     [Fact]
@@ -96,7 +106,8 @@ public sealed class EmbeddedPostgresTests : IDisposable
 
         // The number of a living process of the same account: what a container's restart makes of an old one.
         using var stranger = Process.Start(ClusterUser.Choose().Start("sleep", "600"))!;
-        await File.WriteAllTextAsync(Path.Combine(_path, "postgres/data/postmaster.pid"), $"{stranger.Id}\n{_path}/postgres/data\n", Cancelled);
+        await File.WriteAllTextAsync(
+            Path.Combine(_path, "postgres/data/postmaster.pid"), $"{stranger.Id}\n{_path}/postgres/data\n", Cancelled);
         try
         {
             await using var second = await StartAsync();
@@ -147,7 +158,8 @@ public sealed class EmbeddedPostgresTests : IDisposable
         var root = Path.Combine(_path, "postgres");
         var user = await ClusterUser.OwnerOfAsync(Path.Combine(root, "data"), Cancelled);
         var programs = (await PostgresBinaries.FindAsync(null, Cancelled)).ShouldNotBeNull();
-        using var server = Lifeline.Start(user, programs, Path.Combine(root, "log"), ["-D", Path.Combine(root, "data"), "-c", "listen_addresses=", "-c", $"unix_socket_directories={root}"]);
+        using var server = Lifeline.Start(user, programs, Path.Combine(root, "log"),
+            ["-D", Path.Combine(root, "data"), "-c", "listen_addresses=", "-c", $"unix_socket_directories={root}"]);
 
         server.LetGo();
 
@@ -188,7 +200,10 @@ public sealed class EmbeddedPostgresTests : IDisposable
         var directory = DataDirectory.Open(_path);
         try
         {
-            return new Started(directory, await EmbeddedPostgres.StartAsync(directory, new EmbeddedPostgresOptions(), NullLogger.Instance, TimeProvider.System, Cancelled));
+            return new Started(
+                directory,
+                await EmbeddedPostgres.StartAsync(
+                    directory, new EmbeddedPostgresOptions(), NullLogger.Instance, TimeProvider.System, Cancelled));
         }
         catch
         {

@@ -15,13 +15,15 @@ public sealed class LoginProbeTests(TestDatabase database) : IClassFixture<TestD
 
     [Fact]
     public async Task T18_a_superuser_is_refused() =>
-        (await RefusalAsync(TestCluster.InDatabase(database.Cluster.Postgres.SuperuserUrl("postgres"), database.Name))).ShouldContain("is a superuser");
+        (await RefusalAsync(TestCluster.InDatabase(database.Cluster.Postgres.SuperuserUrl("postgres"), database.Name))).ShouldContain(
+            "is a superuser");
 
     [Fact]
     public async Task T18_the_owner_is_refused() => (await RefusalAsync(database.OwnerUrl)).ShouldContain("roles");
 
     [Fact]
-    public async Task The_engine_in_the_gateways_place_is_refused() => (await RefusalAsync(database.EngineUrl)).ShouldContain("another name");
+    public async Task The_engine_in_the_gateways_place_is_refused() =>
+    (await RefusalAsync(database.EngineUrl)).ShouldContain("another name");
 
     private async Task<string> RefusalAsync(string gatewayUrl)
     {

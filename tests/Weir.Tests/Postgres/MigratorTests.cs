@@ -36,7 +36,8 @@ public sealed class MigratorTests(TestCluster cluster)
         first.Applied.ShouldBe(["0010_roles.sql", "0020_things.sql"]);
         second.Applied.ShouldBeEmpty();
         await using var owner = TestCluster.Source(url);
-        var journal = await owner.QueryAsync("select name, checksum from weir.schema_migrations order by name", [], r => (r.GetString(0), r.GetFieldValue<byte[]>(1)), Cancelled);
+        var journal = await owner.QueryAsync("select name, checksum from weir.schema_migrations order by name", [],
+            r => (r.GetString(0), r.GetFieldValue<byte[]>(1)), Cancelled);
         journal.Select(row => row.Item1).ShouldBe(["0010_roles.sql", "0020_things.sql"]);
         journal[1].Item2.ShouldBe(Things.Checksum);
     }
@@ -57,7 +58,8 @@ public sealed class MigratorTests(TestCluster cluster)
         var url = await EmptyDatabaseAsync();
         await MigrateAsync(url, Roles, Things);
 
-        var refusal = await Should.ThrowAsync<MigrationException>(() => MigrateAsync(url, Roles, Things with { Text = Things.Text + "\nselect 1;" }));
+        var refusal =
+            await Should.ThrowAsync<MigrationException>(() => MigrateAsync(url, Roles, Things with { Text = Things.Text + "\nselect 1;" }));
 
         refusal.Message.ShouldContain("0020_things.sql is not what was applied");
     }
@@ -107,7 +109,8 @@ public sealed class MigratorTests(TestCluster cluster)
 
         failure.Message.ShouldContain("0030_broken.sql failed in line 3");
         await using var owner = TestCluster.Source(url);
-        (await owner.ScalarAsync<bool>("select to_regclass('public.half') is null and to_regclass('public.things') is not null", [], Cancelled)).ShouldBeTrue();
+        (await owner.ScalarAsync<bool>(
+            "select to_regclass('public.half') is null and to_regclass('public.things') is not null", [], Cancelled)).ShouldBeTrue();
         (await MigrateAsync(url, Roles, Things)).Applied.ShouldBeEmpty();
     }
 

@@ -6,7 +6,10 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Postgres;
 
-/// <summary>One connection that all requests share, as in a pool that is small or busy: nobody finds there who came before, however that one's request ended.</summary>
+/// <summary>
+/// One connection that all requests share, as in a pool that is small or busy: nobody finds there who came before, however that one's
+/// request ended.
+/// </summary>
 public abstract class PooledIdentitySuite(TestDatabase database) : IAsyncLifetime
 {
     private static readonly StatementBounds Short = new(TimeSpan.FromMilliseconds(50), ReadOnly: true);
@@ -71,7 +74,10 @@ public abstract class PooledIdentitySuite(TestDatabase database) : IAsyncLifetim
         using var leave = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var asked = _users.QueryAsync(ann.Id, "select pg_sleep(60)", [], r => 0, leave.Token);
         await Until.AsyncTrue(
-            () => database.Superuser.ScalarAsync<bool>("select exists (select from pg_stat_activity where pid = $1 and state = 'active' and query like '%pg_sleep%')", [Sql.Integer(before)], Token),
+            () =>
+                database.Superuser.ScalarAsync<bool>(
+                    "select exists (select from pg_stat_activity where pid = $1 and state = 'active' and query like '%pg_sleep%')",
+                    [Sql.Integer(before)], Token),
             "the statement runs");
 
         await leave.CancelAsync();
@@ -89,9 +95,12 @@ public abstract class PooledIdentitySuite(TestDatabase database) : IAsyncLifetim
         (url.MaxPoolSize, url.NoResetOnClose, url.CommandTimeout, url.CancellationTimeout) = (1, true, 1, 1000);
         await using var impatient = NpgsqlDataSource.Create(url.ConnectionString);
 
-        (await Should.ThrowAsync<WeirException>(() => new UserSession(impatient).QueryAsync(ann.Id, "select pg_sleep(60)", [], r => 0, Token))).Code.ShouldBe(ErrorCode.Unavailable);
+        (await Should.ThrowAsync<WeirException>(
+            () => new UserSession(impatient).QueryAsync(ann.Id, "select pg_sleep(60)", [], r => 0, Token))).Code.ShouldBe(
+            ErrorCode.Unavailable);
 
-        (await impatient.ScalarAsync<string>("select current_user || coalesce(current_setting('request.jwt.claims', true), '')", [], Token)).ShouldBe("weir_gateway");
+        (await impatient.ScalarAsync<string>(
+            "select current_user || coalesce(current_setting('request.jwt.claims', true), '')", [], Token)).ShouldBe("weir_gateway");
         (await OrganizationsAsync(new UserSession(impatient), bob.Id)).ShouldBe([bob.Organization]);
     }
 
@@ -117,13 +126,17 @@ public abstract class PooledIdentitySuite(TestDatabase database) : IAsyncLifetim
     private async Task ShouldBeNobodysAsync((Guid Id, Guid Organization) last, (Guid Id, Guid Organization) next)
     {
         var left = await _pool.QueryAsync(
-            "select concat_ws(' ', current_user, session_user, '[' || coalesce(current_setting('request.jwt.claims', true), '') || ']', current_setting('transaction_read_only'), current_setting('statement_timeout'), current_setting('search_path'))",
+            "select concat_ws(' ', current_user, session_user, '[' || coalesce(current_setting('request.jwt.claims', true), '') || ']', "
+                + "current_setting('transaction_read_only'), current_setting('statement_timeout'), current_setting('search_path'))",
             [],
             r => r.GetString(0),
             Token);
         left.ShouldBe(["weir_gateway weir_gateway [] off 0 \"$user\", public"]);
-        (await Should.ThrowAsync<WeirException>(() => _pool.QueryAsync("select id from public.organizations", [], r => r.GetGuid(0), Token))).Code.ShouldBe(ErrorCode.Forbidden);
-        (await _users.QueryAsync(null, "select auth.uid() is null and current_user = 'anon'", [], r => r.GetBoolean(0), Token)).ShouldBe([true]);
+        (await Should.ThrowAsync<WeirException>(
+            () => _pool.QueryAsync("select id from public.organizations", [], r => r.GetGuid(0), Token))).Code.ShouldBe(
+            ErrorCode.Forbidden);
+        (await _users.QueryAsync(null, "select auth.uid() is null and current_user = 'anon'", [], r => r.GetBoolean(0), Token)).ShouldBe(
+            [true]);
         (await OrganizationsAsync(_users, next.Id)).ShouldBe([next.Organization]);
         (await OrganizationsAsync(_users, last.Id)).ShouldBe([last.Organization]);
     }
@@ -131,10 +144,12 @@ public abstract class PooledIdentitySuite(TestDatabase database) : IAsyncLifetim
     private async Task<(Guid Id, Guid Organization)> PersonAsync()
     {
         var id = await World.CreateUserAsync(database);
-        return (id, (await database.Users.CallAsync(id, "select public.create_organization('Of one')", [], Token)).GetProperty("id").GetGuid());
+        return (
+            id, (await database.Users.CallAsync(id, "select public.create_organization('Of one')", [], Token)).GetProperty("id").GetGuid());
     }
 
-    private static Task<IReadOnlyList<Guid>> OrganizationsAsync(UserSession users, Guid person) => users.QueryAsync(person, "select id from public.organizations", [], r => r.GetGuid(0), Token);
+    private static Task<IReadOnlyList<Guid>> OrganizationsAsync(UserSession users, Guid person) =>
+        users.QueryAsync(person, "select id from public.organizations", [], r => r.GetGuid(0), Token);
 
     private Task<int> BackendAsync() => _pool.ScalarAsync<int>("select pg_backend_pid()", [], Token);
 }
@@ -142,4 +157,5 @@ public abstract class PooledIdentitySuite(TestDatabase database) : IAsyncLifetim
 public sealed class PooledIdentityTests(TestDatabase database) : PooledIdentitySuite(database), IClassFixture<TestDatabase>;
 
 /// <summary>The same on a database as a Supabase project's.</summary>
-public sealed class PooledIdentityOnSupabaseTests(SupabaseDatabase database) : PooledIdentitySuite(database), IClassFixture<SupabaseDatabase>;
+public sealed class PooledIdentityOnSupabaseTests(SupabaseDatabase database)
+    : PooledIdentitySuite(database), IClassFixture<SupabaseDatabase>;

@@ -19,7 +19,8 @@ public sealed class RunningWorkTests
             _ = running.Start(Of(piece / Share), nodeId: null, () => ends.Task);
         }
 
-        // As if each of the eight had twice its share running: weir.claim_operations gives it nothing more, and whoever has none gets a place.
+        // As if each of the eight had twice its share running: weir.claim_operations gives it nothing more, and whoever has none gets a
+        // place.
         var last = running.Claimable(Most, Share);
         last.Limit.ShouldBe(64);
         last.Organizations.CountBy(o => o).ShouldAllBe(o => o.Value >= Share);

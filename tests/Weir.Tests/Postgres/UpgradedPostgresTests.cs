@@ -7,10 +7,13 @@ using Weir.Tests.Infrastructure;
 
 namespace Weir.Tests.Postgres;
 
-/// <summary>PostgreSQL's package is upgraded under the running cluster of <c>weir up</c>: each test has a PostgreSQL of its own to replace.</summary>
+/// <summary>
+/// PostgreSQL's package is upgraded under the running cluster of <c>weir up</c>: each test has a PostgreSQL of its own to replace.
+/// </summary>
 public sealed class UpgradedPostgresTests : IAsyncLifetime
 {
-    private readonly string _path = Path.Combine(Path.GetTempPath(), $"weir-test-upgraded-{Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):N}");
+    private readonly string _path =
+        Path.Combine(Path.GetTempPath(), $"weir-test-upgraded-{Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):N}");
     private readonly LogKeeper _log = new();
     private PostgresCopy _programs = null!;
     private DataDirectory _directory = null!;
@@ -42,23 +45,30 @@ public sealed class UpgradedPostgresTests : IAsyncLifetime
         await _programs.BreakLibrariesAsync();
 
         // Each of these is a session of its own, and the migrations make and call functions of every kind.
-        await new Migrator(_postgres.OwnerUrl, MigrationScript.Embedded()).MigrateAsync(_postgres.GatewayUrl, _postgres.EngineUrl, Cancelled);
+        await new Migrator(_postgres.OwnerUrl, MigrationScript.Embedded()).MigrateAsync(
+            _postgres.GatewayUrl, _postgres.EngineUrl, Cancelled);
         await using var owner = TestCluster.Source(_postgres.OwnerUrl);
-        (await owner.ScalarAsync<bool>("select to_tsvector('english', 'walls') @@ to_tsquery('english', 'wall')", [], Cancelled)).ShouldBeTrue();
+        (await owner.ScalarAsync<bool>(
+            "select to_tsvector('english', 'walls') @@ to_tsquery('english', 'wall')", [], Cancelled)).ShouldBeTrue();
         await Until.True(() => _log.Warnings.Count > 0, "the programs are found to be others");
-        _log.Warnings.ShouldAllBe(line => line.Contains("cannot run this database: ", StringComparison.Ordinal) && line.Contains("could not load library", StringComparison.Ordinal));
+        _log.Warnings.ShouldAllBe(
+            line =>
+                line.Contains("cannot run this database: ", StringComparison.Ordinal)
+                    && line.Contains("could not load library", StringComparison.Ordinal));
         (await StartedAsync()).ShouldBe(started, "a server that runs is not ended for programs that do not work");
     }
 
     [Fact]
     public async Task What_a_migrated_databases_functions_are_loaded_from_is_loaded_before_the_first_session()
     {
-        await new Migrator(_postgres.OwnerUrl, MigrationScript.Embedded()).MigrateAsync(_postgres.GatewayUrl, _postgres.EngineUrl, Cancelled);
+        await new Migrator(_postgres.OwnerUrl, MigrationScript.Embedded()).MigrateAsync(
+            _postgres.GatewayUrl, _postgres.EngineUrl, Cancelled);
         await using var superuser = TestCluster.Source(_postgres.SuperuserUrl("weir"));
 
         // But for conversions between encodings: the database and its clients have one.
         var libraries = await superuser.QueryAsync(
-            "select distinct replace(p.probin, '$libdir/', '') from pg_proc p where p.probin is not null and not exists (select from pg_conversion c where c.conproc = p.oid)",
+            "select distinct replace(p.probin, '$libdir/', '') from pg_proc p where p.probin is not null and not exists (select from "
+                + "pg_conversion c where c.conproc = p.oid)",
             [], r => r.GetString(0), Cancelled);
 
         libraries.ShouldBe(EmbeddedPostgresOptions.Preloaded, ignoreOrder: true);
@@ -78,7 +88,10 @@ public sealed class UpgradedPostgresTests : IAsyncLifetime
         // Seen by a further look, which finds these as they were at the start.
         await _programs.BreakLibrariesAsync();
         await Until.True(() => _log.Warnings.Count > 1, "the watch goes on");
-        _log.Warnings.First().ShouldBe($"PostgreSQL's programs in {_programs.Binaries.Directory} were replaced, as by an upgrade of its package. The database is restarted with them.");
+        _log.Warnings.First()
+            .ShouldBe(
+            $"PostgreSQL's programs in {_programs.Binaries.Directory} were replaced, as by an upgrade of its package. The database is "
+                + "restarted with them.");
         _log.Warnings.Count.ShouldBe(2);
         (await StartedAsync()).ShouldBe(restarted);
         var log = await File.ReadAllTextAsync(Path.Combine(_path, "postgres/log"), Cancelled);
@@ -106,7 +119,8 @@ public sealed class UpgradedPostgresTests : IAsyncLifetime
         await _programs.ReplaceServerAsync(major: 99);
 
         await Until.True(() => _log.Warnings.Count > 0, "the programs are found to be others");
-        _log.Warnings.ShouldHaveSingleItem().ShouldContain($"they are PostgreSQL 99, and the database is of PostgreSQL {_programs.Binaries.Major}");
+        _log.Warnings.ShouldHaveSingleItem()
+            .ShouldContain($"they are PostgreSQL 99, and the database is of PostgreSQL {_programs.Binaries.Major}");
         (await StartedAsync()).ShouldBe(started);
     }
 

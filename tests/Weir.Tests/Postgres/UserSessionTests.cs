@@ -13,11 +13,14 @@ public sealed class UserSessionTests(TestDatabase database) : IClassFixture<Test
     {
         var user = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
 
-        var during = await database.Users.QueryAsync(user, "select current_user::text, auth.uid(), current_setting('request.jwt.claims')", [], r => (r.GetString(0), r.GetGuid(1), r.GetString(2)), Cancelled);
-        await using var pool = Npgsql.NpgsqlDataSource.Create(Weir.Configuration.DatabaseUrl.Parse(database.GatewayUrl).ConnectionString + ";Maximum Pool Size=1;No Reset On Close=true");
+        var during = await database.Users.QueryAsync(user, "select current_user::text, auth.uid(), current_setting('request.jwt.claims')",
+            [], r => (r.GetString(0), r.GetGuid(1), r.GetString(2)), Cancelled);
+        await using var pool = Npgsql.NpgsqlDataSource.Create(
+            Weir.Configuration.DatabaseUrl.Parse(database.GatewayUrl).ConnectionString + ";Maximum Pool Size=1;No Reset On Close=true");
         var alone = new UserSession(pool);
         await alone.QueryAsync(user, "select 1", [], r => r.GetInt32(0), Cancelled);
-        var after = await pool.QueryAsync("select current_user::text, coalesce(current_setting('request.jwt.claims', true), '')", [], r => (r.GetString(0), r.GetString(1)), Cancelled);
+        var after = await pool.QueryAsync("select current_user::text, coalesce(current_setting('request.jwt.claims', true), '')", [],
+            r => (r.GetString(0), r.GetString(1)), Cancelled);
 
         during.ShouldBe([("authenticated", user, $$"""{"sub":"{{user}}","role":"authenticated"}""")]);
         after.ShouldBe([("weir_gateway", "")]);
@@ -26,7 +29,8 @@ public sealed class UserSessionTests(TestDatabase database) : IClassFixture<Test
     [Fact]
     public async Task T18_identity_is_gone_after_an_error_too()
     {
-        await using var pool = Npgsql.NpgsqlDataSource.Create(Weir.Configuration.DatabaseUrl.Parse(database.GatewayUrl).ConnectionString + ";Maximum Pool Size=1;No Reset On Close=true");
+        await using var pool = Npgsql.NpgsqlDataSource.Create(
+            Weir.Configuration.DatabaseUrl.Parse(database.GatewayUrl).ConnectionString + ";Maximum Pool Size=1;No Reset On Close=true");
         var alone = new UserSession(pool);
 
         await Should.ThrowAsync<WeirException>(() => alone.QueryAsync(null, "select 1/0", [], r => r.GetInt32(0), Cancelled));
@@ -36,14 +40,16 @@ public sealed class UserSessionTests(TestDatabase database) : IClassFixture<Test
 
     [Fact]
     public async Task Nobody_is_anon() =>
-        (await database.Users.QueryAsync(null, "select current_user::text, auth.uid() is null", [], r => (r.GetString(0), r.GetBoolean(1)), Cancelled)).ShouldBe([("anon", true)]);
+        (await database.Users.QueryAsync(null, "select current_user::text, auth.uid() is null", [], r => (r.GetString(0), r.GetBoolean(1)),
+            Cancelled)).ShouldBe([("anon", true)]);
 
     [Fact]
     public async Task A_parallel_crowd_sees_each_its_own_identity()
     {
         var users = Enumerable.Range(0, 64).Select(_ => Guid.CreateVersion7(TimeProvider.System.GetUtcNow())).ToArray();
 
-        var seen = await Task.WhenAll(users.Select(async user => (await database.Users.QueryAsync(user, "select auth.uid()", [], r => r.GetGuid(0), Cancelled))[0]));
+        var seen = await Task.WhenAll(
+            users.Select(async user => (await database.Users.QueryAsync(user, "select auth.uid()", [], r => r.GetGuid(0), Cancelled))[0]));
 
         seen.ShouldBe(users);
     }
@@ -74,7 +80,8 @@ public sealed class UserSessionTests(TestDatabase database) : IClassFixture<Test
     [Fact]
     public async Task The_gateway_login_may_become_nobody_else()
     {
-        var refusal = await Should.ThrowAsync<WeirException>(() => database.Pools.Gateway.ExecuteAsync("set role service_role", [], Cancelled));
+        var refusal =
+            await Should.ThrowAsync<WeirException>(() => database.Pools.Gateway.ExecuteAsync("set role service_role", [], Cancelled));
 
         refusal.Code.ShouldBe(ErrorCode.Forbidden);
     }

@@ -21,8 +21,12 @@ public sealed class MaintenanceTests(TestDatabase database) : IClassFixture<Test
             insert into weir.denial_counts (organization_id, minute, kind, reason, actor_kind, user_id, occurrences, own_rows, last_at)
             values ($1, '2026-01-02T03:04Z', 'admin_read', 'forbidden', 'user', gen_random_uuid(), 12, 10, now())
             """, organization);
-        await ExecuteAsync("insert into weir.idempotency_keys (organization_id, key, request_hash, answer, created_at) values ($1, 'old', sha256('x'), '{}', now() - interval '31 days')", organization);
-        await ExecuteAsync("insert into weir.idempotency_keys (organization_id, key, request_hash, answer, created_at) values ($1, 'young', sha256('x'), '{}', now() - interval '29 days')", organization);
+        await ExecuteAsync(
+            "insert into weir.idempotency_keys (organization_id, key, request_hash, answer, created_at) values ($1, 'old', sha256('x'), "
+                + "'{}', now() - interval '31 days')", organization);
+        await ExecuteAsync(
+            "insert into weir.idempotency_keys (organization_id, key, request_hash, answer, created_at) values ($1, 'young', sha256('x'), "
+                + "'{}', now() - interval '29 days')", organization);
         var time = new FakeTimeProvider();
         using var maintenance = new Maintenance(database.Pools, new WeirConfig(), time, NullLogger<Maintenance>.Instance);
         await maintenance.StartAsync(Token);
@@ -47,10 +51,12 @@ public sealed class MaintenanceTests(TestDatabase database) : IClassFixture<Test
     {
         await new PlatformQueries(database.OwnerUrl).NotifyAsync(new WeirConfig { Maintenance = new() { EqualDenials = 3 } }, Token);
 
-        (await database.Superuser.ScalarAsync<string>("select value::text from weir.settings where name = 'equal_denials'", [], Token)).ShouldBe("3");
+        (await database.Superuser.ScalarAsync<string>(
+            "select value::text from weir.settings where name = 'equal_denials'", [], Token)).ShouldBe("3");
     }
 
     private Task ExecuteAsync(string sql, Guid organization) => database.Superuser.ExecuteAsync(sql, [Sql.Uuid(organization)], Token);
 
-    private async Task<long> CountAsync(string rows) => await database.Superuser.ScalarAsync<long>("select count(*) from " + rows, [], Token);
+    private async Task<long> CountAsync(string rows) =>
+        await database.Superuser.ScalarAsync<long>("select count(*) from " + rows, [], Token);
 }

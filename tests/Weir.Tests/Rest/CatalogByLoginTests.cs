@@ -22,7 +22,8 @@ public sealed class CatalogByLoginTests(RestWorld weir) : IClassFixture<RestWorl
         (await CallAsync("withdraw_catalog_server", new { slug }, token)).Json.GetProperty("versions")[0].GetString().ShouldBe("1.0.0");
         (await StateAsync(slug, token)).ShouldBe("withdrawn");
         (await PublishAsync(slug, token)).Json.GetProperty("state").GetString().ShouldBe("published");
-        (await CallAsync("block_catalog_server", new { slug, version = "1.0.0", reason = "It leaks." }, token)).Status.ShouldBe(HttpStatusCode.OK);
+        (await CallAsync("block_catalog_server", new { slug, version = "1.0.0", reason = "It leaks." }, token)).Status.ShouldBe(
+            HttpStatusCode.OK);
         (await StateAsync(slug, token)).ShouldBe("blocked");
         (await PublishAsync(slug, token)).Json.GetProperty("state").GetString().ShouldBe("blocked", "only unblock ends a block");
         (await CallAsync("unblock_catalog_server", new { slug }, token)).Status.ShouldBe(HttpStatusCode.OK);
@@ -35,7 +36,8 @@ public sealed class CatalogByLoginTests(RestWorld weir) : IClassFixture<RestWorl
         var (_, member) = await SignInAsync(isAdmin: false);
         var (key, keyId, secret) = OrganizationKey.Create();
         await weir.World.CallAsync(
-            "select public.create_organization_api_key($1, 'k', $2, $3, '{servers.read}')", Sql.Uuid(weir.World.OrganizationId), Sql.Text(keyId), Sql.Text(secret));
+            "select public.create_organization_api_key($1, 'k', $2, $3, '{servers.read}')", Sql.Uuid(weir.World.OrganizationId),
+            Sql.Text(keyId), Sql.Text(secret));
         var slug = NewSlug();
 
         (await PublishAsync(slug, weir.OwnerToken)).ShouldBeError(HttpStatusCode.Forbidden, "WR003");
@@ -45,7 +47,8 @@ public sealed class CatalogByLoginTests(RestWorld weir) : IClassFixture<RestWorl
             ((int)(await PublishAsync(slug, token)).Status).ShouldBeInRange(400, 499);
         }
 
-        (await weir.Database.Superuser.ScalarAsync<long>("select count(*) from public.mcp_server_catalog where slug = $1", [Sql.Text(slug)], CancellationToken.None)).ShouldBe(0);
+        (await weir.Database.Superuser.ScalarAsync<long>(
+            "select count(*) from public.mcp_server_catalog where slug = $1", [Sql.Text(slug)], CancellationToken.None)).ShouldBe(0);
     }
 
     [Fact]
@@ -54,8 +57,11 @@ public sealed class CatalogByLoginTests(RestWorld weir) : IClassFixture<RestWorl
         var (user, token) = await SignInAsync(isAdmin: true);
         var slug = NewSlug();
         (await PublishAsync(slug, weir.TokenOf(user))).ShouldBeError(HttpStatusCode.Forbidden, "WR003");
-        await weir.Database.Superuser.ExecuteAsync("update weir.sign_ins set created_at = created_at - interval '16 minutes' where user_id = $1", [Sql.Uuid(user)], CancellationToken.None);
-        var refreshed = await PostAuthAsync("token?grant_type=refresh_token", new { refresh_token = _sessions[token].GetProperty("refresh_token").GetString() });
+        await weir.Database.Superuser.ExecuteAsync(
+            "update weir.sign_ins set created_at = created_at - interval '16 minutes' where user_id = $1", [Sql.Uuid(user)],
+            CancellationToken.None);
+        var refreshed = await PostAuthAsync(
+            "token?grant_type=refresh_token", new { refresh_token = _sessions[token].GetProperty("refresh_token").GetString() });
 
         var reply = await PublishAsync(slug, refreshed.GetProperty("access_token").GetString()!);
 
@@ -88,17 +94,20 @@ public sealed class CatalogByLoginTests(RestWorld weir) : IClassFixture<RestWorl
         await PublishAsync(slug, token);
         // The same server, as if it were of the catalog: nothing is forwarded to it any more.
         await weir.Database.Superuser.ExecuteAsync(
-            "update public.mcp_server_instances set url = null, catalog_server_id = (select id from public.mcp_server_catalog where slug = $2) where id = $1",
+            "update public.mcp_server_instances set url = null, catalog_server_id = (select id from public.mcp_server_catalog where slug = "
+                + "$2) where id = $1",
             [Sql.Uuid(id), Sql.Text(slug)], CancellationToken.None);
         (await agent.ModernAsync("tools/list")).Body.ShouldContain($"{name}__echo");
 
         await CallAsync("block_catalog_server", new { slug, reason = "It steals tokens." }, token);
 
-        await Until.AsyncTrue(async () => !(await agent.ModernAsync("tools/list")).Body.Contains($"{name}__echo", StringComparison.Ordinal), "a list without the blocked server");
+        await Until.AsyncTrue(async () => !(await agent.ModernAsync("tools/list")).Body.Contains($"{name}__echo", StringComparison.Ordinal),
+            "a list without the blocked server");
         var denied = await agent.CallAsync($"{name}__echo", """{"message":"x"}""");
         (denied.ErrorCode, denied.ErrorMessage).ShouldBe((1003, "The operator has blocked this server."));
         denied.Body.ShouldNotContain("steals");
-        await Until.AsyncTrue(async () => (await weir.LogAsync()).Any(r => r.Instance == name && r.Reason == "catalog_blocked"), "the denial's row");
+        await Until.AsyncTrue(
+            async () => (await weir.LogAsync()).Any(r => r.Instance == name && r.Reason == "catalog_blocked"), "the denial's row");
         var all = await weir.GetAsync($"mcp_server_catalog?select=state,block_reason&slug=eq.{slug}");
         all.Json[0].GetProperty("block_reason").GetString().ShouldBe("It steals tokens.", "an admin sees why");
     }
@@ -107,7 +116,8 @@ public sealed class CatalogByLoginTests(RestWorld weir) : IClassFixture<RestWorl
 
     private static string NewSlug() => "s" + Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N");
 
-    private Task<RestReply> CallAsync(string function, object body, string token) => weir.RpcAsync(function, JsonSerializer.Serialize(body), token);
+    private Task<RestReply> CallAsync(string function, object body, string token) =>
+        weir.RpcAsync(function, JsonSerializer.Serialize(body), token);
 
     private Task<RestReply> PublishAsync(string slug, string token, string bin = "tried") => CallAsync(
         "publish_catalog_server",
@@ -120,7 +130,8 @@ public sealed class CatalogByLoginTests(RestWorld weir) : IClassFixture<RestWorl
     private async Task<(Guid User, string Token)> SignInAsync(bool isAdmin)
     {
         var email = $"{NewSlug()}@example.test";
-        var user = await weir.Database.Owner.ScalarAsync<Guid>("select weir.create_user($1, $2)", [Sql.Text(email), Sql.Text(Logins.Hash(Password))], CancellationToken.None);
+        var user = await weir.Database.Owner.ScalarAsync<Guid>(
+            "select weir.create_user($1, $2)", [Sql.Text(email), Sql.Text(Logins.Hash(Password))], CancellationToken.None);
         if (isAdmin)
         {
             await weir.Database.Owner.ExecuteAsync("select weir.add_platform_admin($1)", [Sql.Uuid(user)], CancellationToken.None);

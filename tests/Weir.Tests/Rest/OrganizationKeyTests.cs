@@ -19,9 +19,11 @@ public sealed class OrganizationKeyTests(RestWorld weir) : IClassFixture<RestWor
         reply.Status.ShouldBe(HttpStatusCode.OK, reply.Body);
         var rows = reply.Json.GetProperty("rows").EnumerateArray().ToArray();
         rows.Length.ShouldBeGreaterThan(5);
-        (Text(rows[0], "interaction_type"), Text(rows[0], "actor_kind"), Text(rows[0], "key_id"), Text(rows[0], "item")).ShouldBe(("admin_read", "key", id, "read_audit"));
+        (Text(rows[0], "interaction_type"), Text(rows[0], "actor_kind"), Text(rows[0], "key_id"), Text(rows[0], "item")).ShouldBe(
+            ("admin_read", "key", id, "read_audit"));
         reply.Body.ShouldNotContain(RestWorld.OtherSecret);
-        var page = await weir.RpcAsync("read_audit", $$"""{"organization_id": "{{weir.World.OrganizationId}}", "filter": {"interaction_type": "admin_read"}, "limit": 1}""", key);
+        var page = await weir.RpcAsync("read_audit",
+            $$"""{"organization_id": "{{weir.World.OrganizationId}}", "filter": {"interaction_type": "admin_read"}, "limit": 1}""", key);
         page.Json.GetProperty("rows").GetArrayLength().ShouldBe(1);
         page.Json.GetProperty("next").ValueKind.ShouldBe(JsonValueKind.Object);
     }
@@ -35,7 +37,8 @@ public sealed class OrganizationKeyTests(RestWorld weir) : IClassFixture<RestWor
             insert into public.usage_hourly (organization_id, hour, agent_id, instance_id, calls, denied) values
             ($1, '2026-01-02T03:00Z', $3, $3, 7, 2), ($2, '2026-01-02T03:00Z', $3, $3, 8, 0) on conflict do nothing
             """,
-            [Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(weir.OtherOrganizationId), Sql.Uuid(weir.World.AgentId)], CancellationToken.None);
+            [Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(weir.OtherOrganizationId), Sql.Uuid(weir.World.AgentId)],
+            CancellationToken.None);
 
         var servers = await weir.GetAsync("rpc/read_servers", key);
         servers.Status.ShouldBe(HttpStatusCode.OK, servers.Body);
@@ -45,7 +48,8 @@ public sealed class OrganizationKeyTests(RestWorld weir) : IClassFixture<RestWor
         servers.Body.ShouldNotContain("configuration");
 
         var usage = await weir.RpcAsync("read_usage", """{"since": "2026-01-02T00:00:00Z", "until": "2026-01-03T00:00:00Z"}""", key);
-        usage.Json.GetProperty("rows").EnumerateArray().Select(r => (r.GetProperty("calls").GetInt32(), r.GetProperty("denied").GetInt32())).ShouldBe([(7, 2)]);
+        usage.Json.GetProperty("rows").EnumerateArray().Select(r => (r.GetProperty("calls").GetInt32(), r.GetProperty("denied").GetInt32()))
+            .ShouldBe([(7, 2)]);
         (await weir.RpcAsync("read_usage", """{"since": "2020-01-02T00:00:00Z"}""", key)).ShouldBeError(HttpStatusCode.BadRequest, "WR001");
     }
 
@@ -60,7 +64,8 @@ public sealed class OrganizationKeyTests(RestWorld weir) : IClassFixture<RestWor
         }
 
         (await weir.Database.Superuser.ScalarAsync<long>(
-            "select count(*) from public.mcp_interaction_logs where key_id = $1 and phase = 'denied' and reason = 'forbidden' and actor_kind = 'key'", [Sql.Text(id)], CancellationToken.None)).ShouldBe(2);
+            "select count(*) from public.mcp_interaction_logs where key_id = $1 and phase = 'denied' and reason = 'forbidden' and "
+                + "actor_kind = 'key'", [Sql.Text(id)], CancellationToken.None)).ShouldBe(2);
     }
 
     [Theory]
@@ -92,7 +97,8 @@ public sealed class OrganizationKeyTests(RestWorld weir) : IClassFixture<RestWor
             var error = reply.Json.GetProperty("error");
             error.GetProperty("message").GetString()!.ShouldStartWith("This is an organization's key");
             error.GetProperty("data").GetProperty("weir").GetString().ShouldBe("WR003");
-            error.GetProperty("data").GetProperty("hint").GetString()!.ShouldEndWith($"See {RestWorld.PublicUrl}/docs/rest#keys-of-an-organization");
+            error.GetProperty("data").GetProperty("hint").GetString()!.ShouldEndWith(
+                $"See {RestWorld.PublicUrl}/docs/rest#keys-of-an-organization");
         }
     }
 
@@ -176,7 +182,8 @@ public sealed class OrganizationKeyTests(RestWorld weir) : IClassFixture<RestWor
 
     private static string? Text(JsonElement row, string name) => row.GetProperty(name).GetString();
 
-    private Task ExecuteAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) => weir.Database.Superuser.ExecuteAsync(sql, parameters, CancellationToken.None);
+    private Task ExecuteAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) =>
+        weir.Database.Superuser.ExecuteAsync(sql, parameters, CancellationToken.None);
 
     private async Task<(string Key, string Id)> MakeAsync(params string[] scopes)
     {

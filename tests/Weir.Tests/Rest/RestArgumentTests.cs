@@ -13,7 +13,10 @@ namespace Weir.Tests.Rest;
 /// </summary>
 public sealed partial class RestArgumentTests(RestWorld weir) : IClassFixture<RestWorld>, IAsyncLifetime
 {
-    /// <summary>The statement that counts all rows but the audit log's, the counters that refusals write, and how far the replica has got with its own work.</summary>
+    /// <summary>
+    /// The statement that counts all rows but the audit log's, the counters that refusals write, and how far the replica has got with its
+    /// own work.
+    /// </summary>
     private const string CountRows = """
         select 'select array_to_string(array[' || string_agg(format('%L || (select count(*) from %s)', c.oid::regclass || ' ', c.oid::regclass), ', ' order by c.oid) || '], '', '')'
         from pg_class c
@@ -23,14 +26,16 @@ public sealed partial class RestArgumentTests(RestWorld weir) : IClassFixture<Re
 
     private static readonly string[] Small =
     [
-        """ "a\u0000b" """, """ "\ud800" """, """ "x\udc00" """, """ {"\u0000": 1} """, "0", "99999999999", "1e400", "1e999999", "true", "\"\"", """ "' or 1=1--" """, "{}", "[]", "[null, 1, {}]",
+        """ "a\u0000b" """, """ "\ud800" """, """ "x\udc00" """, """ {"\u0000": 1} """, "0", "99999999999", "1e400", "1e999999", "true",
+        "\"\"", """ "' or 1=1--" """, "{}", "[]", "[null, 1, {}]",
         """ {"": [{"": null}]} """, "null", "[[1], [1, 2]]",
     ];
 
     private static readonly string[] Huge =
     [
         '"' + new string('y', 1_000_000) + '"', "[" + string.Join(',', Enumerable.Repeat("\"x\"", 10_000)) + "]",
-        string.Concat(Enumerable.Repeat("[", 60)) + string.Concat(Enumerable.Repeat("]", 60)), string.Concat(Enumerable.Repeat("""{"a":""", 5000)) + "1" + new string('}', 5000),
+        string.Concat(Enumerable.Repeat("[", 60)) + string.Concat(Enumerable.Repeat("]", 60)),
+        string.Concat(Enumerable.Repeat("""{"a":""", 5000)) + "1" + new string('}', 5000),
     ];
 
     private NpgsqlConnection _connection = null!;
@@ -53,7 +58,8 @@ public sealed partial class RestArgumentTests(RestWorld weir) : IClassFixture<Re
     [Fact]
     public async Task M11_M20_a_bad_value_is_refused_by_a_known_code_that_names_its_argument_and_nothing_is_written()
     {
-        var functions = (await weir.Services.GetRequiredService<RestQueries>().PublishedAsync(CancellationToken.None)).AllFunctions.ToArray();
+        var functions =
+            (await weir.Services.GetRequiredService<RestQueries>().PublishedAsync(CancellationToken.None)).AllFunctions.ToArray();
         var problems = new List<string>();
         var refused = 0;
         var rows = await CountAsync();
@@ -69,8 +75,13 @@ public sealed partial class RestArgumentTests(RestWorld weir) : IClassFixture<Re
                     if ((int)reply.Status >= 400)
                     {
                         refused++;
-                        problems.AddRange(ProblemsOf(reply, argument.Name).Append(now == rows ? null : $"it wrote {Difference(rows, now)}").OfType<string>()
-                            .Select(p => $"{function.Name}({argument.Name} := {(value.Length > 40 ? value[..40] + "…" : value)}): {p}: {(int)reply.Status} {reply.Body}"));
+                        problems.AddRange(
+                            ProblemsOf(reply, argument.Name).Append(now == rows ? null : $"it wrote {Difference(rows, now)}")
+                                .OfType<string>()
+                            .Select(
+                            p =>
+                                $"{function.Name}({argument.Name} := {(value.Length > 40 ? value[..40] + "…" : value)}): {p}: "
+                                    + $"{(int)reply.Status} {reply.Body}"));
                     }
 
                     rows = now;
@@ -94,7 +105,8 @@ public sealed partial class RestArgumentTests(RestWorld weir) : IClassFixture<Re
     public async Task A_body_that_is_no_arguments_calls_nothing(string body)
     {
         var rows = await CountAsync();
-        foreach (var function in (await weir.Services.GetRequiredService<RestQueries>().PublishedAsync(CancellationToken.None)).AllFunctions.Where(f => f.Required > 0))
+        foreach (var function in (await weir.Services.GetRequiredService<RestQueries>()
+            .PublishedAsync(CancellationToken.None)).AllFunctions.Where(f => f.Required > 0))
         {
             var reply = await weir.RpcAsync(function.Name, body);
             reply.Code.ShouldBeOneOf(["PGRST102", "PGRST202"], $"{function.Name}: {reply.Body}");
@@ -111,7 +123,9 @@ public sealed partial class RestArgumentTests(RestWorld weir) : IClassFixture<Re
             yield return "no answer for a client";
         }
 
-        if ((code is "WR001" || code.StartsWith("22", StringComparison.Ordinal)) && !Regex.IsMatch(text, $@"\b{argument.Replace("_", "[_ ]", StringComparison.Ordinal)}\b", RegexOptions.None, TimeSpan.FromSeconds(1)))
+        if ((code is "WR001" || code.StartsWith("22", StringComparison.Ordinal))
+            && !Regex.IsMatch(
+                text, $@"\b{argument.Replace("_", "[_ ]", StringComparison.Ordinal)}\b", RegexOptions.None, TimeSpan.FromSeconds(1)))
         {
             yield return "it does not name the argument";
         }
@@ -122,16 +136,19 @@ public sealed partial class RestArgumentTests(RestWorld weir) : IClassFixture<Re
         }
     }
 
-    private string Arguments(PublishedFunction function, PublishedColumn tried, string value) => "{" + string.Join(", ", function.Arguments.Select(a =>
+    private string Arguments(
+        PublishedFunction function, PublishedColumn tried, string value) => "{" + string.Join(", ", function.Arguments.Select(a =>
         $"{JsonSerializer.Serialize(a.Name)}: {(a == tried ? value : JsonSerializer.Serialize(weir.Good(a)))}")) + "}";
 
     private static string Difference(string before, string after) => string.Join(", ", after.Split(", ").Except(before.Split(", ")));
 
     private async Task<string> CountAsync() => (string)(await _count.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
 
-    [GeneratedRegex("^(WR0(0[1-6]|1[014])|PGRST(102|202)|22[0-9A-Z]{3})$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(
+        "^(WR0(0[1-6]|1[014])|PGRST(102|202)|22[0-9A-Z]{3})$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex KnownCode();
 
-    [GeneratedRegex(@"relation|constraint|syntax|plpgsql|column|\bweir\.|pg_|public\.", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(
+        @"relation|constraint|syntax|plpgsql|column|\bweir\.|pg_|public\.", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Inside();
 }

@@ -21,10 +21,12 @@ public abstract class RestCallSuite(RestWorld weir)
         var body = $$"""{"p_channel_id": "{{weir.World.ChannelId}}", "limit": 4}""";
 
         (await weir.RpcAsync("get_chat_messages_with_details", body)).Json.GetArrayLength().ShouldBe(4);
-        var chosen = await weir.RpcAsync("get_chat_messages_with_details?select=text:content&order=content&limit=1&sender=eq.user", body, null, ("Prefer", "count=exact"));
+        var chosen = await weir.RpcAsync("get_chat_messages_with_details?select=text:content&order=content&limit=1&sender=eq.user", body,
+            null, ("Prefer", "count=exact"));
         chosen.Body.ShouldBe("""[{"text":"100%"}]""");
         chosen.ContentRange.ShouldBe("0-0/4");
-        (await weir.RpcAsync("get_chat_messages_with_details?content=eq.100%25", body, null, ("Accept", "application/vnd.pgrst.object+json"))).Json.GetProperty("content").GetString().ShouldBe("100%");
+        (await weir.RpcAsync("get_chat_messages_with_details?content=eq.100%25", body, null,
+            ("Accept", "application/vnd.pgrst.object+json"))).Json.GetProperty("content").GetString().ShouldBe("100%");
     }
 
     [Fact]
@@ -33,24 +35,29 @@ public abstract class RestCallSuite(RestWorld weir)
         var path = $"rpc/get_chat_messages_with_details?p_channel_id={weir.World.ChannelId}&limit=50&select=content&content=like.back*";
 
         (await weir.GetAsync(path)).Column("content").ShouldBe(["back\\slash"]);
-        (await weir.GetAsync($"rpc/explain_mcp_access?agent_id={weir.World.AgentId}&mcp_server_instance_id={weir.World.AgentId}&arguments={{\"a\":1}}")).ShouldBeError(HttpStatusCode.NotFound, "WR004");
+        (await weir.GetAsync(
+            $"rpc/explain_mcp_access?agent_id={weir.World.AgentId}&mcp_server_instance_id={weir.World.AgentId}&arguments={{\"a\":1}}")).ShouldBeError(HttpStatusCode.NotFound, "WR004");
         (await weir.GetAsync("rpc/create_organization?name=by-get")).ShouldBeError(HttpStatusCode.MethodNotAllowed, "25006");
         (await weir.GetAsync("organizations?name=eq.by-get")).Body.ShouldBe("[]");
-        (await weir.SendAsync(HttpMethod.Put, "rpc/create_organization", "{}", weir.OwnerToken)).ShouldBeError(HttpStatusCode.MethodNotAllowed, "PGRST101");
+        (await weir.SendAsync(HttpMethod.Put, "rpc/create_organization", "{}", weir.OwnerToken)).ShouldBeError(
+            HttpStatusCode.MethodNotAllowed, "PGRST101");
     }
 
     [Fact]
     public async Task A_scalar_is_its_json() =>
-        (await weir.RpcAsync("validate_mcp_access", $$"""{"agent_id": "{{weir.World.AgentId}}", "mcp_server_instance_id": "{{weir.World.AgentId}}"}""")).Body.ShouldBe("false");
+        (await weir.RpcAsync("validate_mcp_access",
+            $$"""{"agent_id": "{{weir.World.AgentId}}", "mcp_server_instance_id": "{{weir.World.AgentId}}"}""")).Body.ShouldBe("false");
 
     [Theory]
-    [InlineData("create_channel", """{"workspace_id": "01900000-0000-7000-8000-00000000dead", "name": "x"}""", HttpStatusCode.NotFound, "WR004")]
+    [InlineData(
+        "create_channel", """{"workspace_id": "01900000-0000-7000-8000-00000000dead", "name": "x"}""", HttpStatusCode.NotFound, "WR004")]
     [InlineData("create_organization", """{"name": ""}""", HttpStatusCode.BadRequest, "WR001")]
     [InlineData("create_organization", """{"name": null}""", HttpStatusCode.BadRequest, "WR001")]
     [InlineData("get_organization_mcp_configs", """{"org_id": "01900000-0000-7000-8000-00000000dead"}""", HttpStatusCode.NotFound, "WR004")]
     [InlineData("create_channel", """{"workspace_id": "abc", "name": "x"}""", HttpStatusCode.BadRequest, "22P02")]
     [InlineData("create_channel", """{"workspace_id": {"a": 1}, "name": "x"}""", HttpStatusCode.BadRequest, "22P02")]
-    [InlineData("get_chat_messages_with_details", """{"p_channel_id": "01900000-0000-7000-8000-00000000dead", "limit": 99999999999}""", HttpStatusCode.BadRequest, "22003")]
+    [InlineData("get_chat_messages_with_details", """{"p_channel_id": "01900000-0000-7000-8000-00000000dead", "limit": 99999999999}""",
+        HttpStatusCode.BadRequest, "22003")]
     [InlineData("create_organization", """{"name": "a\u0000b"}""", HttpStatusCode.BadRequest, "22P05")]
     [InlineData("create_organization", """{"name": "\ud800"}""", HttpStatusCode.BadRequest, "22P02")]
     [InlineData("create_organization", """{"nom": "x"}""", HttpStatusCode.NotFound, "PGRST202")]
@@ -62,7 +69,8 @@ public abstract class RestCallSuite(RestWorld weir)
     [InlineData("create_organization", "{\"name\"", HttpStatusCode.BadRequest, "PGRST102")]
     [InlineData("create_organization", """{"name": "x", "name": "y"}""", HttpStatusCode.BadRequest, "PGRST102")]
     [InlineData("create_organization", """{"name": "x", "\ud800": "y"}""", HttpStatusCode.BadRequest, "PGRST102")]
-    [InlineData("get_organization_mcp_configs?nothing=eq.1", """{"org_id": "01900000-0000-7000-8000-00000000dead"}""", HttpStatusCode.BadRequest, "42703")]
+    [InlineData("get_organization_mcp_configs?nothing=eq.1", """{"org_id": "01900000-0000-7000-8000-00000000dead"}""",
+        HttpStatusCode.BadRequest, "42703")]
     public async Task A_refusal_has_its_status_and_code(string function, string body, HttpStatusCode status, string code) =>
         (await weir.RpcAsync(function, body)).ShouldBeError(status, code);
 
@@ -71,15 +79,22 @@ public abstract class RestCallSuite(RestWorld weir)
     {
         var reply = await weir.RpcAsync("create_organization", """{"nom": "x"}""");
 
-        reply.Json.GetProperty("message").GetString().ShouldBe("Could not find the function public.create_organization(nom) in the schema cache");
+        reply.Json.GetProperty("message").GetString()
+            .ShouldBe("Could not find the function public.create_organization(nom) in the schema cache");
         reply.Hint.ShouldBe("Perhaps you meant to call the function public.create_organization(name, slug)");
     }
 
     [Fact]
     public async Task A06_a_request_that_was_decided_is_not_decided_again_and_never_by_another_tenant()
     {
-        var agent = (await weir.RpcAsync("create_agent", $$"""{"organization_id": "{{weir.World.OrganizationId}}", "name": "asks"}""")).Json.GetProperty("id").GetString();
-        var request = (await weir.RpcAsync("request_mcp_access", $$$$"""{"agent_id": "{{{{agent}}}}", "mcp_server_instance_id": "{{{{weir.ServerId}}}}", "permissions": {"tools": {"x": {}}} }""")).Json.GetProperty("id").GetString();
+        var agent =
+            (await weir.RpcAsync("create_agent",
+                $$"""{"organization_id": "{{weir.World.OrganizationId}}", "name": "asks"}""")).Json.GetProperty("id").GetString();
+        var request =
+            (await weir.RpcAsync(
+                "request_mcp_access",
+                $$$$"""{"agent_id": "{{{{agent}}}}", "mcp_server_instance_id": "{{{{weir.ServerId}}}}", "permissions": {"tools": {"x": """
+                    + $$$$"""{}}} }""")).Json.GetProperty("id").GetString();
         var decision = $$"""{"request_id": "{{request}}", "grant": true}""";
 
         (await weir.RpcAsync("decide_permission_request", decision, weir.OtherToken)).ShouldBeError(HttpStatusCode.NotFound, "WR004");
@@ -93,7 +108,10 @@ public abstract class RestCallSuite(RestWorld weir)
     {
         var before = (await weir.LogAsync()).Count(r => r.Reason == "not_found");
 
-        (await weir.RpcAsync("manage_mcp_servers", $$"""{"action": "stop", "organization_id": "{{weir.World.OrganizationId}}", "server_id": "{{weir.OtherAgentId}}"}""")).ShouldBeError(HttpStatusCode.NotFound, "WR004");
+        (await weir.RpcAsync(
+            "manage_mcp_servers",
+            $$"""{"action": "stop", "organization_id": "{{weir.World.OrganizationId}}", "server_id":"""
+                + $$""" "{{weir.OtherAgentId}}"}""")).ShouldBeError(HttpStatusCode.NotFound, "WR004");
 
         (await weir.LogAsync()).Count(r => r.Reason == "not_found").ShouldBe(before + 1);
     }

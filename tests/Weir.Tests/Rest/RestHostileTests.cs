@@ -11,8 +11,10 @@ public abstract class RestHostileSuite(RestWorld weir)
 {
     private static readonly string[] Injections =
     [
-        "'", "''", "\"", "\";--", "');drop table agents;--", "1 or 1=1", "1) or (1=1", "$1", "$$", "\\", "/*", "*/", "--", ";", "x'||pg_sleep(2)||'", "name\") from weir.settings--",
-        "pg_sleep(2)", "weir.settings", "public.agents", "information_schema.tables", "агенты", "ｎame", "name\u200b", "name ", " name", "NAME", "Name", "name\n", "ctid", "tableoid", "xmin",
+        "'", "''", "\"", "\";--", "');drop table agents;--", "1 or 1=1", "1) or (1=1", "$1", "$$", "\\", "/*", "*/", "--", ";",
+        "x'||pg_sleep(2)||'", "name\") from weir.settings--",
+        "pg_sleep(2)", "weir.settings", "public.agents", "information_schema.tables", "агенты", "ｎame", "name\u200b", "name ", " name",
+        "NAME", "Name", "name\n", "ctid", "tableoid", "xmin",
     ];
 
     public static TheoryData<string> Texts => new(Injections);
@@ -24,9 +26,11 @@ public abstract class RestHostileSuite(RestWorld weir)
         var escaped = Uri.EscapeDataString(text);
         foreach (var path in new[]
         {
-            escaped, $"agents?{escaped}=eq.1", $"agents?select={escaped}", $"agents?select=id::{escaped}", $"agents?order={escaped}", $"agents?order=id.{escaped}",
+            escaped, $"agents?{escaped}=eq.1", $"agents?select={escaped}", $"agents?select=id::{escaped}", $"agents?order={escaped}",
+            $"agents?order=id.{escaped}",
             $"agents?name={escaped}.1", $"agents?or=({escaped}.eq.1)", $"agents?or=(id.{escaped}.1)", $"agents?name=eq({escaped}).x",
-            $"agents?name=is.{escaped}", $"agents?{escaped}=(id.eq.1)", $"rpc/{escaped}", $"rpc/create_organization?{escaped}=x", $"agents?select=name->{escaped}",
+            $"agents?name=is.{escaped}", $"agents?{escaped}=(id.eq.1)", $"rpc/{escaped}", $"rpc/create_organization?{escaped}=x",
+            $"agents?select=name->{escaped}",
         })
         {
             if (text.Trim(' ') == "name" && NamesColumn(path, escaped))
@@ -37,7 +41,9 @@ public abstract class RestHostileSuite(RestWorld weir)
 
             var reply = await weir.GetAsync(path);
             ((int)reply.Status).ShouldBeInRange(400, 416, $"{path}: {reply.Body}");
-            reply.Code!.ShouldBeOneOf(["PGRST100", "PGRST103", "PGRST108", "PGRST125", "PGRST126", "PGRST127", "PGRST202", "PGRST205", "42703", "25006", "42883"], $"{path}: {reply.Body}");
+            reply.Code!.ShouldBeOneOf(
+                ["PGRST100", "PGRST103", "PGRST108", "PGRST125", "PGRST126", "PGRST127", "PGRST202", "PGRST205", "42703", "25006", "42883"],
+                $"{path}: {reply.Body}");
         }
     }
 
@@ -46,11 +52,13 @@ public abstract class RestHostileSuite(RestWorld weir)
     public async Task A_text_where_a_number_stands_is_no_number_and_changes_nothing(string text)
     {
         var escaped = Uri.EscapeDataString(text);
-        (await weir.GetAsync($"agents?select=id&limit={escaped}&offset={escaped}")).Body.ShouldBe((await weir.GetAsync("agents?select=id")).Body);
+        (await weir.GetAsync($"agents?select=id&limit={escaped}&offset={escaped}")).Body.ShouldBe(
+            (await weir.GetAsync("agents?select=id")).Body);
     }
 
     private static bool NamesColumn(string path, string text) =>
-        path.StartsWith($"agents?{text}=eq", StringComparison.Ordinal) || path.Contains("select=" + text) || path.Contains("order=" + text) || path.Contains($"=({text}.");
+        path.StartsWith($"agents?{text}=eq", StringComparison.Ordinal) || path.Contains("select=" + text) || path.Contains("order=" + text)
+            || path.Contains($"=({text}.");
 
     [Theory]
     [MemberData(nameof(Texts))]
@@ -65,7 +73,8 @@ public abstract class RestHostileSuite(RestWorld weir)
             reply.Body.ShouldBe("[]");
         }
 
-        var made = await weir.RpcAsync("create_agent", JsonSerializer.Serialize(new { organization_id = weir.World.OrganizationId, name = "x" + text + "x" }));
+        var made = await weir.RpcAsync(
+            "create_agent", JsonSerializer.Serialize(new { organization_id = weir.World.OrganizationId, name = "x" + text + "x" }));
         if (made.Status == HttpStatusCode.OK)
         {
             (await weir.GetAsync($"agents?select=name&name=eq.x{escaped}x")).Column("name").ShouldBe(["x" + text + "x"]);
@@ -97,7 +106,8 @@ public abstract class RestHostileSuite(RestWorld weir)
     [InlineData("mcp_interaction_logs")]
     [InlineData("weir_journal")]
     [InlineData("AGENTS")]
-    public async Task A_table_that_is_not_published_is_not_there(string name) => (await weir.GetAsync(name)).ShouldBeError(HttpStatusCode.NotFound, "PGRST205");
+    public async Task A_table_that_is_not_published_is_not_there(string name) =>
+    (await weir.GetAsync(name)).ShouldBeError(HttpStatusCode.NotFound, "PGRST205");
 
     [Fact]
     public async Task The_audit_logs_table_is_refused_with_the_name_of_the_function_that_reads_it()
@@ -149,7 +159,8 @@ public abstract class RestHostileSuite(RestWorld weir)
     [InlineData("organization_members?organization_id=eq.{o}")]
     public async Task A01_another_tenants_rows_are_neither_read_nor_counted(string path)
     {
-        path = path.Replace("{o}", $"{weir.OtherOrganizationId}").Replace("{a}", $"{weir.OtherAgentId}").Replace("{s}", RestWorld.OtherSecret);
+        path =
+            path.Replace("{o}", $"{weir.OtherOrganizationId}").Replace("{a}", $"{weir.OtherAgentId}").Replace("{s}", RestWorld.OtherSecret);
 
         (await weir.GetAsync(path, weir.OtherToken)).Json.GetArrayLength().ShouldBeGreaterThan(0);
         foreach (var count in new[] { "exact", "planned", "estimated" })
@@ -173,7 +184,8 @@ public abstract class RestHostileSuite(RestWorld weir)
                 foreach (var foreign in weir.OtherIds)
                 {
                     var reply = await weir.GetAsync($"{relation.Name}?{column.Name}=eq.{foreign}", null, ("Prefer", "count=exact"));
-                    (reply.Status, reply.Body, reply.ContentRange).ShouldBe((HttpStatusCode.OK, "[]", "*/0"), $"{relation.Name}.{column.Name}");
+                    (reply.Status, reply.Body, reply.ContentRange).ShouldBe(
+                        (HttpStatusCode.OK, "[]", "*/0"), $"{relation.Name}.{column.Name}");
                 }
             }
         }
@@ -188,7 +200,8 @@ public abstract class RestHostileSuite(RestWorld weir)
                 if (tried.Name != "before")
                 {
                     // Else the function would not have looked at the id; `before` is a place in a list, and nothing there.
-                    (none.Status != HttpStatusCode.OK || none.Body is "false" or "[]").ShouldBeTrue($"{function.Name}({tried.Name}) of an id that nobody has: {none.Body}");
+                    (none.Status != HttpStatusCode.OK || none.Body is "false" or "[]").ShouldBeTrue(
+                        $"{function.Name}({tried.Name}) of an id that nobody has: {none.Body}");
                 }
 
                 foreach (var id in weir.OtherIds)
@@ -199,7 +212,11 @@ public abstract class RestHostileSuite(RestWorld weir)
             }
         }
 
-        foreach (var (function, keyId) in new[] { ("revoke_agent_key", weir.OtherAgentKeyId), ("revoke_organization_api_key", weir.OtherOrganizationKeyId) })
+        foreach (var (function, keyId) in new[]
+        {
+            ("revoke_agent_key", weir.OtherAgentKeyId),
+            ("revoke_organization_api_key", weir.OtherOrganizationKeyId),
+        })
         {
             var foreign = await weir.RpcAsync(function, $$"""{"key_id": "{{keyId}}"}""");
             var none = await weir.RpcAsync(function, """{"key_id": "nobodyskey000001"}""");
@@ -208,7 +225,9 @@ public abstract class RestHostileSuite(RestWorld weir)
     }
 
     /// <summary>All of the caller's own, but one.</summary>
-    private string Arguments(PublishedFunction function, PublishedColumn tried, Guid id) => JsonSerializer.Serialize(function.Arguments.ToDictionary(a => a.Name, a => (object?)(a switch
+    private string Arguments(
+        PublishedFunction function, PublishedColumn tried,
+        Guid id) => JsonSerializer.Serialize(function.Arguments.ToDictionary(a => a.Name, a => (object?)(a switch
     {
         _ when a == tried => id,
         { Type: "uuid", Name: "organization_id" or "org_id" } => weir.World.OrganizationId,
@@ -235,8 +254,10 @@ public abstract class RestHostileSuite(RestWorld weir)
         cast.Body.ShouldBe("[]");
         (await weir.GetAsync("agents?select=name::int", weir.OtherToken)).Body.ShouldNotContain(RestWorld.OtherSecret);
         // The same answer for another tenant's id and for one that nobody has.
-        var foreign = await weir.RpcAsync("create_agent_key", $$"""{"agent_id": "{{weir.OtherAgentId}}", "name": "x", "key_id": "abcdefghijklmnop", "secret": "{{new string('s', 43)}}"}""");
-        var nobody = await weir.RpcAsync("create_agent_key", $$"""{"agent_id": "{{Guid.Empty}}", "name": "x", "key_id": "abcdefghijklmnop", "secret": "{{new string('s', 43)}}"}""");
+        var foreign = await weir.RpcAsync("create_agent_key",
+            $$"""{"agent_id": "{{weir.OtherAgentId}}", "name": "x", "key_id": "abcdefghijklmnop", "secret": "{{new string('s', 43)}}"}""");
+        var nobody = await weir.RpcAsync("create_agent_key",
+            $$"""{"agent_id": "{{Guid.Empty}}", "name": "x", "key_id": "abcdefghijklmnop", "secret": "{{new string('s', 43)}}"}""");
         (foreign.Status, foreign.Body).ShouldBe((nobody.Status, nobody.Body));
     }
 
@@ -269,22 +290,38 @@ public abstract class RestHostileSuite(RestWorld weir)
 
         for (var i = 0; i < replies.Length; i++)
         {
-            replies[i].Body.ShouldContain((i % 4) switch { 0 => $"[{{\"a{i}\":\"{weir.World.OrganizationId}\"}}]", 1 => "22P02", 2 => "42883", _ => $"[{{\"a{i}\":\"{weir.OtherOrganizationId}\"}}]" });
+            replies[i].Body.ShouldContain(
+                (i % 4) switch
+                {
+                    0 => $"[{{\"a{i}\":\"{weir.World.OrganizationId}\"}}]",
+                    1 => "22P02",
+                    2 => "42883",
+                    _ => $"[{{\"a{i}\":\"{weir.OtherOrganizationId}\"}}]",
+                });
         }
     }
 
     [Fact]
     public async Task A_query_may_only_be_so_large()
     {
-        (await weir.GetAsync("agents?" + string.Join('&', Enumerable.Repeat("name=eq.x", 65)))).ShouldBeError(HttpStatusCode.BadRequest, "PGRST100");
-        (await weir.GetAsync("agents?and=(" + string.Join(',', Enumerable.Repeat("name.eq.x", 65)) + ")")).ShouldBeError(HttpStatusCode.BadRequest, "PGRST100");
-        (await weir.GetAsync("agents?name=in.(" + string.Join(',', Enumerable.Repeat("x", 1001)) + ")")).ShouldBeError(HttpStatusCode.BadRequest, "PGRST100");
+        (await weir.GetAsync("agents?" + string.Join('&', Enumerable.Repeat("name=eq.x", 65)))).ShouldBeError(
+            HttpStatusCode.BadRequest, "PGRST100");
+        (await weir.GetAsync("agents?and=(" + string.Join(',', Enumerable.Repeat("name.eq.x", 65)) + ")")).ShouldBeError(
+            HttpStatusCode.BadRequest, "PGRST100");
+        (await weir.GetAsync("agents?name=in.(" + string.Join(',', Enumerable.Repeat("x", 1001)) + ")")).ShouldBeError(
+            HttpStatusCode.BadRequest, "PGRST100");
         (await weir.GetAsync("agents?name=in.(" + string.Join(',', Enumerable.Repeat("x", 1000)) + ")")).Body.ShouldBe("[]");
-        (await weir.GetAsync("agents?select=" + string.Join(',', Enumerable.Range(0, 101).Select(i => $"a{i}:id")))).ShouldBeError(HttpStatusCode.BadRequest, "PGRST100");
-        (await weir.GetAsync("agents?order=" + string.Join(',', Enumerable.Repeat("id", 17)))).ShouldBeError(HttpStatusCode.BadRequest, "PGRST100");
-        (await weir.GetAsync("agents?and=" + string.Concat(Enumerable.Repeat("(and", 8)) + "(id.is.null" + new string(')', 9))).ShouldBeError(HttpStatusCode.BadRequest, "PGRST100");
-        (await weir.GetAsync("agents?and=" + string.Concat(Enumerable.Repeat("(and", 7)) + "(id.is.null" + new string(')', 8))).Body.ShouldBe("[]");
-        (await weir.GetAsync("agents?select=id" + string.Concat(Enumerable.Repeat("->a", 9)))).ShouldBeError(HttpStatusCode.BadRequest, "PGRST100");
+        (await weir.GetAsync("agents?select=" + string.Join(',', Enumerable.Range(0, 101).Select(i => $"a{i}:id")))).ShouldBeError(
+            HttpStatusCode.BadRequest, "PGRST100");
+        (await weir.GetAsync("agents?order=" + string.Join(',', Enumerable.Repeat("id", 17)))).ShouldBeError(
+            HttpStatusCode.BadRequest, "PGRST100");
+        (await weir.GetAsync(
+            "agents?and=" + string.Concat(Enumerable.Repeat("(and", 8)) + "(id.is.null" + new string(')', 9))).ShouldBeError(
+            HttpStatusCode.BadRequest, "PGRST100");
+        (await weir.GetAsync(
+            "agents?and=" + string.Concat(Enumerable.Repeat("(and", 7)) + "(id.is.null" + new string(')', 8))).Body.ShouldBe("[]");
+        (await weir.GetAsync("agents?select=id" + string.Concat(Enumerable.Repeat("->a", 9)))).ShouldBeError(
+            HttpStatusCode.BadRequest, "PGRST100");
     }
 
     [Fact]

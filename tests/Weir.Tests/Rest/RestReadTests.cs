@@ -123,7 +123,8 @@ public abstract class RestReadSuite(RestWorld weir)
 
     [Theory]
     [InlineData("name=eq.a&id=eq.abc&created_at=gt.2026-01-01", "It is about id (uuid).")]
-    [InlineData("name=in.(a,b)&workspace_id=in.(01900000-0000-7000-8000-000000000001,x)&created_at=gt.now", "It is about workspace_id (uuid).")]
+    [InlineData(
+        "name=in.(a,b)&workspace_id=in.(01900000-0000-7000-8000-000000000001,x)&created_at=gt.now", "It is about workspace_id (uuid).")]
     [InlineData("name=like.a*&created_at=gt.soon&id=not.is.null", "It is about created_at (timestamp with time zone).")]
     [InlineData("or=(name.eq.a,and(id.eq.1,created_at.lt.2026-01-01))", "It is about id (uuid).")]
     [InlineData("id=eq.x&created_at=eq.y", "It is about id (uuid), created_at (timestamp with time zone).")]
@@ -140,9 +141,12 @@ public abstract class RestReadSuite(RestWorld weir)
     public async Task A_path_goes_into_a_json_column()
     {
         var server = new Uri("http://127.0.0.1:9");
-        await weir.World.GrantAsync(await weir.World.AddRemoteAsync("paths", server), """{"tools": {"read": {}}, "resources": ["file:///a"]}""");
+        await weir.World.GrantAsync(
+            await weir.World.AddRemoteAsync("paths", server), """{"tools": {"read": {}}, "resources": ["file:///a"]}""");
 
-        var reply = await weir.GetAsync("agent_mcp_permissions?select=permissions->resources->>0,tools:permissions->tools&permissions->resources->>0=eq.file:///a&order=permissions->>tools.desc");
+        var reply = await weir.GetAsync(
+            "agent_mcp_permissions?select=permissions->resources->>0,tools:permissions->tools&permissions->resources->>0=eq.file:///a&"
+                + "order=permissions->>tools.desc");
         var contained = await weir.GetAsync("agent_mcp_permissions?select=id&permissions=cs.{\"tools\":{\"read\":{}}}");
 
         reply.Body.ShouldBe("""[{"resources":"file:///a","tools":{"read": {}}}]""");
@@ -153,7 +157,8 @@ public abstract class RestReadSuite(RestWorld weir)
     public async Task Rows_are_ordered_and_cut()
     {
         (await weir.GetAsync("chat_channels?select=name&order=name.desc&limit=2&offset=1")).Column("name").ShouldBe(["c12", "c11"]);
-        (await weir.GetAsync("chat_channels?select=name&order=created_at.desc.nullslast,name.asc&limit=1")).Column("name").ShouldBe(["c12"]);
+        (await weir.GetAsync("chat_channels?select=name&order=created_at.desc.nullslast,name.asc&limit=1")).Column("name")
+            .ShouldBe(["c12"]);
         (await weir.GetAsync("chat_channels?limit=0")).Body.ShouldBe("[]");
     }
 
@@ -182,9 +187,11 @@ public abstract class RestReadSuite(RestWorld weir)
     [Fact]
     public async Task A_range_that_nothing_can_satisfy_is_416()
     {
-        (await weir.GetAsync("chat_channels?offset=14", null, ("Prefer", "count=exact"))).ShouldBeError(HttpStatusCode.RequestedRangeNotSatisfiable, "PGRST103");
+        (await weir.GetAsync("chat_channels?offset=14", null, ("Prefer", "count=exact"))).ShouldBeError(
+            HttpStatusCode.RequestedRangeNotSatisfiable, "PGRST103");
         (await weir.GetAsync("chat_channels?limit=-1")).ShouldBeError(HttpStatusCode.RequestedRangeNotSatisfiable, "PGRST103");
-        (await weir.GetAsync("chat_channels", null, ("Range", "9-1"))).ShouldBeError(HttpStatusCode.RequestedRangeNotSatisfiable, "PGRST103");
+        (await weir.GetAsync("chat_channels", null, ("Range", "9-1"))).ShouldBeError(
+            HttpStatusCode.RequestedRangeNotSatisfiable, "PGRST103");
         (await weir.GetAsync("chat_channels?offset=14")).ContentRange.ShouldBe("*/*");
     }
 
@@ -215,7 +222,8 @@ public abstract class RestReadSuite(RestWorld weir)
     [Fact]
     public async Task Nulls_are_left_out_where_asked()
     {
-        var reply = await weir.GetAsync("agents?select=id,instructions&limit=1", null, ("Accept", "application/vnd.pgrst.array+json;nulls=stripped"));
+        var reply = await weir.GetAsync(
+            "agents?select=id,instructions&limit=1", null, ("Accept", "application/vnd.pgrst.array+json;nulls=stripped"));
 
         reply.Json[0].TryGetProperty("instructions", out _).ShouldBeFalse();
         reply.Headers["Content-Type"].ShouldStartWith("application/vnd.pgrst.array+json; nulls=stripped");
@@ -263,7 +271,8 @@ public abstract class RestReadSuite(RestWorld weir)
     [Fact]
     public async Task A_strict_client_hears_of_a_preference_that_is_not_known()
     {
-        (await weir.GetAsync("agents", null, ("Prefer", "handling=strict, count=never"))).ShouldBeError(HttpStatusCode.BadRequest, "PGRST122");
+        (await weir.GetAsync("agents", null, ("Prefer", "handling=strict, count=never"))).ShouldBeError(
+            HttpStatusCode.BadRequest, "PGRST122");
         (await weir.GetAsync("agents", null, ("Prefer", "count=never"))).Status.ShouldBe(HttpStatusCode.OK);
     }
 }

@@ -41,5 +41,6 @@ public sealed class RestRefusalTests(RestWorld weir) : IClassFixture<RestWorld>
 
     [Fact]
     public async Task A_call_in_another_schema_is_406() =>
-        (await weir.RpcAsync("create_organization", "{}", null, ("Content-Profile", "weir"))).ShouldBeError(HttpStatusCode.NotAcceptable, "PGRST106");
+        (await weir.RpcAsync("create_organization", "{}", null, ("Content-Profile", "weir"))).ShouldBeError(
+            HttpStatusCode.NotAcceptable, "PGRST106");
 }

@@ -55,10 +55,18 @@ public class RestWorld(TestCluster cluster) : RunningWeir(cluster)
         await base.InitializeAsync();
         for (var i = 1; i <= 12; i++)
         {
-            await World.CallAsync("select public.create_channel($1, $2)", Sql.Uuid(World.WorkspaceId), Sql.Text("c" + i.ToString("00", CultureInfo.InvariantCulture)));
+            await World.CallAsync("select public.create_channel($1, $2)", Sql.Uuid(World.WorkspaceId),
+                Sql.Text("c" + i.ToString("00", CultureInfo.InvariantCulture)));
         }
 
-        foreach (var message in new[] { "one, two", "a \"quoted\" (word)", "100%", "back\\slash", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!" })
+        foreach (var message in new[]
+        {
+            "one, two",
+            "a \"quoted\" (word)",
+            "100%",
+            "back\\slash",
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
+        })
         {
             await World.CallAsync("select public.post_chat_message($1, $2)", Sql.Uuid(World.ChannelId), Sql.Text(message));
         }
@@ -68,35 +76,48 @@ public class RestWorld(TestCluster cluster) : RunningWeir(cluster)
         OtherAgentId = await AsOtherAsync("select public.create_agent($1, $2)", Sql.Uuid(OtherOrganizationId), Sql.Text(OtherSecret));
         var workspace = await AsOtherAsync("select public.create_workspace($1, $2)", Sql.Uuid(OtherOrganizationId), Sql.Text("theirs"));
         var channel = await AsOtherAsync("select public.create_channel($1, $2)", Sql.Uuid(workspace), Sql.Text(OtherSecret));
-        var server = await AsOtherAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(OtherOrganizationId), Sql.Jsonb(Server));
+        var server =
+            await AsOtherAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(OtherOrganizationId), Sql.Jsonb(Server));
         var datastore = await AsOtherAsync("select public.create_datastore($1, $2)", Sql.Uuid(OtherOrganizationId), Sql.Text(OtherSecret));
         var member = await World.CreateUserAsync(Database);
         await Database.Superuser.ExecuteAsync(
-            "insert into public.organization_members (organization_id, user_id, role) values ($1, $2, 'member')", [Sql.Uuid(OtherOrganizationId), Sql.Uuid(member)], CancellationToken.None);
+            "insert into public.organization_members (organization_id, user_id, role) values ($1, $2, 'member')",
+            [Sql.Uuid(OtherOrganizationId), Sql.Uuid(member)], CancellationToken.None);
         OtherIds =
         [
             OtherOrganizationId, OtherOwnerId, OtherAgentId, workspace, channel, server, member, datastore,
-            await AsOtherAsync("select public.ingest_document($1, $2, $3)", Sql.Uuid(datastore), Sql.Text(OtherSecret), Sql.Jsonb($$"""[{"text": "{{OtherSecret}}"}]""")),
+            await AsOtherAsync("select public.ingest_document($1, $2, $3)", Sql.Uuid(datastore), Sql.Text(OtherSecret),
+                Sql.Jsonb($$"""[{"text": "{{OtherSecret}}"}]""")),
             await AsOtherAsync("select public.post_chat_message($1, $2)", Sql.Uuid(channel), Sql.Text(OtherSecret)),
             await AsOtherAsync("select public.grant_mcp_access($1, $2, '{}')", Sql.Uuid(OtherAgentId), Sql.Uuid(server)),
             await AsOtherAsync("select public.request_mcp_access($1, $2, '{}')", Sql.Uuid(OtherAgentId), Sql.Uuid(server)),
-            await AsOtherAsync("select public.invite_member($1, 'guest@example.test', 'member', repeat('g', 43))", Sql.Uuid(OtherOrganizationId)),
-            await AsOtherAsync("select public.create_user_ssh_key('theirs', $1)", Sql.Text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl theirs")),
+            await AsOtherAsync(
+                "select public.invite_member($1, 'guest@example.test', 'member', repeat('g', 43))", Sql.Uuid(OtherOrganizationId)),
+            await AsOtherAsync("select public.create_user_ssh_key('theirs', $1)",
+                Sql.Text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl theirs")),
         ];
-        await CallAsOtherAsync("select public.create_agent_key($1, 'k', $2, repeat('s', 43))", Sql.Uuid(OtherAgentId), Sql.Text(OtherAgentKeyId));
-        await CallAsOtherAsync("select public.create_organization_api_key($1, 'k', $2, repeat('s', 43), array['audit.read'])", Sql.Uuid(OtherOrganizationId), Sql.Text(OtherOrganizationKeyId));
-        DatastoreId = (await World.CallAsync("select public.create_datastore($1, 'manuals')", Sql.Uuid(World.OrganizationId))).GetProperty("id").GetGuid();
-        ServerId = (await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId), Sql.Jsonb(Server))).GetProperty("id").GetGuid();
+        await CallAsOtherAsync(
+            "select public.create_agent_key($1, 'k', $2, repeat('s', 43))", Sql.Uuid(OtherAgentId), Sql.Text(OtherAgentKeyId));
+        await CallAsOtherAsync("select public.create_organization_api_key($1, 'k', $2, repeat('s', 43), array['audit.read'])",
+            Sql.Uuid(OtherOrganizationId), Sql.Text(OtherOrganizationKeyId));
+        DatastoreId =
+            (await World.CallAsync("select public.create_datastore($1, 'manuals')", Sql.Uuid(World.OrganizationId))).GetProperty("id")
+                .GetGuid();
+        ServerId =
+            (await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId),
+                Sql.Jsonb(Server))).GetProperty("id").GetGuid();
     }
 
     /// <param name="path">Below <c>/rest/v1/</c>, as it goes over the wire.</param>
-    internal Task<RestReply> GetAsync(string path, string? token = null, params (string Name, string Value)[] headers) => SendAsync(HttpMethod.Get, path, null, token ?? OwnerToken, headers);
+    internal Task<RestReply> GetAsync(string path, string? token = null, params (string Name, string Value)[] headers) =>
+        SendAsync(HttpMethod.Get, path, null, token ?? OwnerToken, headers);
 
     internal Task<RestReply> RpcAsync(string function, string body, string? token = null, params (string Name, string Value)[] headers) =>
         SendAsync(HttpMethod.Post, "rpc/" + function, body, token ?? OwnerToken, headers);
 
     /// <param name="token">Empty: none.</param>
-    internal Task<RestReply> SendAsync(HttpMethod method, string path, string? body, string token, params (string Name, string Value)[] headers) =>
+    internal Task<RestReply> SendAsync(
+        HttpMethod method, string path, string? body, string token, params (string Name, string Value)[] headers) =>
         RestRequests.SendAsync(this, method, path, body, token, headers);
 
     /// <summary>A page of the documentation, as anybody gets it.</summary>
@@ -142,16 +163,19 @@ public class RestWorld(TestCluster cluster) : RunningWeir(cluster)
         Http = config.Http with { PublicUrl = new Uri(PublicUrl) },
     };
 
-    private async Task<Guid> AsOtherAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) => (await CallAsOtherAsync(sql, parameters)).GetProperty("id").GetGuid();
+    private async Task<Guid> AsOtherAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) =>
+        (await CallAsOtherAsync(sql, parameters)).GetProperty("id").GetGuid();
 
-    private Task<JsonElement> CallAsOtherAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) => Database.Users.CallAsync(OtherOwnerId, sql, parameters, CancellationToken.None);
+    private Task<JsonElement> CallAsOtherAsync(string sql, params Npgsql.NpgsqlParameter[] parameters) =>
+        Database.Users.CallAsync(OtherOwnerId, sql, parameters, CancellationToken.None);
 }
 
 internal static class RestRequests
 {
     /// <param name="path">Below <c>/rest/v1/</c>, or with a slash before it anywhere.</param>
     /// <param name="token">Empty: none.</param>
-    public static async Task<RestReply> SendAsync(this RunningWeir weir, HttpMethod method, string path, string? body, string token, params (string Name, string Value)[] headers)
+    public static async Task<RestReply> SendAsync(
+        this RunningWeir weir, HttpMethod method, string path, string? body, string token, params (string Name, string Value)[] headers)
     {
         using var client = weir.Client(token.Length == 0 ? null : token);
         using var request = new HttpRequestMessage(method, new Uri(weir.Url, path.StartsWith('/') ? path : "/rest/v1/" + path));
@@ -162,7 +186,8 @@ internal static class RestRequests
         }
 
         using var response = await client.SendAsync(request);
-        var all = response.Headers.Concat(response.Content.Headers).ToDictionary(h => h.Key, h => string.Join(',', h.Value), StringComparer.OrdinalIgnoreCase);
+        var all = response.Headers.Concat(response.Content.Headers)
+            .ToDictionary(h => h.Key, h => string.Join(',', h.Value), StringComparer.OrdinalIgnoreCase);
         return new RestReply(response.StatusCode, all, await response.Content.ReadAsStringAsync());
     }
 }

@@ -15,7 +15,14 @@ public sealed class SupabaseJsTests(RestWorld weir) : IClassFixture<RestWorld>
         await weir.Database.Superuser.ExecuteAsync(
             "update auth.users set email = $2, encrypted_password = $3 where id = $1",
             [Sql.Uuid(weir.World.OwnerId), Sql.Text(email), Sql.Text(Logins.Hash("the right one"))], CancellationToken.None);
-        var ids = JsonSerializer.Serialize(new { organization = weir.World.OrganizationId, workspace = weir.World.WorkspaceId, channel = weir.World.ChannelId, agent = weir.World.AgentId });
+        var ids = JsonSerializer.Serialize(
+            new
+            {
+                organization = weir.World.OrganizationId,
+                workspace = weir.World.WorkspaceId,
+                channel = weir.World.ChannelId,
+                agent = weir.World.AgentId,
+            });
 
         var seen = await NodeScript.RunAsync("rest.mjs", [weir.Url.ToString(), weir.AnonKey, email, "the right one", ids], node22: true);
 
@@ -55,7 +62,8 @@ public sealed class SupabaseJsTests(RestWorld weir) : IClassFixture<RestWorld>
         foreach (var write in new[] { "insert", "update", "upsert", "delete" })
         {
             Error(seen, write).ShouldBe("405 PGRST117");
-            seen.GetProperty(write).GetProperty("error").GetProperty("hint").GetString()!.ShouldBe($"See {RestWorld.PublicUrl}/docs/rest#writes");
+            seen.GetProperty(write).GetProperty("error").GetProperty("hint").GetString()!.ShouldBe(
+                $"See {RestWorld.PublicUrl}/docs/rest#writes");
         }
 
         seen.GetProperty("storage").GetProperty("message").GetString().ShouldBe("Weir has no storage.");
@@ -74,9 +82,13 @@ public sealed class SupabaseJsTests(RestWorld weir) : IClassFixture<RestWorld>
     private static int Count(JsonElement seen, string step) => seen.GetProperty(step).GetProperty("count").GetInt32();
 
     private static string Names(JsonElement seen, string step, string name = "name") =>
-        Data(seen, step).ValueKind == JsonValueKind.Array ? string.Join('|', Data(seen, step).EnumerateArray().Select(row => row.GetProperty(name).GetString())) : seen.GetProperty(step).ToString();
+        Data(seen, step).ValueKind == JsonValueKind.Array
+            ? string.Join('|', Data(seen, step).EnumerateArray().Select(row => row.GetProperty(name).GetString()))
+            : seen.GetProperty(step).ToString();
 
-    private static string Error(JsonElement seen, string step) => $"{Status(seen, step)} {seen.GetProperty(step).GetProperty("error").GetProperty("code").GetString()}";
+    private static string Error(JsonElement seen, string step) =>
+        $"{Status(seen, step)} {seen.GetProperty(step).GetProperty("error").GetProperty("code").GetString()}";
 
-    private static string AuthError(JsonElement seen, string step) => $"{seen.GetProperty(step).GetProperty("status").GetInt32()} {seen.GetProperty(step).GetProperty("code").GetString()}";
+    private static string AuthError(JsonElement seen, string step) =>
+        $"{seen.GetProperty(step).GetProperty("status").GetInt32()} {seen.GetProperty(step).GetProperty("code").GetString()}";
 }

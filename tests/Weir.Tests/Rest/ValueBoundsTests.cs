@@ -12,15 +12,17 @@ using Weir.Tests.Infrastructure;
 namespace Weir.Tests.Rest;
 
 /// <summary>
-/// Values of a few kilobytes that would be gigabytes as text, and long texts and arrays, in every argument of every published function that can
-/// hold one. The functions are those of the catalog. Each call is refused before the value costs anything, whoever calls.
+/// Values of a few kilobytes that would be gigabytes as text, and long texts and arrays, in every argument of every published function that
+/// can hold one. The functions are those of the catalog. Each call is refused before the value costs anything, whoever calls.
 /// </summary>
 public abstract class ValueBoundsSuite(RestWorld weir) : IAsyncLifetime
 {
     /// <summary>Bytes that a backend may need above what the value itself took. What is tried needs a hundred megabytes and more.</summary>
     private const long Memory = 64L * 1024 * 1024;
 
-    /// <summary>64 KiB that print as 920 MB; zeros with a scale, which print as 115 MB; and as many objects in each other as JSON may have.</summary>
+    /// <summary>
+    /// 64 KiB that print as 920 MB; zeros with a scale, which print as 115 MB; and as many objects in each other as JSON may have.
+    /// </summary>
     private static readonly string[] Json =
     [
         $$"""{"x": [{{Repeated("1e131000", 7000)}}]}""",
@@ -45,7 +47,8 @@ public abstract class ValueBoundsSuite(RestWorld weir) : IAsyncLifetime
     {
         var viewer = await World.CreateUserAsync(weir.Database);
         await weir.Database.Superuser.ExecuteAsync(
-            "insert into public.organization_members (organization_id, user_id, role) values ($1, $2, 'viewer')", [Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(viewer)], Cancelled);
+            "insert into public.organization_members (organization_id, user_id, role) values ($1, $2, 'viewer')",
+            [Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(viewer)], Cancelled);
         _people.AddRange([("outsider", await World.CreateUserAsync(weir.Database)), ("viewer", viewer), ("owner", weir.World.OwnerId)]);
         _request = await weir.Database.Superuser.ScalarAsync<Guid>("select weir.uuid_v7()", [], Cancelled);
         await weir.Database.Superuser.ExecuteAsync(
@@ -53,8 +56,14 @@ public abstract class ValueBoundsSuite(RestWorld weir) : IAsyncLifetime
             insert into public.permission_requests (id, organization_id, agent_id, mcp_server_instance_id, permissions, requested_by)
             values ($1, $2, $3, $4, '{}', $5) on conflict (agent_id, mcp_server_instance_id) where status = 'open' do nothing
             """,
-            [Sql.Uuid(_request), Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(weir.World.AgentId), Sql.Uuid(weir.ServerId), Sql.Uuid(weir.World.OwnerId)], Cancelled);
-        _request = await weir.Database.Superuser.ScalarAsync<Guid>("select id from public.permission_requests where agent_id = $1 and status = 'open'", [Sql.Uuid(weir.World.AgentId)], Cancelled);
+            [
+                Sql.Uuid(_request), Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(weir.World.AgentId), Sql.Uuid(weir.ServerId),
+                Sql.Uuid(weir.World.OwnerId),
+            ], Cancelled);
+        _request =
+            await weir.Database.Superuser.ScalarAsync<Guid>(
+                "select id from public.permission_requests where agent_id = $1 and status = 'open'", [Sql.Uuid(weir.World.AgentId)],
+                Cancelled);
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
@@ -71,7 +80,8 @@ public abstract class ValueBoundsSuite(RestWorld weir) : IAsyncLifetime
             create table bombs.bombs (i integer primary key, v jsonb not null); grant select on bombs.bombs to public
             """, [], Cancelled);
         await weir.Database.Superuser.ExecuteAsync(
-            "insert into bombs.bombs select t.i - 1, t.v::jsonb from unnest($1) with ordinality t(v, i)", [Sql.Array(NpgsqlDbType.Text, Json)], Cancelled);
+            "insert into bombs.bombs select t.i - 1, t.v::jsonb from unnest($1) with ordinality t(v, i)",
+            [Sql.Array(NpgsqlDbType.Text, Json)], Cancelled);
         foreach (var (person, id) in _people)
         {
             await using var session = await SessionOfAsync(id);
@@ -83,14 +93,16 @@ public abstract class ValueBoundsSuite(RestWorld weir) : IAsyncLifetime
             var before = session.PeakMemory();
             foreach (var (function, argument) in await ArgumentsAsync())
             {
-                foreach (var value in Long.Where(v => v.Type == argument.Type).Select(v => v.Sql).Concat(argument.IsJson ? Json.Select((_, i) => $"(select v from bombs.bombs where i = {i})") : []))
+                foreach (var value in Long.Where(v => v.Type == argument.Type).Select(v => v.Sql)
+                    .Concat(argument.IsJson ? Json.Select((_, i) => $"(select v from bombs.bombs where i = {i})") : []))
                 {
                     tried++;
                     var answer = await session.ExecuteAsync(Call(function, argument, value));
                     var grown = session.PeakMemory() - before;
                     if (!answer.IsRefusal || grown > Memory)
                     {
-                        problems.Add($"{person}: {function.Name}({argument.Name} := {value[..40]}): {answer.Text}, {grown / 1024 / 1024} MiB more");
+                        problems.Add(
+                            $"{person}: {function.Name}({argument.Name} := {value[..40]}): {answer.Text}, {grown / 1024 / 1024} MiB more");
                         before += Math.Max(grown, 0);
                     }
                 }
@@ -109,9 +121,16 @@ public abstract class ValueBoundsSuite(RestWorld weir) : IAsyncLifetime
         {
             foreach (var (function, argument) in await ArgumentsAsync())
             {
-                foreach (var value in argument.IsJson ? Json : [argument.Type == "text" ? $"\"{new string('x', 1_000_000)}\"" : $"[{Repeated("\"x\"", 200_000)}]"])
+                foreach (var value in argument.IsJson
+                    ? Json : [argument.Type == "text" ? $"\"{new string('x', 1_000_000)}\"" : $"[{Repeated("\"x\"", 200_000)}]"])
                 {
-                    var body = $"{{{string.Join(", ", function.Arguments.Select(a => $"{JsonSerializer.Serialize(a.Name)}: {(a == argument ? value : JsonSerializer.Serialize(Good(a)))}"))}}}";
+                    var body =
+                        $"{{{string.Join(
+                            ", ",
+                            function.Arguments.Select(
+                                a =>
+                                    $"{JsonSerializer.Serialize(a.Name)}: "
+                                        + $"{(a == argument ? value : JsonSerializer.Serialize(Good(a)))}"))}}}";
                     var reply = await weir.RpcAsync(function.Name, body, weir.TokenOf(id));
                     if ((int)reply.Status is < 400 or >= 500)
                     {
@@ -127,17 +146,23 @@ public abstract class ValueBoundsSuite(RestWorld weir) : IAsyncLifetime
     [Fact]
     public async Task F02_a_number_out_of_range_is_refused_in_a_body_in_an_argument_of_the_query_and_in_a_filter()
     {
-        (await weir.RpcAsync("grant_mcp_access", """{"agent_id": null, "mcp_server_instance_id": null, "permissions": {"x": [1e401]}}""")).ShouldBeError(HttpStatusCode.BadRequest, "PGRST102");
-        (await weir.RpcAsync("grant_mcp_access", """{"agent_id": null, "mcp_server_instance_id": null, "permissions": {"x": [1e400]}}""")).Code.ShouldBe("WR004");
-        (await weir.GetAsync($"rpc/explain_mcp_access?agent_id={weir.World.AgentId}&mcp_server_instance_id={weir.ServerId}&arguments={{\"x\":0e-401}}")).ShouldBeError(HttpStatusCode.BadRequest, "PGRST102");
-        (await weir.GetAsync("agent_mcp_permissions?select=id&permissions=cs.{\"x\":1e131000}")).ShouldBeError(HttpStatusCode.BadRequest, "PGRST100");
+        (await weir.RpcAsync(
+            "grant_mcp_access", """{"agent_id": null, "mcp_server_instance_id": null, "permissions": {"x": [1e401]}}""")).ShouldBeError(
+            HttpStatusCode.BadRequest, "PGRST102");
+        (await weir.RpcAsync("grant_mcp_access",
+            """{"agent_id": null, "mcp_server_instance_id": null, "permissions": {"x": [1e400]}}""")).Code.ShouldBe("WR004");
+        (await weir.GetAsync(
+            $"rpc/explain_mcp_access?agent_id={weir.World.AgentId}&mcp_server_instance_id={weir.ServerId}&arguments={{\"x\":0e-401}}")).ShouldBeError(HttpStatusCode.BadRequest, "PGRST102");
+        (await weir.GetAsync("agent_mcp_permissions?select=id&permissions=cs.{\"x\":1e131000}")).ShouldBeError(
+            HttpStatusCode.BadRequest, "PGRST100");
         (await weir.GetAsync("agent_mcp_permissions?select=id&permissions=cs.{\"x\":1}")).Status.ShouldBe(HttpStatusCode.OK);
     }
 
     [Fact]
     public async Task F02_a_text_that_is_selected_as_jsonb_stays_what_was_written()
     {
-        await weir.World.CallAsync("select public.post_chat_message($1, $2)", Sql.Uuid(weir.World.ChannelId), Sql.Text($"[{Repeated("1e131000", 7000)}]"));
+        await weir.World.CallAsync(
+            "select public.post_chat_message($1, $2)", Sql.Uuid(weir.World.ChannelId), Sql.Text($"[{Repeated("1e131000", 7000)}]"));
 
         var reply = await weir.GetAsync("chat_messages?select=content::jsonb&content=like.[1e131000*&order=id.desc&limit=1");
 
@@ -163,7 +188,10 @@ public abstract class ValueBoundsSuite(RestWorld weir) : IAsyncLifetime
 
         all.Body.ShouldNotContain("hunter2");
         all.Json[0].EnumerateObject().Select(p => p.Name).ShouldBe(
-            ["id", "slug", "version", "name", "display_name", "description", "transport", "runtime", "capabilities", "docker_image", "configuration_schema", "default_share", "calls_at_once", "block_reason", "state", "created_at", "updated_at"]);
+            [
+                "id", "slug", "version", "name", "display_name", "description", "transport", "runtime", "capabilities", "docker_image",
+                "configuration_schema", "default_share", "calls_at_once", "block_reason", "state", "created_at", "updated_at",
+            ]);
     }
 
     private static string Repeated(string value, int times) => string.Join(',', Enumerable.Repeat(value, times));
@@ -178,7 +206,8 @@ public abstract class ValueBoundsSuite(RestWorld weir) : IAsyncLifetime
     private object? Good(PublishedColumn argument) => argument.Name == "request_id" ? _request : weir.Good(argument);
 
     private string Call(PublishedFunction function, PublishedColumn argument, string value) =>
-        $"select {function.Name}({string.Join(", ", function.Arguments.Select(a => $"\"{a.Name}\" => {(a == argument ? value : Literal(a))}"))})::text";
+        $"select {function.Name}({string.Join(
+            ", ", function.Arguments.Select(a => $"\"{a.Name}\" => {(a == argument ? value : Literal(a))}"))})::text";
 
     private string Literal(PublishedColumn argument) => Good(argument) switch
     {
@@ -192,11 +221,18 @@ public abstract class ValueBoundsSuite(RestWorld weir) : IAsyncLifetime
 
     private async Task<Session> SessionOfAsync(Guid userId)
     {
-        var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(DatabaseUrl.Parse(weir.Database.GatewayUrl).ConnectionString) { Pooling = false }.ConnectionString);
+        var connection = new NpgsqlConnection(
+            new NpgsqlConnectionStringBuilder(
+                DatabaseUrl.Parse(weir.Database.GatewayUrl).ConnectionString) { Pooling = false }.ConnectionString);
         await connection.OpenAsync(Cancelled);
-        await using var command = new NpgsqlCommand("select set_config('role', 'authenticated', false), set_config('request.jwt.claims', $1, false), set_config('statement_timeout', '20s', false)", connection)
+        await using var command = new NpgsqlCommand(
+            "select set_config('role', 'authenticated', false), set_config('request.jwt.claims', $1, false), "
+                + "set_config('statement_timeout', '20s', false)", connection)
         {
-            Parameters = { new NpgsqlParameter { Value = $$"""{"role": "authenticated", "sub": "{{userId}}"}""", NpgsqlDbType = NpgsqlDbType.Text } },
+            Parameters =
+            {
+                new NpgsqlParameter { Value = $$"""{"role": "authenticated", "sub": "{{userId}}"}""", NpgsqlDbType = NpgsqlDbType.Text },
+            },
         };
         await command.ExecuteNonQueryAsync(Cancelled);
         return new Session(connection);
@@ -208,7 +244,8 @@ public abstract class ValueBoundsSuite(RestWorld weir) : IAsyncLifetime
 
         /// <summary>The most that the backend has ever had in memory.</summary>
         public long PeakMemory() => 1024 * long.Parse(
-            File.ReadLines($"/proc/{connection.ProcessID}/status").Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+            File.ReadLines($"/proc/{connection.ProcessID}/status").Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal))
+                .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
 
         public async Task<(bool IsRefusal, string Text)> ExecuteAsync(string sql)
         {

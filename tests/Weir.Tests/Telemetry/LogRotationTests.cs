@@ -16,7 +16,8 @@ public sealed class LogRotationTests : IDisposable
         var log = Path.Combine(_directory, "weir.log");
         await using var writer = new FileStream(log, new FileStreamOptions
         {
-            Mode = FileMode.Append, Access = FileAccess.Write, Share = FileShare.ReadWrite, BufferSize = 0, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            Mode = FileMode.Append, Access = FileAccess.Write, Share = FileShare.ReadWrite, BufferSize = 0,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
         });
         await File.WriteAllTextAsync(log + ".old", "older", TestContext.Current.CancellationToken);
         await writer.WriteAsync(new byte[LogRotation.MaxBytes], TestContext.Current.CancellationToken);
@@ -34,7 +35,8 @@ public sealed class LogRotationTests : IDisposable
     [Fact]
     public async Task A_log_that_is_not_there_is_left_alone()
     {
-        await LogRotation.RotateAsync(Path.Combine(_directory, "none"), _ => throw new InvalidOperationException("nothing is to be rotated"), TestContext.Current.CancellationToken);
+        await LogRotation.RotateAsync(Path.Combine(_directory, "none"),
+            _ => throw new InvalidOperationException("nothing is to be rotated"), TestContext.Current.CancellationToken);
         Directory.EnumerateFiles(_directory).ShouldBeEmpty();
     }
 

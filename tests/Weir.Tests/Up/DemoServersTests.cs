@@ -8,7 +8,8 @@ public sealed class DemoServersTests
 {
     [Fact]
     public void The_memory_server_takes_one_call_at_a_time_and_the_others_as_many_as_come() =>
-        DemoServers.All("/tmp/demo").Select(s => (s.Name, CallsAtOnce(s))).ShouldBe([("everything", null), ("filesystem", null), ("memory", 1)]);
+        DemoServers.All("/tmp/demo").Select(s => (s.Name, CallsAtOnce(s)))
+            .ShouldBe([("everything", null), ("filesystem", null), ("memory", 1)]);
 
     [Fact]
     public void The_filesystem_server_of_another_folder_is_another_entry_and_of_the_same_folder_the_same()
@@ -23,7 +24,8 @@ public sealed class DemoServersTests
     [Fact]
     public void The_demo_agent_may_use_all_of_everything_and_of_the_files_only_what_reads()
     {
-        var grants = DemoServers.All("/tmp/demo").ToDictionary(s => s.Name, s => s.Permissions is null ? default : JsonElement.Parse(DemoServers.Json(s.Permissions)));
+        var grants = DemoServers.All("/tmp/demo")
+            .ToDictionary(s => s.Name, s => s.Permissions is null ? default : JsonElement.Parse(DemoServers.Json(s.Permissions)));
 
         foreach (var part in new[] { "resources", "prompts" })
         {
@@ -36,5 +38,6 @@ public sealed class DemoServersTests
     }
 
     private static int? CallsAtOnce(DemoServer server) =>
-        JsonElement.Parse(DemoServers.Json(server.Entry)).TryGetProperty("calls_at_once", out var calls) && calls.ValueKind == JsonValueKind.Number ? calls.GetInt32() : null;
+        JsonElement.Parse(DemoServers.Json(server.Entry)).TryGetProperty("calls_at_once", out var calls)
+            && calls.ValueKind == JsonValueKind.Number ? calls.GetInt32() : null;
 }

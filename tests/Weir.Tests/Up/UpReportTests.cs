@@ -8,7 +8,8 @@ public sealed class UpReportTests
 {
     private static readonly string[] Members =
     [
-        "url", "mcp", "chat", "agentId", "agentKey", "organizationId", "workspaceId", "channelId", "anonKey", "userToken", "email", "password",
+        "url", "mcp", "chat", "agentId", "agentKey", "organizationId", "workspaceId", "channelId", "anonKey", "userToken", "email",
+        "password",
         "databaseUrl", "ownerDatabaseUrl",
     ];
 

@@ -21,7 +21,8 @@ public sealed class EraDetectionTests(RunningWeir weir) : IClassFixture<RunningW
     [Fact]
     public async Task A_modern_server_that_refuses_the_first_version_and_names_it_is_asked_once_more()
     {
-        await using var server = await Server.StartAsync(attempt => attempt == 1 ? Refusal(-32022, "2026-07-28") : (200, Result(Discovered)));
+        await using var server =
+            await Server.StartAsync(attempt => attempt == 1 ? Refusal(-32022, "2026-07-28") : (200, Result(Discovered)));
         (await OpenAsync(server)).Version.ShouldBe(Protocol.Modern);
         server.Methods.ShouldBe(["server/discover", "server/discover"]);
     }
@@ -68,12 +69,16 @@ public sealed class EraDetectionTests(RunningWeir weir) : IClassFixture<RunningW
     }
 
     private Task<UpstreamSession> OpenAsync(Server server) => weir.Services.GetRequiredService<UpstreamClient>().OpenAsync(
-        new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null), ClientCapabilities.None, TestContext.Current.CancellationToken);
+        new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null),
+        ClientCapabilities.None, TestContext.Current.CancellationToken);
 
     private static string Result(string result) => $$"""{"jsonrpc":"2.0","id":1,"result":{{result}} }""";
 
     private static (int Status, string Body) Refusal(int code, params string?[] supported) =>
-        (400, $$"""{"jsonrpc":"2.0","id":1,"error":{"code":{{code}},"message":"refused","data":{"supported":{{JsonSerializer.Serialize(supported.OfType<string>())}}} } }""");
+        (
+        400,
+        $$"""{"jsonrpc":"2.0","id":1,"error":{"code":{{code}},"message":"refused","data":{"supported":{{JsonSerializer.Serialize(
+            supported.OfType<string>())}}} } }""");
 
     /// <summary>Answers <c>server/discover</c> as a test says, and initializes like a legacy server.</summary>
     private sealed class Server : IAsyncDisposable
@@ -112,7 +117,10 @@ public sealed class EraDetectionTests(RunningWeir weir) : IClassFixture<RunningW
             }
 
             await server._app.StartAsync();
-            server.Url = new Uri(server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
+            server.Url =
+                new Uri(
+                    server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()
+                        + "/mcp");
             return server;
         }
 
@@ -154,7 +162,8 @@ public sealed class EraDetectionTests(RunningWeir weir) : IClassFixture<RunningW
             var (status, body) = method switch
             {
                 "server/discover" => discover(_methods.Count),
-                "initialize" => (200, Result("""{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"s","version":"1"} }""")),
+                "initialize" =>
+                    (200, Result("""{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"s","version":"1"} }""")),
                 _ => (202, ""),
             };
             http.Response.StatusCode = status;

@@ -10,7 +10,9 @@ namespace Weir.Tests.Upstream;
 /// <summary>Servers that send events of other types than messages, on every stream of the protocol.</summary>
 public sealed class EventTypeTests(RunningWeir weir) : IClassFixture<RunningWeir>
 {
-    private const string Legacy = """{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"resources":{"subscribe":true} },"serverInfo":{"name":"s","version":"1"} }""";
+    private const string Legacy =
+        """{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"resources":{"subscribe":true} """
+            + """},"serverInfo":{"name":"s","version":"1"} }""";
     private const string Tools = """{"tools":[{"name":"echo","inputSchema":{"type":"object"} }]}""";
 
     /// <summary>What a server may send before a message: nothing of it is one.</summary>
@@ -63,7 +65,8 @@ public sealed class EventTypeTests(RunningWeir weir) : IClassFixture<RunningWeir
                     http.Response.StatusCode = 202;
                     if (request.Id != "null")
                     {
-                        await stream!.Response.WriteAsync($"{Pings}{Heartbeats}event: message\ndata: {ScriptedServer.Result(request, Of(request))}\n\n");
+                        await stream!.Response.WriteAsync(
+                            $"{Pings}{Heartbeats}event: message\ndata: {ScriptedServer.Result(request, Of(request))}\n\n");
                         await stream.Response.Body.FlushAsync();
                     }
 
@@ -77,13 +80,15 @@ public sealed class EventTypeTests(RunningWeir weir) : IClassFixture<RunningWeir
     [Fact]
     public async Task R03_a_sessions_own_stream_skips_other_events()
     {
-        const string Events = "event: ping\ndata: x\n\nevent: ping\n\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n";
+        const string Events =
+            "event: ping\ndata: x\n\nevent: ping\n\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n";
         await using var server = await ScriptedServer.StartAsync((http, request) =>
             request.Verb == "GET" ? ScriptedServer.WriteEventsAsync(http, Events) : AnswerAsync(http, request, ""));
         var upstream = weir.Services.GetRequiredService<UpstreamClient>();
         var ct = TestContext.Current.CancellationToken;
         var session = await upstream.OpenAsync(
-            new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null), ClientCapabilities.None, ct);
+            new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null),
+            ClientCapabilities.None, ct);
         using var stream = await upstream.OpenStreamAsync(session, lastEventId: null, ct);
         var methods = new List<string>();
         await foreach (var message in stream.ReadAsync(id: null, ct))

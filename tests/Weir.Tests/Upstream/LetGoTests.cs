@@ -94,7 +94,8 @@ public sealed class LetGoTests(TimedWeir weir) : IClassFixture<TimedWeir>
     /// <summary>A node's data path that holds so many sessions and no more.</summary>
     private sealed class FullNode : IAsyncDisposable
     {
-        private const string Refusal = """{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"full","data":{"weir":"session_limit"} } }""";
+        private const string Refusal =
+            """{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"full","data":{"weir":"session_limit"} } }""";
 
         private readonly SortedSet<string> _sessions = new(StringComparer.Ordinal);
         private readonly Lock _lock = new();
@@ -139,7 +140,8 @@ public sealed class LetGoTests(TimedWeir weir) : IClassFixture<TimedWeir>
             }
             else if (request.Method != "initialize")
             {
-                http.Response.StatusCode = request.Method == "notifications/initialized" ? StatusCodes.Status202Accepted : StatusCodes.Status400BadRequest;
+                http.Response.StatusCode =
+                    request.Method == "notifications/initialized" ? StatusCodes.Status202Accepted : StatusCodes.Status400BadRequest;
             }
             else if (TakePlace() is { } id)
             {

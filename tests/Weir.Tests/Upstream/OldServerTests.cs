@@ -54,7 +54,8 @@ public sealed class OldServerTests(RunningWeir weir) : IClassFixture<RunningWeir
 
     [Theory]
     [InlineData(405, "application/json", """{"detail":"Method Not Allowed"}""")]
-    [InlineData(405, "application/json", """{"timestamp":"2026-11-30T02:00:00Z","status":405,"error":"Method Not Allowed","path":"/mcp"}""")]
+    [InlineData(
+        405, "application/json", """{"timestamp":"2026-11-30T02:00:00Z","status":405,"error":"Method Not Allowed","path":"/mcp"}""")]
     [InlineData(404, "application/json", """{"statusCode":404,"message":"Cannot POST /mcp","error":"Not Found"}""")]
     [InlineData(405, "application/json", """{"jsonrpc":"2.0","error":{"code":-32601,"message":"Method not allowed"},"id":null}""")]
     [InlineData(404, "text/html", "<html>Not Found</html>")]
@@ -78,7 +79,8 @@ public sealed class OldServerTests(RunningWeir weir) : IClassFixture<RunningWeir
                     http.Response.StatusCode = 202;
                     if (request.Id != "null")
                     {
-                        var answer = ScriptedServer.Result(request, """{"protocolVersion":"2024-11-05","capabilities":{},"serverInfo":{"name":"s","version":"1"}}""");
+                        var answer = ScriptedServer.Result(
+                            request, """{"protocolVersion":"2024-11-05","capabilities":{},"serverInfo":{"name":"s","version":"1"}}""");
                         await stream!.Response.WriteAsync($"event: message\ndata: {answer}\n\n");
                         await stream.Response.Body.FlushAsync();
                     }
@@ -88,7 +90,8 @@ public sealed class OldServerTests(RunningWeir weir) : IClassFixture<RunningWeir
         });
         var client = weir.Services.GetRequiredService<UpstreamClient>();
         var session = await client.OpenAsync(
-            new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null), ClientCapabilities.None, Token);
+            new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null),
+            ClientCapabilities.None, Token);
 
         session.Version.ShouldBe("2024-11-05");
         await client.CloseAsync(session, Token);
@@ -106,7 +109,8 @@ public sealed class OldServerTests(RunningWeir weir) : IClassFixture<RunningWeir
         });
         var client = weir.Services.GetRequiredService<UpstreamClient>();
         var session = await client.OpenAsync(
-            new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null), ClientCapabilities.None, Token);
+            new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", server.Url, NodeKey: null),
+            ClientCapabilities.None, Token);
 
         session.Version.ShouldBe("2025-06-18");
     }
@@ -150,7 +154,10 @@ public sealed class OldServerTests(RunningWeir weir) : IClassFixture<RunningWeir
             var server = new Server(builder.Build());
             server._app.MapPost("/mcp", http => server.AnswerAsync(http, version, refusal));
             await server._app.StartAsync();
-            server.Url = new Uri(server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
+            server.Url =
+                new Uri(
+                    server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()
+                        + "/mcp");
             return server;
         }
 
@@ -162,12 +169,18 @@ public sealed class OldServerTests(RunningWeir weir) : IClassFixture<RunningWeir
             var method = request.RootElement.GetProperty("method").GetString()!;
             _methods.Enqueue(method);
             var id = request.RootElement.TryGetProperty("id", out var value) ? value.GetRawText() : "null";
-            var asked = method == "initialize" ? request.RootElement.GetProperty("params").GetProperty("protocolVersion").GetString() : version;
+            var asked = method == "initialize"
+                ? request.RootElement.GetProperty("params").GetProperty("protocolVersion").GetString() : version;
             var (status, body) = method switch
             {
-                _ when http.Request.Headers.ContainsKey("MCP-Protocol-Version") => (400, Error(id, """{"code":-32600,"message":"Bad Request: unknown header"}""")),
+                _ when http.Request.Headers.ContainsKey("MCP-Protocol-Version") =>
+                    (400, Error(id, """{"code":-32600,"message":"Bad Request: unknown header"}""")),
                 "initialize" when refusal is not null && asked != version => (200, Error(id, refusal)),
-                "initialize" => (200, Result(id, $$"""{"protocolVersion":"{{version}}","capabilities":{"tools":{} },"serverInfo":{"name":"s","version":"1"} }""")),
+                "initialize" =>
+                    (
+                    200,
+                    Result(id,
+                        $$"""{"protocolVersion":"{{version}}","capabilities":{"tools":{} },"serverInfo":{"name":"s","version":"1"} }""")),
                 "tools/list" => (200, Result(id, """{"tools":[]}""")),
                 _ => (202, ""),
             };

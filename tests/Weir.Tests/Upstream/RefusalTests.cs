@@ -11,7 +11,9 @@ using Weir.Upstream;
 
 namespace Weir.Tests.Upstream;
 
-/// <summary>Servers that refuse, redirect, or answer with something else: each fault has a cause of its own, and no text of theirs is shown.</summary>
+/// <summary>
+/// Servers that refuse, redirect, or answer with something else: each fault has a cause of its own, and no text of theirs is shown.
+/// </summary>
 public sealed class RefusalTests(RunningWeir weir) : IClassFixture<RunningWeir>
 {
     private const string Secret = "secret-of-the-server";
@@ -155,7 +157,8 @@ public sealed class RefusalTests(RunningWeir weir) : IClassFixture<RunningWeir>
         var answer = await Raw().CallAsync(name + "__echo");
         var data = answer.Json.GetProperty("error").GetProperty("data");
         (data.TryGetProperty("retryAfterSeconds", out var wait) ? wait.GetInt32() : (int?)null).ShouldBe(seconds, answer.Body);
-        (answer.Headers.TryGetValues("Retry-After", out var header) ? header.Single() : null).ShouldBe(seconds?.ToString(CultureInfo.InvariantCulture));
+        (answer.Headers.TryGetValues("Retry-After", out var header) ? header.Single() : null).ShouldBe(
+            seconds?.ToString(CultureInfo.InvariantCulture));
         answer.Body.ShouldNotContain(Secret);
     }
 
@@ -181,14 +184,17 @@ public sealed class RefusalTests(RunningWeir weir) : IClassFixture<RunningWeir>
     [InlineData("too_large", 200, nameof(UpstreamFailure.TooLarge), false)]
     [InlineData("session_limit", 200, null, false)]
     [InlineData("else", 200, null, false)]
-    public async Task R13_a_nodes_own_refusal_is_weirs_and_a_server_that_writes_the_mark_gets_no_call_repeated(string mark, int status, string? failure, bool nothingSent)
+    public async Task R13_a_nodes_own_refusal_is_weirs_and_a_server_that_writes_the_mark_gets_no_call_repeated(
+    string mark, int status, string? failure, bool nothingSent)
     {
         var refusal = $$"""{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"no","data":{"weir":"{{mark}}"} } }""";
         await using var node = await ScriptedServer.StartAsync((http, _) => ScriptedServer.WriteAsync(http, refusal, status));
         var target = new UpstreamTarget(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "server", node.Url, NodeKey: "key");
-        var session = new UpstreamSession(target, "2025-11-25", sessionId: null, "{}"u8.ToArray(), "{}"u8.ToArray(), ClientCapabilities.None);
+        var session =
+            new UpstreamSession(target, "2025-11-25", sessionId: null, "{}"u8.ToArray(), "{}"u8.ToArray(), ClientCapabilities.None);
         var ct = TestContext.Current.CancellationToken;
-        using var exchange = await weir.Services.GetRequiredService<UpstreamClient>().PostAsync(session, "tools/call", name: null, "{}"u8.ToArray(), ct);
+        using var exchange =
+            await weir.Services.GetRequiredService<UpstreamClient>().PostAsync(session, "tools/call", name: null, "{}"u8.ToArray(), ct);
         var thrown = default(UpstreamException);
         try
         {
@@ -223,7 +229,8 @@ public sealed class RefusalTests(RunningWeir weir) : IClassFixture<RunningWeir>
     private RawClient Raw() => new(weir.Client(weir.World.AgentKey));
 
     /// <summary>A modern server whose tool fails as a test says.</summary>
-    private static Task<ScriptedServer> ServerAsync(string fault, string? retryAfter = null) => ScriptedServer.StartAsync((http, request) => request.Method switch
+    private static Task<ScriptedServer> ServerAsync(
+        string fault, string? retryAfter = null) => ScriptedServer.StartAsync((http, request) => request.Method switch
     {
         "server/discover" => ScriptedServer.WriteAsync(http, ScriptedServer.Result(request, ScriptedServer.ModernDiscovery)),
         "tools/list" => ScriptedServer.WriteAsync(http, ScriptedServer.Result(request,
@@ -247,9 +254,13 @@ public sealed class RefusalTests(RunningWeir weir) : IClassFixture<RunningWeir>
             "html" => ScriptedServer.WriteAsync(http, Html, type: "text/html"),
             "nothing" => Task.CompletedTask,
             "error" => ScriptedServer.WriteAsync(http, ScriptedServer.Error(request.Id, rest)),
-            "null" => ScriptedServer.WriteAsync(http, $$"""{"jsonrpc":"2.0","id":{{request.Id}},"error":null,"result":{{ScriptedServer.Text("said")}} }"""),
+            "null" =>
+                ScriptedServer.WriteAsync(
+                    http, $$"""{"jsonrpc":"2.0","id":{{request.Id}},"error":null,"result":{{ScriptedServer.Text("said")}} }"""),
             "json" => ScriptedServer.WriteAsync(http, $$"""{"detail":"{{Secret}}"}""", int.Parse(rest, CultureInfo.InvariantCulture)),
-            "rpc" => ScriptedServer.WriteAsync(http, ScriptedServer.Error(request.Id, $$"""{"code":-32099,"message":"{{Secret}}"}"""), int.Parse(rest, CultureInfo.InvariantCulture)),
+            "rpc" =>
+                ScriptedServer.WriteAsync(http, ScriptedServer.Error(request.Id, $$"""{"code":-32099,"message":"{{Secret}}"}"""),
+                    int.Parse(rest, CultureInfo.InvariantCulture)),
             _ => ScriptedServer.WriteAsync(http, Html, int.Parse(kind, CultureInfo.InvariantCulture), "text/html"),
         };
     }

@@ -27,7 +27,9 @@ public sealed class SessionLossTests(TimedWeir weir) : IClassFixture<TimedWeir>,
     private Guid _id;
 
     /// <summary>How a server says that it did not even look at the request.</summary>
-    public static TheoryData<string> Certain => ["404", "404 -32001", "400", "400 -32000", "400 -32600", "401", "410", "403 -32001", "503 -32001"];
+    public static TheoryData<string> Certain => [
+        "404", "404 -32001", "400", "400 -32000", "400 -32600", "401", "410", "403 -32001", "503 -32001",
+    ];
 
     /// <summary>What may also be the error of a tool that has run.</summary>
     public static TheoryData<string> Uncertain => ["400 -32000 ID", "200 -32001 ID", "200 -32000 ID", "events -32001 ID"];
@@ -159,7 +161,8 @@ public sealed class SessionLossTests(TimedWeir weir) : IClassFixture<TimedWeir>,
         _server.Forget();
         (await CallAsync("echo")).ErrorCode.ShouldBe(1013, "500 says nothing of the session");
         var listed = _server.Http.Count("tools/list");
-        await weir.World.CallAsync("select public.manage_mcp_servers('restart', $1, null, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(_id));
+        await weir.World.CallAsync(
+            "select public.manage_mcp_servers('restart', $1, null, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(_id));
         (await CallAsync("echo")).Body.ShouldContain("\"said\"");
         await Until.True(() => _server.Http.Count("tools/list") >= listed + 2, "the handshake, and the lists");
     }
@@ -172,7 +175,8 @@ public sealed class SessionLossTests(TimedWeir weir) : IClassFixture<TimedWeir>,
         (await CallAsync("echo")).ErrorCode.ShouldBe(1013, "500 says nothing of the session");
         var listed = _server.Http.Count("tools/list");
         await weir.World.CallAsync(
-            "select public.manage_mcp_servers('update', $1, $2, $3)", Sql.Uuid(weir.World.OrganizationId), Sql.Jsonb("""{"priority": 7}"""), Sql.Uuid(_id));
+            "select public.manage_mcp_servers('update', $1, $2, $3)", Sql.Uuid(weir.World.OrganizationId), Sql.Jsonb("""{"priority": 7}"""),
+            Sql.Uuid(_id));
         (await CallAsync("echo")).Body.ShouldContain("\"said\"");
         await Until.True(() => _server.Http.Count("tools/list") > listed, "the lists");
     }
@@ -184,7 +188,8 @@ public sealed class SessionLossTests(TimedWeir weir) : IClassFixture<TimedWeir>,
         var hanging = Raw().CallAsync(_name + "__hang", ct: timeout.Token);
         await Until.True(() => _server.Ran.Contains("hang"), "the call is in flight");
         var session = _server.Http.Requests.Last(r => r.Name == "hang").Session!;
-        await weir.World.CallAsync("select public.manage_mcp_servers('restart', $1, null, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(_id));
+        await weir.World.CallAsync(
+            "select public.manage_mcp_servers('restart', $1, null, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(_id));
         var sessions = weir.Services.GetRequiredService<UpstreamSessions>();
         await Until.True(() => !sessions.Instances.Contains(_id), "the session is dropped");
         hanging.IsCompleted.ShouldBeFalse();
@@ -206,7 +211,8 @@ public sealed class SessionLossTests(TimedWeir weir) : IClassFixture<TimedWeir>,
         }
 
         (await raw.CallAsync(name + "__echo")).Body.ShouldContain("circuit_open");
-        await weir.World.CallAsync("select public.manage_mcp_servers('restart', $1, null, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(id));
+        await weir.World.CallAsync(
+            "select public.manage_mcp_servers('restart', $1, null, $2)", Sql.Uuid(weir.World.OrganizationId), Sql.Uuid(id));
         (await raw.CallAsync(name + "__echo")).Body.ShouldContain("\"ok\"");
     }
 
@@ -219,7 +225,8 @@ public sealed class SessionLossTests(TimedWeir weir) : IClassFixture<TimedWeir>,
         var id = await weir.World.AddRemoteAsync(name, server.Url, share: "session");
         await weir.World.GrantAsync(id, All);
         var raw = new RawClient(weir.Client(weir.World.AgentKey), "/mcp/" + name);
-        await Until.AsyncTrue(async () => (await raw.ModernAsync("resources/list")).Body.Contains("file:///a", StringComparison.Ordinal), "the catalog");
+        await Until.AsyncTrue(
+            async () => (await raw.ModernAsync("resources/list")).Body.Contains("file:///a", StringComparison.Ordinal), "the catalog");
         var session = await raw.InitializeAsync();
         await raw.PostAsync("""{"jsonrpc":"2.0","id":2,"method":"resources/subscribe","params":{"uri":"file:///a"} }""", [session]);
         await Until.True(() => server.Http.Count("ping") > 0, "the refused stream is looked into");
@@ -259,7 +266,8 @@ public sealed class SessionLossTests(TimedWeir weir) : IClassFixture<TimedWeir>,
                 {
                     var result = request.Method switch
                     {
-                        "initialize" => """{"protocolVersion":"2024-11-05","capabilities":{"tools":{} },"serverInfo":{"name":"s","version":"1"} }""",
+                        "initialize" =>
+                            """{"protocolVersion":"2024-11-05","capabilities":{"tools":{} },"serverInfo":{"name":"s","version":"1"} }""",
                         "tools/list" => """{"tools":[{"name":"echo","inputSchema":{"type":"object"} }]}""",
                         _ => ScriptedServer.Text("said"),
                     };

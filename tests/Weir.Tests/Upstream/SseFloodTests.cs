@@ -72,7 +72,8 @@ public sealed class SseFloodTests
         {
             for (var i = 0; i < 20; i++)
             {
-                await call.SendAsync($$$"""{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"test://{{{i}}}","_meta":{"x":"{{{Large}}}"} } }""");
+                await call.SendAsync(
+                    $$$"""{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"test://{{{i}}}","_meta":{"x":"{{{Large}}}"} } }""");
             }
 
             await call.SendAsync(ScriptedCall.Text(call.Id, "done"));
@@ -102,7 +103,8 @@ public sealed class SseFloodTests
         {
             for (var i = 0; i < 4; i++)
             {
-                await call.SendAsync($$$"""{"jsonrpc":"2.0","id":"q{{{i}}}","method":"elicitation/create","params":{"message":"{{{Large}}}"} }""");
+                await call.SendAsync(
+                    $$$"""{"jsonrpc":"2.0","id":"q{{{i}}}","method":"elicitation/create","params":{"message":"{{{Large}}}"} }""");
             }
         });
         var (client, session) = await OpenAsync(server);
@@ -135,8 +137,11 @@ public sealed class SseFloodTests
 
     private async Task<(UpstreamClient Client, UpstreamSession Session)> OpenAsync(ToolCallServer server)
     {
-        var client = new UpstreamClient(new UpstreamTransport(new EgressHttp(new EgressPolicy(["127.0.0.1"])), MaxResponse, TimeProvider.System, _budget), TimeProvider.System);
-        var target = new UpstreamTarget(Guid.Parse("00000000-0000-0000-0000-000000000009"), "server", server.Url, NodeKey: null) { ChargedTo = Organization };
+        var client = new UpstreamClient(
+            new UpstreamTransport(new EgressHttp(new EgressPolicy(["127.0.0.1"])), MaxResponse, TimeProvider.System, _budget),
+            TimeProvider.System);
+        var target = new UpstreamTarget(
+            Guid.Parse("00000000-0000-0000-0000-000000000009"), "server", server.Url, NodeKey: null) { ChargedTo = Organization };
         return (client, await client.OpenAsync(target, ClientCapabilities.None, Token));
     }
 }

@@ -76,7 +76,8 @@ public sealed class SseReaderTests
     public async Task R03_a_stream_without_end_is_bounded_event_by_event()
     {
         var many = string.Concat(Enumerable.Repeat("event: ping\ndata: 12345\n\n: comment\n\n", 1000));
-        await using var reader = new SseReader(Stream(many + "data: " + new string('x', 1000) + "\n\n", 100), maxBytes: 500) { IsEndless = true };
+        await using var reader =
+            new SseReader(Stream(many + "data: " + new string('x', 1000) + "\n\n", 100), maxBytes: 500) { IsEndless = true };
         for (var i = 0; i < 1000; i++)
         {
             (await reader.ReadAsync(CancellationToken.None))!.Value.Type.ShouldBe("ping");

@@ -15,7 +15,8 @@ internal static class Aggregator
     public static Aggregated Run(AggregationInput input, PromptBudget budget, TokenCounter tokens)
     {
         // The instructions and the message are in it whatever they take; the others share what is left.
-        var asks = AreSeveral(input) ? [new PromptPart(PromptPartKind.Said, $"[{input.Asker.Label} says now]", input.Asker.Author)] : Array.Empty<PromptPart>();
+        var asks = AreSeveral(input)
+            ? [new PromptPart(PromptPartKind.Said, $"[{input.Asker.Label} says now]", input.Asker.Author)] : Array.Empty<PromptPart>();
         var whole = tokens.Count(input.Instructions ?? "") + tokens.Count(input.Message) + asks.Sum(a => tokens.Count(a.Text));
         var left = Math.Max(0, budget.Prompt - whole);
         var history = Remember(input.History, named: asks.Length > 0, Math.Min(left, budget.History), tokens);
@@ -24,7 +25,8 @@ internal static class Aggregator
         var outside = OutsideParts.Make(items, Math.Min(left, budget.Context), budget.Floor, tokens);
         return new Aggregated(
             [
-                .. input.Instructions is { Length: > 0 } instructions ? [new PromptPart(PromptPartKind.Instructions, instructions)] : Array.Empty<PromptPart>(),
+                .. input.Instructions is { Length: > 0 } instructions
+                    ? [new PromptPart(PromptPartKind.Instructions, instructions)] : Array.Empty<PromptPart>(),
                 .. history.Parts,
                 .. outside.Text is { } text ? [new PromptPart(PromptPartKind.Outside, text)] : Array.Empty<PromptPart>(),
                 .. asks,
@@ -38,7 +40,8 @@ internal static class Aggregator
         input.History.Any(h => !h.IsOwn && !string.Equals(h.Speaker.Author, input.Asker.Author, StringComparison.Ordinal));
 
     /// <summary>From the newest back as far as the budget goes; the oldest that is left may be cut.</summary>
-    private static (IReadOnlyList<PromptPart> Parts, int Tokens) Remember(IReadOnlyList<HistoryEntry> history, bool named, int budget, TokenCounter tokens)
+    private static (IReadOnlyList<PromptPart> Parts, int Tokens) Remember(
+        IReadOnlyList<HistoryEntry> history, bool named, int budget, TokenCounter tokens)
     {
         List<PromptPart> parts = [];
         var left = budget;
@@ -70,7 +73,9 @@ internal static class Aggregator
     private static PromptPart Part(HistoryEntry entry, string text) =>
         new(entry.IsOwn ? PromptPartKind.OwnWords : PromptPartKind.Said, text, entry.Speaker.Author);
 
-    /// <summary>With several speakers each is named in a line of Weir's own, and what they said is marked, so that nobody can speak for another.</summary>
+    /// <summary>
+    /// With several speakers each is named in a line of Weir's own, and what they said is marked, so that nobody can speak for another.
+    /// </summary>
     private static string Write(HistoryEntry entry, bool named) =>
         named && !entry.IsOwn ? $"[{entry.Speaker.Label} said]\n{OutsideText.Quote(OutsideText.Clean(entry.Text))}" : entry.Text;
 }

@@ -10,11 +10,14 @@ internal readonly record struct ContextSource(string Kind, string Name);
 /// <param name="Text">As it came: a server's or a document's words, which nobody has checked.</param>
 /// <param name="Priority">The source's; the lower number is the better one. 0 is the best.</param>
 /// <param name="Relevance">0 to 1; decides between items of one priority.</param>
-internal sealed record ContextItem(ContextSource Source, string Kind, string Key, string Text, int Priority = ContextItem.DefaultPriority, double Relevance = 1)
+internal sealed record ContextItem(
+    ContextSource Source, string Kind, string Key, string Text, int Priority = ContextItem.DefaultPriority, double Relevance = 1)
 {
     public const int DefaultPriority = 100;
 
-    /// <summary>The better one first; the rest of the order only has to be the same each time, so that a prompt begins as the one before did.</summary>
+    /// <summary>
+    /// The better one first; the rest of the order only has to be the same each time, so that a prompt begins as the one before did.
+    /// </summary>
     public static IOrderedEnumerable<ContextItem> InOrder(IEnumerable<ContextItem> items) => items
         .OrderBy(i => i.Priority)
         .ThenByDescending(i => i.Relevance)
@@ -30,7 +33,9 @@ internal sealed record ContextItem(ContextSource Source, string Kind, string Key
 /// <param name="Speaker">Who else did, as <see cref="Aggregation.Speaker"/> writes it.</param>
 internal sealed record HistoryEntry(bool IsOwn, Speaker Speaker, string Text);
 
-/// <summary>How many tokens a prompt may have. The agent's instructions and the person's message are in it whole, whatever they take.</summary>
+/// <summary>
+/// How many tokens a prompt may have. The agent's instructions and the person's message are in it whole, whatever they take.
+/// </summary>
 /// <param name="Prompt">The whole prompt.</param>
 /// <param name="History">Most for what was said before.</param>
 /// <param name="Context">Most for what comes from outside.</param>

@@ -24,7 +24,8 @@ internal sealed class OutsideBlock
         _frame = tokens.Count(_header) + tokens.Count(_footer) + tokens.Count(Cut);
         // A token of text is rarely longer than eight characters; a flood is cut before it is worked on.
         var length = (int)Math.Min(item.Text.Length, Math.Max(most, 0) * 8L);
-        var text = length == item.Text.Length ? item.Text : item.Text[..(length > 0 && char.IsHighSurrogate(item.Text[length - 1]) ? length - 1 : length)];
+        var text = length == item.Text.Length
+            ? item.Text : item.Text[..(length > 0 && char.IsHighSurrogate(item.Text[length - 1]) ? length - 1 : length)];
         IsCutBefore = text.Length < item.Text.Length;
         _before = text.Length;
         _body = OutsideText.Quote(OutsideText.Clean(text));
@@ -51,6 +52,7 @@ internal sealed class OutsideBlock
 
         var fits = share >= Demand ? _body.Length : _tokens.Fit(_body, share - _frame);
         var kept = (int)((long)_before * fits / Math.Max(1, _body.Length));
-        return (_header + OutsideText.Cut(_body, fits) + Cut + _footer, new TrimmedItem(Item, kept, Item.Text.Length), Math.Min(share, Demand));
+        return (
+            _header + OutsideText.Cut(_body, fits) + Cut + _footer, new TrimmedItem(Item, kept, Item.Text.Length), Math.Min(share, Demand));
     }
 }

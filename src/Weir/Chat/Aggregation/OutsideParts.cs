@@ -32,7 +32,9 @@ internal static class OutsideParts
             [.. rendered.Select(r => r.Trimmed).OfType<TrimmedItem>()], dropped, frame + blocks.Count + rendered.Sum(r => r.Tokens));
     }
 
-    /// <summary>The blocks' shares. Those that would have too little to say anything are dropped, the worst first, and the others share anew.</summary>
+    /// <summary>
+    /// The blocks' shares. Those that would have too little to say anything are dropped, the worst first, and the others share anew.
+    /// </summary>
     private static int[] Share(List<OutsideBlock> blocks, int budget, int floor, List<ContextItem> dropped)
     {
         while (true)
@@ -52,7 +54,8 @@ internal static class OutsideParts
     private static int[] ShareOnce(List<OutsideBlock> blocks, int budget, int floor)
     {
         var sources = blocks.Select((block, place) => (block, place)).GroupBy(b => b.block.Item.Source).ToArray();
-        var perSource = TokenShares.Of(budget, [.. sources.Select(s => (s.Sum(b => b.block.Demand), WeightOf(s.Min(b => b.block.Item.Priority))))], floor);
+        var perSource = TokenShares.Of(
+            budget, [.. sources.Select(s => (s.Sum(b => b.block.Demand), WeightOf(s.Min(b => b.block.Item.Priority))))], floor);
         var shares = new int[blocks.Count];
         foreach (var (source, share) in sources.Zip(perSource))
         {

@@ -31,10 +31,13 @@ internal static class OutsideText
         return part.TrimEnd('\n').ToString();
     }
 
-    /// <summary>A name or address from outside, inside a line of Weir's own: one line, without the quotation marks that it stands in.</summary>
+    /// <summary>
+    /// A name or address from outside, inside a line of Weir's own: one line, without the quotation marks that it stands in.
+    /// </summary>
     public static string Label(string text, int max = MaxLabel)
     {
-        var line = Clean(text.Length > max * 2 ? text[..(max * 2)] : text).Replace('\n', ' ').Replace('"', '\'').Replace('[', '(').Replace(']', ')').Trim();
+        var line = Clean(text.Length > max * 2 ? text[..(max * 2)] : text).Replace('\n', ' ').Replace('"', '\'').Replace('[', '(')
+            .Replace(']', ')').Trim();
         return line.Length <= max ? line : line[..(char.IsHighSurrogate(line[max - 1]) ? max - 1 : max)] + "…";
     }
 

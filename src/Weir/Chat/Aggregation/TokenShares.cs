@@ -3,7 +3,8 @@ namespace Weir.Chat.Aggregation;
 /// <summary>Shares tokens out: a floor for each, the rest by weight, and what one does not need goes to the others.</summary>
 internal static class TokenShares
 {
-    /// <param name="wants">What each could use, and its weight (1 or more). The better one first: it gets the tokens that do not divide.</param>
+    /// <param name="wants">What each could use, and its weight (1 or more). The better one first: it gets the tokens that do not
+    /// divide.</param>
     /// <returns>Never more than is wanted, and together never more than <paramref name="total"/>.</returns>
     public static int[] Of(int total, IReadOnlyList<(int Demand, long Weight)> wants, int floor)
     {

@@ -13,7 +13,8 @@ namespace Weir.Chat.Gathering;
 /// <param name="Kind"><c>resource</c> or <c>prompt</c>.</param>
 /// <param name="Item">The server's own URI or name.</param>
 /// <param name="ExposedName">As on <c>/mcp</c>, by which the call finds its server.</param>
-internal sealed record ContextRequest(ServerSettings Server, string Kind, string Item, string ExposedName, IReadOnlyDictionary<string, string> Arguments)
+internal sealed record ContextRequest(
+    ServerSettings Server, string Kind, string Item, string ExposedName, IReadOnlyDictionary<string, string> Arguments)
 {
     private const string Placeholder = "{message}";
 
@@ -32,9 +33,11 @@ internal sealed record ContextRequest(ServerSettings Server, string Kind, string
     }
 
     /// <param name="arguments">Of the definition; a prompt that takes a <c>message</c> gets the person's.</param>
-    public static ContextRequest OfPrompt(ServerSettings server, string name, string exposedName, IEnumerable<string> arguments, string message) => new(
+    public static ContextRequest OfPrompt(
+        ServerSettings server, string name, string exposedName, IEnumerable<string> arguments, string message) => new(
         server, ContextKinds.Prompt, name, exposedName,
-        arguments.Contains("message", StringComparer.Ordinal) ? new Dictionary<string, string>(StringComparer.Ordinal) { ["message"] = message } : NoArguments);
+        arguments.Contains("message", StringComparer.Ordinal)
+            ? new Dictionary<string, string>(StringComparer.Ordinal) { ["message"] = message } : NoArguments);
 
     public GovernedCall Call(Principal principal, Guid turnId, TimeSpan deadline)
     {
@@ -53,7 +56,9 @@ internal sealed record ContextRequest(ServerSettings Server, string Kind, string
         };
     }
 
-    /// <summary>The person's words as one segment of a URI: what could make it another path (<c>/ \ %</c>) or break it is a space.</summary>
+    /// <summary>
+    /// The person's words as one segment of a URI: what could make it another path (<c>/ \ %</c>) or break it is a space.
+    /// </summary>
     private static string Words(string message)
     {
         var words = new StringBuilder(MaxInUri);

@@ -32,7 +32,8 @@ internal sealed class ServerContext(GovernedCaller caller, DefinitionCache defin
         return [.. items.OfType<ContextItem>()];
     }
 
-    private async Task<IReadOnlyList<ContextRequest>> PromptsAsync(Turn turn, AgentToolSet tools, TurnSettings settings, CancellationToken ct)
+    private async Task<IReadOnlyList<ContextRequest>> PromptsAsync(
+        Turn turn, AgentToolSet tools, TurnSettings settings, CancellationToken ct)
     {
         var wanted = settings.Servers.SelectMany(s => s.Prompts.Select(p => (Server: s, Name: p, Item: Find(tools, s, p)))).ToArray();
         var known = await definitions.GetAsync([.. wanted.Select(w => w.Item).OfType<AgentItem>()], ct);
@@ -42,10 +43,12 @@ internal sealed class ServerContext(GovernedCaller caller, DefinitionCache defin
         foreach (var (server, name, item) in wanted)
         {
             var declared = item is null ? [] : arguments[item];
-            var request = ContextRequest.OfPrompt(server, name, item?.ExposedName ?? $"{server.Name}__{name}", declared.Select(a => a.Name), turn.Message);
+            var request = ContextRequest.OfPrompt(
+                server, name, item?.ExposedName ?? $"{server.Name}__{name}", declared.Select(a => a.Name), turn.Message);
             if (declared.FirstOrDefault(a => a.Required && a.Name != "message").Name is { } missing)
             {
-                await turn.Degrade(Problem(request, "failed", $"The {request.Subject} wants the argument '{missing}', which nobody gives in a chat."));
+                await turn.Degrade(
+                    Problem(request, "failed", $"The {request.Subject} wants the argument '{missing}', which nobody gives in a chat."));
             }
             else
             {
@@ -57,9 +60,12 @@ internal sealed class ServerContext(GovernedCaller caller, DefinitionCache defin
     }
 
     private static AgentItem? Find(AgentToolSet tools, ServerSettings server, string prompt) =>
-        tools.Items.FirstOrDefault(i => i.Kind == ItemKinds.Prompt && i.InstanceId == server.Id && string.Equals(i.Name, prompt, StringComparison.Ordinal));
+        tools.Items.FirstOrDefault(
+            i => i.Kind == ItemKinds.Prompt && i.InstanceId == server.Id && string.Equals(i.Name, prompt, StringComparison.Ordinal));
 
-    /// <summary>None where the definition cannot be read: the prompt is asked for all the same, and its server says what it wants.</summary>
+    /// <summary>
+    /// None where the definition cannot be read: the prompt is asked for all the same, and its server says what it wants.
+    /// </summary>
     private static IReadOnlyList<(string Name, bool Required)> ArgumentsOf(Definition? definition)
     {
         try
@@ -75,7 +81,8 @@ internal sealed class ServerContext(GovernedCaller caller, DefinitionCache defin
     private static IReadOnlyList<(string Name, bool Required)> ReadArguments(Definition? definition)
     {
         if (definition is null
-            || !JsonElement.Parse(definition.WithName("-"), new JsonDocumentOptions { MaxDepth = JsonDepth.Message }).TryGetProperty("arguments", out var list)
+            || !JsonElement.Parse(definition.WithName("-"), new JsonDocumentOptions { MaxDepth = JsonDepth.Message })
+                .TryGetProperty("arguments", out var list)
             || list.ValueKind != JsonValueKind.Array)
         {
             return [];
@@ -84,8 +91,13 @@ internal sealed class ServerContext(GovernedCaller caller, DefinitionCache defin
         return
         [
             .. list.EnumerateArray()
-                .Where(a => a.ValueKind == JsonValueKind.Object && a.TryGetProperty("name", out var name) && name.ValueKind == JsonValueKind.String)
-                .Select(a => (a.GetProperty("name").GetString()!, a.TryGetProperty("required", out var required) && required.ValueKind == JsonValueKind.True)),
+                .Where(
+                a =>
+                    a.ValueKind == JsonValueKind.Object && a.TryGetProperty("name", out var name) && name.ValueKind == JsonValueKind.String)
+                .Select(
+                a =>
+                    (a.GetProperty("name").GetString()!,
+                    a.TryGetProperty("required", out var required) && required.ValueKind == JsonValueKind.True)),
         ];
     }
 
@@ -136,8 +148,10 @@ internal sealed class ServerContext(GovernedCaller caller, DefinitionCache defin
     {
         var responder = new CollectingResponder();
         // The call ends by its own deadline, so that the audit log says that the server was late, and not that nobody waited.
-        var running = caller.RunAsync(request.Call(turn.Principal, turn.Id, left > TimeSpan.Zero ? left : TimeSpan.Zero), responder, CancellationToken.None);
-        _ = running.ContinueWith(static t => t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+        var running = caller.RunAsync(
+            request.Call(turn.Principal, turn.Id, left > TimeSpan.Zero ? left : TimeSpan.Zero), responder, CancellationToken.None);
+        _ = running.ContinueWith(
+            static t => t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
         await running.WaitAsync(ct);
         var text = responder.ReadContext(request.Server.Name, request.Kind);
         var key = request.Kind == ContextKinds.Resource ? request.Item : "prompt:" + request.Item;
@@ -168,5 +182,6 @@ internal sealed class ServerContext(GovernedCaller caller, DefinitionCache defin
     private static string MessageOf(Exception e) =>
         e is CallFailedException or WeirException or ClientMessageException ? e.Message : "its answer could not be read.";
 
-    private static Degradation Problem(ContextRequest request, string reason, string message) => new("context", request.Server.Name, null, reason, message);
+    private static Degradation Problem(ContextRequest request, string reason, string message) =>
+        new("context", request.Server.Name, null, reason, message);
 }

@@ -16,7 +16,8 @@ internal static class Answer
         var text = new StringBuilder(Introduction).Append('\n');
         var targets = plan.Targets.Select(t => t.Name).ToHashSet(StringComparer.Ordinal);
         // A call that only looked for an argument is worth a word where it is the last thing that is known.
-        foreach (var call in past.Where(p => targets.Count == 0 || targets.Contains(p.Name) || plan.Questions.Any(q => q.Tool.Server == p.Output.Server)))
+        foreach (var call in past.Where(
+            p => targets.Count == 0 || targets.Contains(p.Name) || plan.Questions.Any(q => q.Tool.Server == p.Output.Server)))
         {
             AppendCall(text, call);
         }
@@ -64,7 +65,8 @@ internal static class Answer
     private static void AppendQuestion(StringBuilder text, Question question)
     {
         var first = question.Missing[0];
-        text.Append(CultureInfo.InvariantCulture, $"\nTo ask `{question.Tool.Server}` for `{Quotes.Inline(question.Tool.Tool)}` I need to know:\n\n");
+        text.Append(CultureInfo.InvariantCulture,
+            $"\nTo ask `{question.Tool.Server}` for `{Quotes.Inline(question.Tool.Tool)}` I need to know:\n\n");
         foreach (var (parameter, options) in question.Missing)
         {
             text.Append(CultureInfo.InvariantCulture, $"- `{Quotes.Inline(parameter.Name)}`");

@@ -40,7 +40,8 @@ internal sealed class ArgumentFinder
     }
 
     /// <param name="results">Texts of earlier results of the tool's own server.</param>
-    public static FoundArguments Find(OfflineTool tool, string message, IReadOnlyList<string> results) => new ArgumentFinder(tool, message, results).Find();
+    public static FoundArguments Find(OfflineTool tool, string message, IReadOnlyList<string> results) =>
+        new ArgumentFinder(tool, message, results).Find();
 
     private FoundArguments Find()
     {
@@ -121,7 +122,9 @@ internal sealed class ArgumentFinder
         return values.Length > 0 ? values : null;
     }
 
-    /// <summary>A relative path is put below the directory that an earlier result named; two directories, and the message must say which.</summary>
+    /// <summary>
+    /// A relative path is put below the directory that an earlier result named; two directories, and the message must say which.
+    /// </summary>
     private string? Place(Parameter parameter, string path)
     {
         if (path.StartsWith('/'))
@@ -207,7 +210,8 @@ internal sealed class ArgumentFinder
     };
 
     private static IReadOnlyList<JsonElement> Enumeration(Parameter parameter) =>
-        parameter.Schema.ValueKind == JsonValueKind.Object && parameter.Schema.TryGetProperty("enum", out var values) && values.ValueKind == JsonValueKind.Array
+        parameter.Schema.ValueKind == JsonValueKind.Object && parameter.Schema.TryGetProperty("enum", out var values)
+            && values.ValueKind == JsonValueKind.Array
             ? [.. values.EnumerateArray()]
             : [];
 

@@ -15,7 +15,9 @@ internal static class Candidates
     public static IReadOnlyList<string> For(Parameter parameter, IEnumerable<string> results) =>
         [.. results.SelectMany(r => In(parameter, r)).Distinct(StringComparer.Ordinal)];
 
-    /// <summary>The one that the message means: the only one, or the one with most of the message's words. Null where that is not clear.</summary>
+    /// <summary>
+    /// The one that the message means: the only one, or the one with most of the message's words. Null where that is not clear.
+    /// </summary>
     public static string? Choose(IReadOnlyList<string> candidates, string message)
     {
         if (candidates.Count <= 1)
@@ -72,7 +74,8 @@ internal static class Candidates
     {
         JsonValueKind.Array => element.EnumerateArray().SelectMany(e => Members(e, name)),
         JsonValueKind.Object => element.EnumerateObject().SelectMany(m =>
-            m.Value.ValueKind is JsonValueKind.String or JsonValueKind.Number && name.Count > 0 && Words.Of(m.Name).SequenceEqual(name, StringComparer.Ordinal)
+            m.Value.ValueKind is JsonValueKind.String or JsonValueKind.Number && name.Count > 0
+                && Words.Of(m.Name).SequenceEqual(name, StringComparer.Ordinal)
                 ? [m.Value.ToString()]
                 : Members(m.Value, name)),
         _ => [],

@@ -13,14 +13,16 @@ internal sealed class OfflineModel : IChatClient
 {
     public const string Name = ModelsConfig.Offline;
 
-    public Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    public Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         return Task.FromResult(Respond([.. messages], options?.Tools ?? []));
     }
 
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var response = await GetResponseAsync(messages, options, cancellationToken);
         foreach (var update in response.ToChatResponseUpdates())
@@ -29,7 +31,8 @@ internal sealed class OfflineModel : IChatClient
         }
     }
 
-    public object? GetService(Type serviceType, object? serviceKey = null) => serviceKey is null && serviceType.IsInstanceOfType(this) ? this : null;
+    public object? GetService(Type serviceType, object? serviceKey = null) => serviceKey is null && serviceType.IsInstanceOfType(this)
+        ? this : null;
 
     public void Dispose()
     {
@@ -43,7 +46,8 @@ internal sealed class OfflineModel : IChatClient
         var message = asked.m?.Text ?? "";
         var turn = messages.Skip(asked.i).ToArray();
         var rounds = turn.Count(m => m.Contents.OfType<FunctionCallContent>().Any());
-        var calls = turn.SelectMany(m => m.Contents).OfType<FunctionCallContent>().ToDictionary(c => c.CallId, c => c.Name, StringComparer.Ordinal);
+        var calls = turn.SelectMany(m => m.Contents).OfType<FunctionCallContent>()
+            .ToDictionary(c => c.CallId, c => c.Name, StringComparer.Ordinal);
         var past = turn.SelectMany(m => m.Contents).OfType<FunctionResultContent>()
             .Where(r => r.Result is ToolOutput && calls.ContainsKey(r.CallId))
             .Select(r => new PastCall(calls[r.CallId], (ToolOutput)r.Result!))
@@ -57,7 +61,8 @@ internal sealed class OfflineModel : IChatClient
             : Response(ChatFinishReason.Stop, [new TextContent(Answer.Write(plan, past, tools, offered.Count - tools.Length))]);
     }
 
-    private static ChatResponse Response(ChatFinishReason reason, IList<AIContent> contents) => new(new ChatMessage(ChatRole.Assistant, contents))
+    private static ChatResponse Response(
+        ChatFinishReason reason, IList<AIContent> contents) => new(new ChatMessage(ChatRole.Assistant, contents))
     {
         ModelId = Name,
         FinishReason = reason,

@@ -25,7 +25,8 @@ internal sealed record Parameter(string Name, bool Required, JsonElement Schema)
 internal sealed record OfflineTool(string Name, string Server, string Tool, string Description, IReadOnlyList<Parameter> Parameters)
 {
     /// <summary>Null for a tool that the offline model must leave alone, or whose schema is no object.</summary>
-    public static OfflineTool? Of(AITool tool) => tool.GetService<ToolFacts>() is { IsForOffline: true } facts && tool is AIFunctionDeclaration function
+    public static OfflineTool? Of(AITool tool) =>
+        tool.GetService<ToolFacts>() is { IsForOffline: true } facts && tool is AIFunctionDeclaration function
         ? new OfflineTool(tool.Name, facts.Server, facts.Tool, tool.Description, Read(function.JsonSchema))
         : null;
 

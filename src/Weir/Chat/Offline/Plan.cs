@@ -33,9 +33,11 @@ internal sealed record Plan(
         List<Question> questions = [];
         foreach (var target in targets.Where(t => past.All(p => p.Name != t.Name)))
         {
-            var results = past.Where(p => p.Output.Server == target.Server && p.Output.Outcome == ToolCallOutcomes.Ok).Select(p => p.Output.Text).ToArray();
+            var results = past.Where(p => p.Output.Server == target.Server && p.Output.Outcome == ToolCallOutcomes.Ok)
+                .Select(p => p.Output.Text).ToArray();
             var found = ArgumentFinder.Find(target, message, results);
-            var helper = found is { IsComplete: true, Guessed: false } || round + 1 >= MaxRounds ? null : Helper(target, message, found, tools, past);
+            var helper = found is { IsComplete: true, Guessed: false } || round + 1 >= MaxRounds
+                ? null : Helper(target, message, found, tools, past);
             if (helper is not null)
             {
                 calls.Add(helper);
@@ -57,7 +59,8 @@ internal sealed record Plan(
     /// The best, and those of other servers that fit just as well. Of tools with one name the server of better priority wins;
     /// where its call came to nothing, the next one has its turn.
     /// </summary>
-    private static (IReadOnlyList<OfflineTool> Targets, IReadOnlyList<OfflineTool> Losers) Choose(IReadOnlyList<ToolMatch> ranked, IReadOnlyList<PastCall> past)
+    private static (IReadOnlyList<OfflineTool> Targets, IReadOnlyList<OfflineTool> Losers) Choose(
+        IReadOnlyList<ToolMatch> ranked, IReadOnlyList<PastCall> past)
     {
         if (ranked.Count == 0)
         {
@@ -84,7 +87,8 @@ internal sealed record Plan(
     }
 
     /// <summary>A tool of the same server that needs nothing and whose result may hold what is missing.</summary>
-    private static PlannedCall? Helper(OfflineTool target, string message, FoundArguments found, IReadOnlyList<OfflineTool> tools, IReadOnlyList<PastCall> past)
+    private static PlannedCall? Helper(
+        OfflineTool target, string message, FoundArguments found, IReadOnlyList<OfflineTool> tools, IReadOnlyList<PastCall> past)
     {
         // A path is below a directory, so a tool that speaks of directories speaks of paths.
         string[] wanted =
@@ -94,7 +98,9 @@ internal sealed record Plan(
         ];
         var about = Words.Of(target.Tool);
         return tools
-            .Where(t => t.Server == target.Server && t.Name != target.Name && past.All(p => p.Name != t.Name) && !t.Parameters.Any(p => p.Required))
+            .Where(
+            t =>
+                t.Server == target.Server && t.Name != target.Name && past.All(p => p.Name != t.Name) && !t.Parameters.Any(p => p.Required))
             .Select(t => (Tool: t, Score: Fit(t, [.. wanted.Distinct(StringComparer.Ordinal)], about)))
             .Where(t => t.Score > 0)
             .OrderByDescending(t => t.Score)
@@ -108,6 +114,7 @@ internal sealed record Plan(
         var name = Words.Of(tool.Tool);
         var words = name.Concat(Words.Of(tool.Description)).ToHashSet(StringComparer.Ordinal);
         var speaks = wanted.Count(words.Contains);
-        return speaks == 0 ? 0 : (speaks * 4) + (about.Count(w => name.Contains(w, StringComparer.Ordinal)) * 2) + about.Count(words.Contains);
+        return speaks == 0
+            ? 0 : (speaks * 4) + (about.Count(w => name.Contains(w, StringComparer.Ordinal)) * 2) + about.Count(words.Contains);
     }
 }

@@ -31,13 +31,17 @@ internal static class Values
     ];
 
     /// <summary>The text without what is a path, a URL or a pattern.</summary>
-    public static string Prose(string text) => string.Join(' ', Tokens(text).Where(t => !IsUrl(t) && !IsPath(t) && !t.Contains('*', StringComparison.Ordinal)));
+    public static string Prose(string text) =>
+        string.Join(' ', Tokens(text).Where(t => !IsUrl(t) && !IsPath(t) && !t.Contains('*', StringComparison.Ordinal)));
 
     public static IReadOnlyList<double> Numbers(string text) => [.. Tokens(text).Select(Number).OfType<double>()];
 
     /// <summary>Whole lines that are an absolute path: what servers list may hold spaces.</summary>
     public static IReadOnlyList<string> PathLines(string text) =>
-        [.. text.Split('\n').Select(l => l.Trim()).Where(l => l.Length > 1 && l[0] == '/' && !LeadsOut(l)).Distinct(StringComparer.Ordinal)];
+        [
+            .. text.Split('\n').Select(l => l.Trim()).Where(l => l.Length > 1 && l[0] == '/' && !LeadsOut(l))
+                .Distinct(StringComparer.Ordinal),
+        ];
 
     /// <summary>What stands behind <c>name=</c> or <c>name:</c>, with or without quotes.</summary>
     public static string? Named(string text, string name)
@@ -100,7 +104,8 @@ internal static class Values
         for (var i = 0; i < line.Length; i++)
         {
             var (open, close) = Quotations.FirstOrDefault(q => q.Open == line[i]);
-            if (open == '\0' || unclosed.Contains(open, StringComparison.Ordinal) || (open == '\'' && i > 0 && char.IsLetterOrDigit(line[i - 1])))
+            if (open == '\0' || unclosed.Contains(open, StringComparison.Ordinal)
+                || (open == '\'' && i > 0 && char.IsLetterOrDigit(line[i - 1])))
             {
                 continue;
             }
@@ -150,7 +155,8 @@ internal static class Values
     }
 
     private static bool IsUrl(string token) =>
-        (token.StartsWith("https://", StringComparison.OrdinalIgnoreCase) || token.StartsWith("http://", StringComparison.OrdinalIgnoreCase))
+        (token.StartsWith("https://", StringComparison.OrdinalIgnoreCase)
+            || token.StartsWith("http://", StringComparison.OrdinalIgnoreCase))
         && Uri.TryCreate(token, UriKind.Absolute, out _);
 
     private static bool IsPath(string token)
@@ -170,6 +176,7 @@ internal static class Values
 
     private static double? Number(string token) =>
         token.Length <= MaxNumberLength
-        && double.TryParse(token, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)
+        && double.TryParse(
+            token, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number)
         && double.IsFinite(number) ? number : null;
 }

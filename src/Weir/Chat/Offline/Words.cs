@@ -118,7 +118,8 @@ internal static class Words
         { Length: > 4 } when word.EndsWith("ies", StringComparison.Ordinal) => word[..^3] + "y",
         { Length: > 4 } when word.EndsWith("sses", StringComparison.Ordinal) || word.EndsWith("shes", StringComparison.Ordinal)
             || word.EndsWith("ches", StringComparison.Ordinal) || word.EndsWith("xes", StringComparison.Ordinal) => word[..^2],
-        { Length: > 3 } when word.EndsWith('s') && !word.EndsWith("ss", StringComparison.Ordinal) && !word.EndsWith("us", StringComparison.Ordinal)
+        { Length: > 3 } when word.EndsWith('s') && !word.EndsWith("ss", StringComparison.Ordinal)
+            && !word.EndsWith("us", StringComparison.Ordinal)
             && !word.EndsWith("is", StringComparison.Ordinal) => word[..^1],
         { Length: > 6 } when word.EndsWith("ing", StringComparison.Ordinal) => word[..^3],
         _ => word,
@@ -135,6 +136,7 @@ internal static class Words
 
         var asks = Array.FindIndex(words, w => w is "what" or "which");
         return asks >= 0
-            && (words.Skip(asks + 1).Take(2).Any(w => w.Length > 4 && w.EndsWith('s')) || words.Skip(asks + 1).Any(w => w is "are" or "exist" or "exists"));
+            && (words.Skip(asks + 1).Take(2).Any(w => w.Length > 4 && w.EndsWith('s'))
+                || words.Skip(asks + 1).Any(w => w is "are" or "exist" or "exists"));
     }
 }

@@ -56,12 +56,14 @@ internal sealed class CollectingResponder : ICallResponder
     {
         if (_response is not { } message || message.Fields.Error.Exists || message.Fields.ResultType is not (null or "complete"))
         {
-            throw new CallFailedException(ErrorCode.UpstreamFailed, Outcomes.ProtocolError, $"the server '{server}' answered with an error.");
+            throw new CallFailedException(
+                ErrorCode.UpstreamFailed, Outcomes.ProtocolError, $"the server '{server}' answered with an error.");
         }
 
         using var result = Parse(message);
         return ContextText.Of(kind, result.RootElement)
-            ?? throw new CallFailedException(ErrorCode.UpstreamFailed, Outcomes.ProtocolError, $"what the server '{server}' answered is no {kind}.");
+            ?? throw new CallFailedException(
+                ErrorCode.UpstreamFailed, Outcomes.ProtocolError, $"what the server '{server}' answered is no {kind}.");
     }
 
     private static JsonDocument Parse(UpstreamMessage message) =>

@@ -10,7 +10,8 @@ internal static class ContextText
     public static string? Of(string kind, JsonElement result)
     {
         var member = kind == ContextKinds.Resource ? "contents" : "messages";
-        if (result.ValueKind != JsonValueKind.Object || !result.TryGetProperty(member, out var list) || list.ValueKind != JsonValueKind.Array)
+        if (result.ValueKind != JsonValueKind.Object || !result.TryGetProperty(member, out var list)
+            || list.ValueKind != JsonValueKind.Array)
         {
             return null;
         }
@@ -21,7 +22,8 @@ internal static class ContextText
 
     /// <summary>Whoever the server lets speak in its prompt: here it is the server that speaks.</summary>
     private static string? OfMessage(JsonElement message) =>
-        message.ValueKind == JsonValueKind.Object && message.TryGetProperty("content", out var content) && content.ValueKind == JsonValueKind.Object
+        message.ValueKind == JsonValueKind.Object && message.TryGetProperty("content", out var content)
+            && content.ValueKind == JsonValueKind.Object
             ? ToolText.Block(content)
             : null;
 }

@@ -7,6 +7,8 @@ namespace Weir.Chat.Tools;
 /// <param name="Marked">An admin listed it in the instance's <c>chat.offline</c>.</param>
 internal sealed record ToolFacts(string Server, string Tool, bool Announces, bool Marked)
 {
-    /// <summary>Both are needed: a server's word alone is not enough, and an admin's mark does not make a writing tool a reading one.</summary>
+    /// <summary>
+    /// Both are needed: a server's word alone is not enough, and an admin's mark does not make a writing tool a reading one.
+    /// </summary>
     public bool IsForOffline => Announces && Marked;
 }

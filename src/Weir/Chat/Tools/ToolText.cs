@@ -21,7 +21,8 @@ internal static class ToolText
     }
 
     /// <summary>What PostgreSQL can hold: no U+0000, no half of a surrogate pair.</summary>
-    public static string Clean(string text) => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text.Replace("\0", "", StringComparison.Ordinal)));
+    public static string Clean(string text) =>
+        Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text.Replace("\0", "", StringComparison.Ordinal)));
 
     /// <summary>Cuts between characters, and says so.</summary>
     public static string Trim(string text)

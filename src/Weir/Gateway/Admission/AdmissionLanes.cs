@@ -3,8 +3,9 @@ using Weir.Gateway.Calls;
 namespace Weir.Gateway.Admission;
 
 /// <summary>
-/// Calls that wait for admission, in one lane for each organization. Lanes take turns, and none holds more of a batch than its share: one with more
-/// waiting, or whose calls made a batch fail, has batches of its own, one at a time, so that others wait for none of its work. Not thread-safe.
+/// Calls that wait for admission, in one lane for each organization. Lanes take turns, and none holds more of a batch than its share: one
+/// with more waiting, or whose calls made a batch fail, has batches of its own, one at a time, so that others wait for none of its work.
+/// Not thread-safe.
 /// </summary>
 internal sealed class AdmissionLanes(int maxBatch, TimeProvider time)
 {

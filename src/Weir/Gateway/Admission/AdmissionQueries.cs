@@ -10,7 +10,8 @@ namespace Weir.Gateway.Admission;
 internal sealed class AdmissionQueries(Databases databases, Guid replicaId)
 {
     private const string Admit =
-        "select ordinal, failures = '{}', failures[1], organization_id, agent_id, instance_id, instance_name, endpoint_url, node_id, share, detail, resets "
+        "select ordinal, failures = '{}', failures[1], organization_id, agent_id, instance_id, instance_name, endpoint_url, node_id, "
+            + "share, detail, resets "
         + "from unnest(weir.admit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19))";
     private const string RecordDenials = "select weir.record_denials($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     private const string Complete = "select weir.complete($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -96,7 +97,8 @@ internal sealed class AdmissionQueries(Databases databases, Guid replicaId)
     /// <summary>For each agent (and server, if given): whether it is switched off.</summary>
     public async Task<bool[]> SwitchedOffAsync(IReadOnlyList<(Guid AgentId, Guid? InstanceId)> open, CancellationToken ct) =>
         await databases.Switches.ScalarAsync<bool[]>(
-            SwitchedOff, [Sql.Column(NpgsqlDbType.Uuid, open, o => o.AgentId), Sql.Column(NpgsqlDbType.Uuid, open, o => o.InstanceId)], ct) ?? [];
+            SwitchedOff, [Sql.Column(NpgsqlDbType.Uuid, open, o => o.AgentId), Sql.Column(NpgsqlDbType.Uuid, open, o => o.InstanceId)], ct)
+            ?? [];
 
     private static (int Ordinal, Decision Decision) ReadDecision(NpgsqlDataReader r) => (r.GetInt32(0), new Decision(
         r.GetBoolean(1),

@@ -7,8 +7,8 @@ namespace Weir.Gateway.Admission;
 
 /// <summary>
 /// Calls wait here for the admission connection. No timer makes batches: a batch is whatever waits when the connection frees.
-/// A second connection works while a full batch waits, the oldest call has waited too long, or one organization holds the first. However many
-/// stand before it, and whatever their statements wait for, a call waits no longer than one statement may take.
+/// A second connection works while a full batch waits, the oldest call has waited too long, or one organization holds the first. However
+/// many stand before it, and whatever their statements wait for, a call waits no longer than one statement may take.
 /// </summary>
 internal sealed class AdmissionQueue : IAsyncDisposable
 {
@@ -23,7 +23,8 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     public delegate Task RecordDenial(AdmissionRequest call, string reason);
 
     /// <summary>
-    /// Told of a call that may have been recorded as requested and is not made: its decision came when nobody waited for it any more, or did not come.
+    /// Told of a call that may have been recorded as requested and is not made: its decision came when nobody waited for it any more, or
+    /// did not come.
     /// </summary>
     public delegate void NotMade(AdmissionRequest call);
 
@@ -216,8 +217,8 @@ internal sealed class AdmissionQueue : IAsyncDisposable
     }
 
     /// <summary>
-    /// A batch that raised was rolled back as a whole. The organization that most likely made it fail waits for a turn of its own, where each of
-    /// its calls is decided by itself, once; the others are decided again at once.
+    /// A batch that raised was rolled back as a whole. The organization that most likely made it fail waits for a turn of its own, where
+    /// each of its calls is decided by itself, once; the others are decided again at once.
     /// </summary>
     private async Task DecideAgainAsync(List<WaitingCall> calls, WeirException failure)
     {
@@ -229,7 +230,8 @@ internal sealed class AdmissionQueue : IAsyncDisposable
         }
         else if (organizations.Length > 1)
         {
-            var suspect = organizations.OrderByDescending(o => FailuresOf(o.Key)).ThenByDescending(o => o.Sum(c => c.Call.RequestBytes)).First();
+            var suspect = organizations.OrderByDescending(o => FailuresOf(o.Key)).ThenByDescending(o => o.Sum(c => c.Call.RequestBytes))
+                .First();
             WaitAlone([.. suspect], failed: false);
             await DecideAsync([.. calls.Where(c => c.Call.Fairness != suspect.Key)], alone: false);
         }
@@ -276,8 +278,11 @@ internal sealed class AdmissionQueue : IAsyncDisposable
         }
     }
 
-    /// <summary>Whether the statement itself failed, by an error or by taking longer than the database lets it; not whether the database is away.</summary>
-    private static bool Raised(WeirException e) => e.Code != ErrorCode.Unavailable || DatabaseErrors.SqlstateOf(e) == Npgsql.PostgresErrorCodes.QueryCanceled;
+    /// <summary>
+    /// Whether the statement itself failed, by an error or by taking longer than the database lets it; not whether the database is away.
+    /// </summary>
+    private static bool Raised(WeirException e) =>
+        e.Code != ErrorCode.Unavailable || DatabaseErrors.SqlstateOf(e) == Npgsql.PostgresErrorCodes.QueryCanceled;
 
     /// <summary>A statement that ran out of time says nothing of the call: a table may be locked. The next attempt may succeed.</summary>
     private async Task DenyPoisonedAsync(WaitingCall poisoned, WeirException failure)

@@ -11,7 +11,8 @@ namespace Weir.Gateway.Admission;
 /// <param name="Switch">Says when its agent, server, organization or the platform is switched off.</param>
 /// <param name="Timeout">How long its server may take; null: as long as any.</param>
 internal sealed record AdmittedCall(
-    Decision Decision, CallTarget Target, CallOutcome Outcome, IDisposable? Open, ByteAccount Request, ByteAccount Messages, SwitchedWork Switch,
+    Decision Decision, CallTarget Target, CallOutcome Outcome, IDisposable? Open, ByteAccount Request, ByteAccount Messages,
+    SwitchedWork Switch,
     TimeSpan? Timeout) : IDisposable
 {
     /// <summary>The server's own name for what is asked.</summary>

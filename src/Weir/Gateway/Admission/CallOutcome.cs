@@ -16,7 +16,8 @@ internal sealed class CallOutcome(AdmissionRequest request, CompletionQueue comp
 
     public void Complete(UpstreamMessage response)
     {
-        var outcome = response.Fields.Error.Exists ? Outcomes.ProtocolError : response.Fields.IsToolError ? Outcomes.ToolError : Outcomes.Ok;
+        var outcome = response.Fields.Error.Exists
+            ? Outcomes.ProtocolError : response.Fields.IsToolError ? Outcomes.ToolError : Outcomes.Ok;
         Add(outcome, errorCode: null, response.Bytes);
     }
 

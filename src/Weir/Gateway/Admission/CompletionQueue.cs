@@ -18,7 +18,8 @@ internal sealed class CompletionQueue : IAsyncDisposable
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(10);
 
-    private readonly Channel<Completion> _waiting = Channel.CreateUnbounded<Completion>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<Completion> _waiting =
+        Channel.CreateUnbounded<Completion>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Func<IReadOnlyList<Completion>, CancellationToken, Task> _record;
     private readonly CancellationTokenSource _draining = new();
     private readonly CancellationTokenSource _giveUp = new();
@@ -28,7 +29,8 @@ internal sealed class CompletionQueue : IAsyncDisposable
     private readonly Task _worker;
     private int _count;
 
-    public CompletionQueue(Func<IReadOnlyList<Completion>, CancellationToken, Task> record, int maxWaiting, TimeProvider time, ILogger<CompletionQueue> logger)
+    public CompletionQueue(
+        Func<IReadOnlyList<Completion>, CancellationToken, Task> record, int maxWaiting, TimeProvider time, ILogger<CompletionQueue> logger)
     {
         _record = record;
         _maxWaiting = maxWaiting;
@@ -87,7 +89,9 @@ internal sealed class CompletionQueue : IAsyncDisposable
         }
     }
 
-    /// <summary>Keeps trying while the database is away: recording twice is harmless, losing is not. False when the drain gave up.</summary>
+    /// <summary>
+    /// Keeps trying while the database is away: recording twice is harmless, losing is not. False when the drain gave up.
+    /// </summary>
     private async Task<bool> TryRecordAsync(List<Completion> batch)
     {
         while (true)

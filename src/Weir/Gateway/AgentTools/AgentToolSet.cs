@@ -13,7 +13,8 @@ namespace Weir.Gateway.AgentTools;
 /// <param name="Kind">One of <see cref="ItemKinds"/>.</param>
 /// <param name="Name">The server's own name for it.</param>
 /// <param name="ExposedName">What the agent sees: the same on <c>/mcp/{instance}</c>.</param>
-internal sealed record AgentItem(Guid InstanceId, string InstanceName, string Kind, string Name, string ExposedName, byte[] Hash, bool ChatOffline)
+internal sealed record AgentItem(
+    Guid InstanceId, string InstanceName, string Kind, string Name, string ExposedName, byte[] Hash, bool ChatOffline)
 {
     /// <summary>The eras of the clients whose lists it fits into; see <see cref="ItemShape"/>.</summary>
     public IReadOnlyList<string> Eras { get; init; } = ItemShape.Fits.Eras;
@@ -27,12 +28,14 @@ internal sealed record AgentItem(Guid InstanceId, string InstanceName, string Ki
     public bool IsFor(string era) => ReferenceEquals(Eras, ItemShape.Fits.Eras) || Eras.Contains(era, StringComparer.Ordinal);
 
     /// <summary>Whether the server has it for a client that offers this.</summary>
-    public bool IsThereFor(ClientCapabilities offered) => Needs.Count == 0 || !Needs.Except(ClientAbilities.Of(offered), StringComparer.Ordinal).Any();
+    public bool IsThereFor(ClientCapabilities offered) =>
+        Needs.Count == 0 || !Needs.Except(ClientAbilities.Of(offered), StringComparer.Ordinal).Any();
 }
 
 /// <summary>One server that the agent is granted, whatever its state.</summary>
 /// <param name="Share">Who shares what runs there: <c>instance</c>, <c>credential</c> or <c>session</c>.</param>
-/// <param name="TimeoutMs">How long it may take for a call. Null, or 0, which only keeps it out of chat: as long as any. Milliseconds.</param>
+/// <param name="TimeoutMs">How long it may take for a call. Null, or 0, which only keeps it out of chat: as long as any.
+/// Milliseconds.</param>
 internal sealed record AgentServer(Guid Id, string Name, string Status, string Share, int? TimeoutMs = null)
 {
     /// <summary>A lower number comes first.</summary>
@@ -47,7 +50,8 @@ internal sealed record AgentServer(Guid Id, string Name, string Status, string S
 /// </summary>
 /// <param name="MaxConnections">How many calls and streams its organization may have open at one replica.</param>
 internal sealed record AgentToolSet(
-    Guid OrganizationId, Guid AgentId, string AgentName, int MaxConnections, IReadOnlyList<AgentServer> Instances, IReadOnlyList<AgentItem> Items)
+    Guid OrganizationId, Guid AgentId, string AgentName, int MaxConnections, IReadOnlyList<AgentServer> Instances,
+    IReadOnlyList<AgentItem> Items)
 {
     /// <summary>The agent, its organization or the platform is switched off. The catalog is empty, and admission records why.</summary>
     public bool IsStopped { get; init; }
@@ -65,7 +69,8 @@ internal sealed record AgentToolSet(
     public TimeSpan? TimeoutOf(Guid instance) =>
         Instances.FirstOrDefault(i => i.Id == instance)?.TimeoutMs is > 0 and var ms ? TimeSpan.FromMilliseconds(ms) : null;
 
-    /// <param name="kind"><see cref="ItemKinds.Tool"/> or <see cref="ItemKinds.Prompt"/>: the others have URIs and no exposed names.</param>
+    /// <param name="kind"><see cref="ItemKinds.Tool"/> or <see cref="ItemKinds.Prompt"/>: the others have URIs and no exposed
+    /// names.</param>
     public AgentItem? Find(string kind, string exposedName) => Named.GetValueOrDefault((kind, exposedName));
 }
 
@@ -75,7 +80,9 @@ internal sealed record AgentToolSet(
 /// </summary>
 internal sealed class AgentToolsCache(AgentToolsQueries queries, AgentToolsReadLimiter turns, int maxNameLength)
 {
-    /// <summary>Beyond this an organization's own are dropped, and beyond <see cref="MaxBytes"/> all: they are loaded again when they are used.</summary>
+    /// <summary>
+    /// Beyond this an organization's own are dropped, and beyond <see cref="MaxBytes"/> all: they are loaded again when they are used.
+    /// </summary>
     private const long MaxBytesOfOrganization = 64 * 1024 * 1024;
     private const long MaxBytes = 512 * 1024 * 1024;
 

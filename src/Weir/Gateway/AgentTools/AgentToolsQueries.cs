@@ -8,7 +8,8 @@ namespace Weir.Gateway.AgentTools;
 internal sealed class AgentToolsQueries(Databases databases)
 {
     private const string AgentCatalogSql =
-        "select kind, organization_id, agent_id, agent_name, instance_id, instance_name, status, item, definition_hash, chat_offline, max_concurrent_connections, "
+        "select kind, organization_id, agent_id, agent_name, instance_id, instance_name, status, item, definition_hash, chat_offline, "
+            + "max_concurrent_connections, "
         + "share, nullif(eras, '{legacy,modern}'), nullif(needs, '{}'), priority, timeout_ms from weir.agent_catalog($1, $2, $3, $4, $5)";
     private const string Definitions = "select instance_id, kind, name, definition_hash, definition from weir.definitions($1, $2, $3, $4)";
     private const string FindTools =
@@ -20,12 +21,14 @@ internal sealed class AgentToolsQueries(Databases databases)
     /// <param name="Needs">Null: nothing.</param>
     public sealed record AgentToolsRow(
         string Kind, Guid OrganizationId, Guid AgentId, string AgentName, Guid? InstanceId, string? InstanceName, string? Status,
-        string? Item, byte[]? Hash, bool ChatOffline, int? MaxConnections, string? Share, string[]? Eras, string[]? Needs, int? Priority, int? TimeoutMs);
+        string? Item, byte[]? Hash, bool ChatOffline, int? MaxConnections, string? Share, string[]? Eras, string[]? Needs, int? Priority,
+        int? TimeoutMs);
 
     public sealed record DefinitionRow(Guid InstanceId, string Kind, string Name, byte[] Hash, string Definition);
 
     /// <summary>The permitted (instance, item) pairs, the agent's own row first; no row where the principal is not good.</summary>
-    public Task<IReadOnlyList<AgentToolsRow>> AgentToolsAsync(Principal principal, string? instanceName, CancellationToken ct) => databases.Engine.QueryAsync(
+    public Task<IReadOnlyList<AgentToolsRow>> AgentToolsAsync(
+        Principal principal, string? instanceName, CancellationToken ct) => databases.Engine.QueryAsync(
         AgentCatalogSql,
         [
             Sql.Text(principal.Key?.Id),
@@ -35,7 +38,8 @@ internal sealed class AgentToolsQueries(Databases databases)
             Sql.Text(instanceName),
         ],
         r => new AgentToolsRow(
-            r.GetString(0), r.GetGuid(1), r.GetGuid(2), r.GetString(3), r.GetNullable<Guid>(4), r.GetNullableString(5), r.GetNullableString(6),
+            r.GetString(0), r.GetGuid(1), r.GetGuid(2), r.GetString(3), r.GetNullable<Guid>(4), r.GetNullableString(5),
+            r.GetNullableString(6),
             r.GetNullableString(7), r.IsDBNull(8) ? null : r.GetFieldValue<byte[]>(8), !r.IsDBNull(9) && r.GetBoolean(9),
             r.GetNullable<int>(10), r.GetNullableString(11), r.IsDBNull(12) ? null : r.GetFieldValue<string[]>(12),
             r.IsDBNull(13) ? null : r.GetFieldValue<string[]>(13), r.GetNullable<int>(14), r.GetNullable<int>(15)),
@@ -47,7 +51,8 @@ internal sealed class AgentToolsQueries(Databases databases)
         [Sql.Text(principal.Key?.Id), Sql.Bytea(principal.Key?.SecretHash), Sql.Uuid(principal.UserId), Sql.Uuid(principal.AgentId)],
         ct);
 
-    public Task<IReadOnlyList<DefinitionRow>> DefinitionsAsync(IReadOnlyList<AgentItem> items, CancellationToken ct) => databases.Engine.QueryAsync(
+    public Task<IReadOnlyList<DefinitionRow>> DefinitionsAsync(
+        IReadOnlyList<AgentItem> items, CancellationToken ct) => databases.Engine.QueryAsync(
         Definitions,
         [
             Sql.Column(NpgsqlDbType.Uuid, items, i => i.InstanceId),
@@ -61,11 +66,12 @@ internal sealed class AgentToolsQueries(Databases databases)
     public sealed record FoundTool(Guid InstanceId, string InstanceName, string Status, string Name, byte[] Hash);
 
     /// <summary>
-    /// The tools that the principal may call, that its client may be shown and that the words mean, best first. None also where the principal is
-    /// not good.
+    /// The tools that the principal may call, that its client may be shown and that the words mean, best first. None also where the
+    /// principal is not good.
     /// </summary>
     public Task<IReadOnlyList<FoundTool>> FindToolsAsync(
-        Principal principal, string words, int limit, string era, IReadOnlyList<string> abilities, CancellationToken ct) => databases.Engine.QueryAsync(
+        Principal principal, string words, int limit, string era, IReadOnlyList<string> abilities,
+        CancellationToken ct) => databases.Engine.QueryAsync(
         FindTools,
         [
             Sql.Text(principal.Key?.Id),

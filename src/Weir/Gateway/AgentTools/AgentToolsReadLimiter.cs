@@ -22,9 +22,12 @@ internal sealed class AgentToolsReadLimiter(Func<Principal, CancellationToken, T
             whose, static _ => new ConcurrencyLimiterOptions { PermitLimit = MostAtOnce, QueueLimit = MostWaiting }));
 
     // Only who has a place of an organization's waits here, so no organization has more than its places in the line.
-    private readonly ConcurrencyLimiter _all = new(new ConcurrencyLimiterOptions { PermitLimit = MostTogether(poolSize), QueueLimit = int.MaxValue });
+    private readonly ConcurrencyLimiter _all =
+        new(new ConcurrencyLimiterOptions { PermitLimit = MostTogether(poolSize), QueueLimit = int.MaxValue });
 
-    /// <summary>Whose each principal is, also after a change has dropped its catalog. It holds no permission: each statement decides anew.</summary>
+    /// <summary>
+    /// Whose each principal is, also after a change has dropped its catalog. It holds no permission: each statement decides anew.
+    /// </summary>
     private readonly ConcurrentDictionary<string, Guid> _known = new(StringComparer.Ordinal);
 
     /// <summary>Three quarters of the pool: something is left for what takes a moment.</summary>
@@ -42,7 +45,8 @@ internal sealed class AgentToolsReadLimiter(Func<Principal, CancellationToken, T
         {
             own.Dispose();
             throw new WeirException(
-                ErrorCode.RateLimited, $"{MostAtOnce} reads of the organization's catalogs run and {MostWaiting:N0} wait, the most that Weir allows.",
+                ErrorCode.RateLimited,
+                $"{MostAtOnce} reads of the organization's catalogs run and {MostWaiting:N0} wait, the most that Weir allows.",
                 "Retry in a moment.");
         }
 

@@ -32,7 +32,8 @@ internal sealed class Definition
         var modern = ItemShape.Shown(kind, json, modern: true);
         var legacy = ItemShape.Shown(kind, json, modern: false);
         var shown = ShownDefinition.Parse(modern, list);
-        return new Definition(legacy.AsSpan().SequenceEqual(modern) ? shown : ShownDefinition.Parse(legacy, list), shown, ReadParamHeaders(modern));
+        return new Definition(
+            legacy.AsSpan().SequenceEqual(modern) ? shown : ShownDefinition.Parse(legacy, list), shown, ReadParamHeaders(modern));
     }
 
     /// <summary>The definition by its server's own name, for what is not a client of either era.</summary>
@@ -60,11 +61,14 @@ internal sealed class Definition
     }
 }
 
-/// <summary>Definitions by what they are of and their hash: what is kept here never changes. Keyed by instance, so no tenant's bytes reach another.</summary>
+/// <summary>
+/// Definitions by what they are of and their hash: what is kept here never changes. Keyed by instance, so no tenant's bytes reach another.
+/// </summary>
 /// <param name="load">Reads definitions from the database; leaves out those that it no longer has.</param>
 /// <param name="maxBytes">Beyond this many the whole set is dropped: it refills by use.</param>
 internal sealed class DefinitionCache(
-    Func<IReadOnlyList<AgentItem>, CancellationToken, Task<IReadOnlyList<AgentToolsQueries.DefinitionRow>>> load, long maxBytes = DefinitionCache.MaxBytes)
+    Func<IReadOnlyList<AgentItem>, CancellationToken, Task<IReadOnlyList<AgentToolsQueries.DefinitionRow>>> load,
+    long maxBytes = DefinitionCache.MaxBytes)
 {
     private const long MaxBytes = 128 * 1024 * 1024;
 
@@ -126,7 +130,8 @@ internal sealed class DefinitionCache(
 
     /// <summary>A long list makes thousands of keys, so each is a value: the hash, SHA-256, is its two halves.</summary>
     private static Key KeyOf(Guid instanceId, string kind, string name, byte[] hash) =>
-        new(instanceId, kind, name, BinaryPrimitives.ReadUInt128LittleEndian(hash), BinaryPrimitives.ReadUInt128LittleEndian(hash.AsSpan(16)));
+        new(instanceId, kind, name, BinaryPrimitives.ReadUInt128LittleEndian(hash),
+            BinaryPrimitives.ReadUInt128LittleEndian(hash.AsSpan(16)));
 
     private readonly record struct Key(Guid InstanceId, string Kind, string Name, UInt128 HashBegin, UInt128 HashEnd);
 }

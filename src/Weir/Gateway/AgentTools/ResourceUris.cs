@@ -18,16 +18,18 @@ internal static class ResourceUris
 
     /// <summary>Most results hold no URI at all; those are passed on without being parsed again.</summary>
     public static bool MayHold(ReadOnlySpan<byte> result, string method) =>
-        method == Methods.ResourcesRead || result.IndexOf("\"resource"u8) >= 0 || result.IndexOf("\\u"u8) >= 0 || result.IndexOf("ui:"u8) >= 0;
+        method == Methods.ResourcesRead || result.IndexOf("\"resource"u8) >= 0 || result.IndexOf("\\u"u8) >= 0
+            || result.IndexOf("ui:"u8) >= 0;
 
     public static bool IsUi(string uri) => uri.StartsWith(UiScheme, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>
-    /// Whether a member of a tool's or result's <c>_meta</c> holds the address of a user interface: <c>ui.resourceUri</c>, and the flat keys
-    /// that hosts used before it.
+    /// Whether a member of a tool's or result's <c>_meta</c> holds the address of a user interface: <c>ui.resourceUri</c>, and the flat
+    /// keys that hosts used before it.
     /// </summary>
     /// <param name="isUi">Whether the member is one of <c>_meta.ui</c>.</param>
-    public static bool IsAddress(string? member, bool isUi) => isUi ? member == "resourceUri" : member is "ui/resourceUri" or "openai/outputTemplate";
+    public static bool IsAddress(string? member, bool isUi) => isUi
+        ? member == "resourceUri" : member is "ui/resourceUri" or "openai/outputTemplate";
 
     public static string Map(string instanceName, string uri) =>
         IsUi(uri) ? $"{uri[..UiScheme.Length]}{instanceName}/{uri[UiScheme.Length..]}" : $"{Scheme}{instanceName}/{uri}";
@@ -131,7 +133,8 @@ internal static class ResourceUris
             {
                 WriteMeta(output, member, instanceName, isUi: true);
             }
-            else if (IsAddress(member.Name, isUi) && member.Value.ValueKind == JsonValueKind.String && member.Value.GetString() is { } uri && IsUi(uri))
+            else if (IsAddress(member.Name, isUi) && member.Value.ValueKind == JsonValueKind.String && member.Value.GetString() is { } uri
+                && IsUi(uri))
             {
                 output.WriteString(member.Name, Map(instanceName, uri));
             }
@@ -146,7 +149,8 @@ internal static class ResourceUris
 
     private static void WriteBlock(Utf8JsonWriter output, JsonElement block, string instanceName)
     {
-        if (block.ValueKind != JsonValueKind.Object || !block.TryGetProperty("type"u8, out var type) || type.ValueKind != JsonValueKind.String)
+        if (block.ValueKind != JsonValueKind.Object || !block.TryGetProperty("type"u8, out var type)
+            || type.ValueKind != JsonValueKind.String)
         {
             output.WriteRawValue(JsonMarshal.GetRawUtf8Value(block), skipInputValidation: true);
             return;

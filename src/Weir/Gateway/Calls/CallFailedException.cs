@@ -6,7 +6,8 @@ namespace Weir.Gateway.Calls;
 /// <summary>
 /// An admitted call that got no answer from its server. Names the instance and the cause's sentence; quotes nothing of the server.
 /// </summary>
-internal sealed class CallFailedException(ErrorCode code, string outcome, string message, Exception? inner = null) : Exception(message, inner)
+internal sealed class CallFailedException(ErrorCode code, string outcome, string message, Exception? inner = null) : Exception(
+    message, inner)
 {
     public ErrorCode Code { get; } = code;
 
@@ -25,7 +26,8 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
         new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError, $"The server '{instance}' {why}.") { Cause = cause };
 
     public static CallFailedException Busy(string instance) =>
-        new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError, $"The server '{instance}' has as many calls in flight as mcp.maxCallsPerServer allows.")
+        new(ErrorCode.InstanceUnavailable, Outcomes.UpstreamError,
+            $"The server '{instance}' has as many calls in flight as mcp.maxCallsPerServer allows.")
         {
             Cause = FailureCause.TooManyCalls,
         };
@@ -61,10 +63,13 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
             UpstreamFailure.SessionLost when e.IsNotCarriedOut =>
                 (ErrorCode.InstanceUnavailable, $"The server '{instance}' has lost its session. {e.Cause.Sentence()}"),
             UpstreamFailure.SessionLost =>
-                (ErrorCode.UpstreamFailed, $"The session of the server '{instance}' ended before it answered. It may still have done what was asked."),
-            UpstreamFailure.TooLarge => (ErrorCode.UpstreamFailed, $"The answer of the server '{instance}' is larger than mcp.maxResponseBytes. Ask for less."),
+                (ErrorCode.UpstreamFailed,
+                $"The session of the server '{instance}' ended before it answered. It may still have done what was asked."),
+            UpstreamFailure.TooLarge =>
+                (ErrorCode.UpstreamFailed, $"The answer of the server '{instance}' is larger than mcp.maxResponseBytes. Ask for less."),
             UpstreamFailure.OverBudget =>
-                (ErrorCode.UpstreamFailed, $"The server '{instance}' sends more than the call (twice mcp.maxResponseBytes) or its organization "
+                (ErrorCode.UpstreamFailed,
+                $"The server '{instance}' sends more than the call (twice mcp.maxResponseBytes) or its organization "
                     + "(limits.heldMegabytesPerOrganization) may hold at this replica at once. Ask for less, or make fewer calls at once."),
             UpstreamFailure.Full => (ErrorCode.InstanceUnavailable, $"The server '{instance}' is full. {e.Cause.Sentence()}"),
             UpstreamFailure.Late => (ErrorCode.UpstreamTimeout, $"The server '{instance}' did not answer in time. {e.Cause.Sentence()}"),
@@ -74,6 +79,7 @@ internal sealed class CallFailedException(ErrorCode code, string outcome, string
                 (ErrorCode.UpstreamFailed, $"The server '{instance}' broke the protocol: {e.Cause.Sentence()}"),
             _ => (ErrorCode.UpstreamFailed, $"The server '{instance}' did not answer the call: {e.Cause.Sentence()}"),
         };
-        return new CallFailedException(code, code == ErrorCode.UpstreamTimeout ? Outcomes.Timeout : Outcomes.UpstreamError, words, e) { Cause = e.Cause, RetryAfter = e.RetryAfter };
+        return new CallFailedException(code, code == ErrorCode.UpstreamTimeout ? Outcomes.Timeout : Outcomes.UpstreamError, words,
+            e) { Cause = e.Cause, RetryAfter = e.RetryAfter };
     }
 }

@@ -27,7 +27,8 @@ internal static class Denials
         "catalog_blocked" => new(ErrorCode.Forbidden, "The operator has blocked this server.",
             "Do not repeat the call. An admin of the organization sees the reason in the catalog."),
         "changing" => new(ErrorCode.Changing, "A permission is being changed at this moment.", "Retry."),
-        "undecided" => new(ErrorCode.Unavailable, "The database did not decide this call in time, so it was denied.", "Try again in a moment."),
+        "undecided" =>
+            new(ErrorCode.Unavailable, "The database did not decide this call in time, so it was denied.", "Try again in a moment."),
         "error" => new(ErrorCode.Internal, "This call could not be decided, so it was denied."),
         _ => new(ErrorCode.NotFound, Unknown(call)),
     };
@@ -35,7 +36,8 @@ internal static class Denials
     /// <summary>A limit of this replica, and no grant's.</summary>
     public static WeirException LimitReached() => new(
         ErrorCode.RateLimited, "A limit of this replica is reached: open calls and streams (the organization's max_concurrent_connections, "
-            + "limits.openPerAgent), calls a second (limits.callsPerSecondPerAgent, limits.callsPerSecondPerOrganization), or bytes of messages "
+            + "limits.openPerAgent), calls a second (limits.callsPerSecondPerAgent, limits.callsPerSecondPerOrganization), or bytes of "
+            + "messages "
             + "(limits.heldMegabytesPerOrganization, limits.heldMegabytes).", "Retry in a moment.");
 
     /// <summary>One text for every switch and whoever used it. The audit log says which one it was.</summary>

@@ -11,7 +11,9 @@ internal sealed record GovernedCall
     /// <summary>Null on <c>/mcp</c>; the instance's name where the endpoint is one server.</summary>
     public string? InstanceName { get; init; }
 
-    /// <summary>As what it is decided and recorded: one of <see cref="CallKinds"/>. A completion or subscription is of the kind of what it is about.</summary>
+    /// <summary>
+    /// As what it is decided and recorded: one of <see cref="CallKinds"/>. A completion or subscription is of the kind of what it is about.
+    /// </summary>
     public required string Kind { get; init; }
 
     /// <summary>

@@ -7,7 +7,8 @@ namespace Weir.Gateway.Calls;
 internal sealed record CallLimits(TimeSpan Usual, TimeSpan Most, CancellationToken Stopped);
 
 /// <summary>
-/// How long a server may take, not counting the time in which it waits for its client's answer. Progress begins the time anew, up to a maximum.
+/// How long a server may take, not counting the time in which it waits for its client's answer. Progress begins the time anew, up to a
+/// maximum.
 /// </summary>
 internal sealed class PausableDeadline : IDisposable
 {

@@ -33,7 +33,8 @@ internal sealed class McpCalls(
     private const int MaxName = 256;
     private const int MaxUri = 2048;
 
-    public Task CallToolAsync(McpRequest request) => request.Scope.IsSearch && request.Message.Name is ToolSearch.FindTools or ToolSearch.CallTool
+    public Task CallToolAsync(McpRequest request) =>
+        request.Scope.IsSearch && request.Message.Name is ToolSearch.FindTools or ToolSearch.CallTool
         ? SearchAsync(request)
         : CallAsync(request, CallKinds.Tool, request.Message.Name);
 
@@ -113,7 +114,8 @@ internal sealed class McpCalls(
 
         if (request.Modern && kind == CallKinds.Tool && await MismatchAsync(request, call) is { } header)
         {
-            await refused.RefuseAsync(request, new Refusal(400, RpcCodes.HeaderMismatch, $"The header {header} is missing, or differs from the body."));
+            await refused.RefuseAsync(
+                request, new Refusal(400, RpcCodes.HeaderMismatch, $"The header {header} is missing, or differs from the body."));
             return;
         }
 
@@ -121,7 +123,8 @@ internal sealed class McpCalls(
         responder.KeepAlive(time);
         try
         {
-            await (request.Session is { } session ? RunLegacyAsync(request, session, call, responder) : RunModernAsync(request, call, responder));
+            await (request.Session is { } session
+                ? RunLegacyAsync(request, session, call, responder) : RunModernAsync(request, call, responder));
         }
         catch (CallFailedException e)
         {
@@ -151,7 +154,8 @@ internal sealed class McpCalls(
                 throw;
             }
 
-            await errors.FailAsync(request, new WeirException(ErrorCode.Internal, "Something went wrong in Weir; its log says what.", hint: null, e), responder);
+            await errors.FailAsync(request,
+                new WeirException(ErrorCode.Internal, "Something went wrong in Weir; its log says what.", hint: null, e), responder);
         }
     }
 
@@ -188,7 +192,9 @@ internal sealed class McpCalls(
             && await forwarder.TryAsync(request.Http, request.Body, session.Replica);
     }
 
-    /// <summary>A modern client that goes away cancels. Where it offers something that a server may ask for, the call may be parked.</summary>
+    /// <summary>
+    /// A modern client that goes away cancels. Where it offers something that a server may ask for, the call may be parked.
+    /// </summary>
     private async Task RunModernAsync(McpRequest request, GovernedCall call, HttpCallResponder responder)
     {
         var ticket = parked.Read(call);
@@ -213,7 +219,9 @@ internal sealed class McpCalls(
         }
     }
 
-    /// <summary>A legacy client that goes away may have lost its connection only, and the call goes on, until the client says otherwise.</summary>
+    /// <summary>
+    /// A legacy client that goes away may have lost its connection only, and the call goes on, until the client says otherwise.
+    /// </summary>
     private async Task RunLegacyAsync(McpRequest request, Session session, GovernedCall call, HttpCallResponder responder)
     {
         using var cancelled = new CancellationTokenSource();
@@ -221,7 +229,8 @@ internal sealed class McpCalls(
         var key = RpcIds.KeyOf(request.Id);
         if (!calls.TryAdd(key, cancelled))
         {
-            await refused.RefuseAsync(request, new Refusal(200, RpcCodes.InvalidRequest, "A request with this id is still being answered."));
+            await refused.RefuseAsync(
+                request, new Refusal(200, RpcCodes.InvalidRequest, "A request with this id is still being answered."));
             return;
         }
 
@@ -242,7 +251,8 @@ internal sealed class McpCalls(
             return (CallKinds.Prompt, null);
         }
 
-        using var document = JsonDocument.Parse(request.Message.Params.Of(request.Body), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        using var document =
+            JsonDocument.Parse(request.Message.Params.Of(request.Body), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         if (!document.RootElement.TryGetProperty("ref", out var reference) || reference.ValueKind != JsonValueKind.Object)
         {
             return (CallKinds.Prompt, null);

@@ -52,7 +52,8 @@ internal sealed class McpHandler(
 
         if (!AcceptHeader.Allows(http.Request, AcceptHeader.Json))
         {
-            await refused.RefuseAsync(http, scope, new Refusal(406, RpcCodes.InvalidRequest, "Accept excludes application/json, which most answers are."));
+            await refused.RefuseAsync(
+                http, scope, new Refusal(406, RpcCodes.InvalidRequest, "Accept excludes application/json, which most answers are."));
             return;
         }
 
@@ -70,7 +71,8 @@ internal sealed class McpHandler(
 
         if (body is not { } bytes)
         {
-            await refused.RefuseAsync(http, scope, new Refusal(413, RpcCodes.InvalidRequest, $"The body is larger than {config.MaxBodyBytes} bytes."));
+            await refused.RefuseAsync(
+                http, scope, new Refusal(413, RpcCodes.InvalidRequest, $"The body is larger than {config.MaxBodyBytes} bytes."));
             return;
         }
 
@@ -97,8 +99,8 @@ internal sealed class McpHandler(
     }
 
     /// <summary>
-    /// Whether a body of this caller is read. A person's token was verified before; a key that was not found good here lately is proved first, by the
-    /// statement that authenticates it. A refusal is answered here.
+    /// Whether a body of this caller is read. A person's token was verified before; a key that was not found good here lately is proved
+    /// first, by the statement that authenticates it. A refusal is answered here.
     /// </summary>
     private async Task<bool> IsKnownAsync(HttpContext http, McpScope scope)
     {
@@ -239,7 +241,9 @@ internal sealed class McpHandler(
         Methods.PromptsGet => calls.GetPromptAsync(request),
         Methods.ResourcesRead => calls.ReadResourceAsync(request),
         Methods.Complete => calls.CompleteAsync(request),
-        _ => McpErrors.RefuseAsync(request.Http, new Refusal(request.Modern ? 404 : 200, RpcCodes.MethodNotFound, "Method not found"), request.Id),
+        _ =>
+            McpErrors.RefuseAsync(
+                request.Http, new Refusal(request.Modern ? 404 : 200, RpcCodes.MethodNotFound, "Method not found"), request.Id),
     };
 
     private async Task ListenAsync(McpRequest request)
@@ -281,7 +285,8 @@ internal sealed class McpHandler(
             return;
         }
 
-        if (request.Message.Method is Methods.Subscribe or Methods.Unsubscribe && forwarder.IsElsewhere(request.Http.Request, session.Replica))
+        if (request.Message.Method is Methods.Subscribe or Methods.Unsubscribe
+            && forwarder.IsElsewhere(request.Http.Request, session.Replica))
         {
             if (!await forwarder.TryAsync(request.Http, request.Body, session.Replica))
             {
@@ -301,12 +306,15 @@ internal sealed class McpHandler(
         });
     }
 
-    /// <summary>What a legacy client says unasked, or answers to a server: for the replica that asked, or, of a call, for whichever runs it.</summary>
+    /// <summary>
+    /// What a legacy client says unasked, or answers to a server: for the replica that asked, or, of a call, for whichever runs it.
+    /// </summary>
     private async Task HandleNotificationAsync(McpRequest request, Session session)
     {
         if (request.Message.Kind == MessageKind.Response)
         {
-            if (ClientResponses.AskedBy(request.Body, request.Message) is { } replica && forwarder.IsElsewhere(request.Http.Request, replica)
+            if (ClientResponses.AskedBy(request.Body, request.Message) is { } replica
+                && forwarder.IsElsewhere(request.Http.Request, replica)
                 && await forwarder.TryAsync(request.Http, request.Body, replica))
             {
                 return;
@@ -349,7 +357,8 @@ internal sealed class McpHandler(
     /// <summary>What the session held was held by a replica that is no more: the client initializes anew.</summary>
     private static readonly Refusal Gone = new(404, RpcCodes.InvalidRequest, "The session is unknown: send initialize.");
 
-    private static readonly Refusal NoStream = new(406, RpcCodes.InvalidRequest, "Accept excludes text/event-stream, which this answer is.");
+    private static readonly Refusal NoStream =
+        new(406, RpcCodes.InvalidRequest, "Accept excludes text/event-stream, which this answer is.");
 
     private static void MethodNotAllowed(HttpContext http)
     {

@@ -40,7 +40,9 @@ internal sealed class McpLists(AgentToolsCache toolsCache, DefinitionCache defin
     /// <summary>A page ends behind the definition that reaches this many bytes, however few they are.</summary>
     private const long MaxPageBytes = 4 * 1024 * 1024;
 
-    /// <summary>How many definitions are fetched before their bytes are counted; twice as many each time, as long as they are small.</summary>
+    /// <summary>
+    /// How many definitions are fetched before their bytes are counted; twice as many each time, as long as they are small.
+    /// </summary>
     private const int FirstStep = 64;
 
     private const string Purpose = "mcp-cursor";

@@ -10,7 +10,9 @@ using Weir.Mcp;
 namespace Weir.Gateway.Endpoint;
 
 /// <summary>What opens and keeps a conversation, in both eras. Each proves the key.</summary>
-internal sealed class McpMethods(AgentToolsCache toolsCache, SessionTokens sessions, SessionStates states, ReplicaForwarder forwarder, KeyQueries queries, TimeProvider time)
+internal sealed class McpMethods(
+    AgentToolsCache toolsCache, SessionTokens sessions, SessionStates states, ReplicaForwarder forwarder, KeyQueries queries,
+    TimeProvider time)
 {
     /// <summary>Proofs of one key that run at once, that wait, and how long: a key that floods waits for its own.</summary>
     private readonly PerCallerQueue _proofs = new(running: 2, waiting: 256, TimeSpan.FromSeconds(5), time);
@@ -20,7 +22,8 @@ internal sealed class McpMethods(AgentToolsCache toolsCache, SessionTokens sessi
         var message = request.Message;
         if (message.RequestedVersion is not { } requested)
         {
-            await McpErrors.RefuseAsync(request.Http, new Refusal(400, RpcCodes.InvalidParams, "params.protocolVersion is missing."), request.Id);
+            await McpErrors.RefuseAsync(
+                request.Http, new Refusal(400, RpcCodes.InvalidParams, "params.protocolVersion is missing."), request.Id);
             return;
         }
 
@@ -49,7 +52,8 @@ internal sealed class McpMethods(AgentToolsCache toolsCache, SessionTokens sessi
     {
         if (!LogLevels.IsKnown(request.Message.LogLevel))
         {
-            await McpErrors.RefuseAsync(request.Http, new Refusal(200, RpcCodes.InvalidParams, "params.level is not a log level."), request.Id);
+            await McpErrors.RefuseAsync(
+                request.Http, new Refusal(200, RpcCodes.InvalidParams, "params.level is not a log level."), request.Id);
             return;
         }
 
@@ -59,8 +63,11 @@ internal sealed class McpMethods(AgentToolsCache toolsCache, SessionTokens sessi
         await AnswerEmptyAsync(request);
     }
 
-    /// <summary>The live catalog of the endpoint, which proves the key. An instance that is not there and one that is not granted are the same.</summary>
-    /// <exception cref="WeirException">WR002: the principal is not valid; WR003: it is switched off; WR004: it has no such server.</exception>
+    /// <summary>
+    /// The live catalog of the endpoint, which proves the key. An instance that is not there and one that is not granted are the same.
+    /// </summary>
+    /// <exception cref="WeirException">WR002: the principal is not valid; WR003: it is switched off; WR004: it has no such
+    /// server.</exception>
     public static async Task<AgentToolSet> LoadAsync(AgentToolsCache toolsCache, McpRequest request)
     {
         var scope = request.Scope;

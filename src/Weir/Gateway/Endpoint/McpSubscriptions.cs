@@ -142,7 +142,8 @@ internal sealed class McpSubscriptions(
 
     /// <summary>Something changed: what may not be read any more is not heard of any more.</summary>
     private async Task EndForbiddenAsync(
-        Identity.Principal principal, System.Collections.Concurrent.ConcurrentDictionary<string, Subscription> open, Action<string> end, CancellationToken ct)
+        Identity.Principal principal, System.Collections.Concurrent.ConcurrentDictionary<string, Subscription> open, Action<string> end,
+        CancellationToken ct)
     {
         var held = open.ToArray();
         if (held.Length == 0)
@@ -175,7 +176,8 @@ internal sealed class McpSubscriptions(
             return null;
         }
 
-        using var document = JsonDocument.Parse(request.Message.Params.Of(request.Body), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        using var document =
+            JsonDocument.Parse(request.Message.Params.Of(request.Body), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         if (!document.RootElement.TryGetProperty("notifications", out var wanted) || wanted.ValueKind != JsonValueKind.Object)
         {
             return null;
@@ -185,7 +187,8 @@ internal sealed class McpSubscriptions(
         if (wanted.TryGetProperty("resourceSubscriptions", out var listed))
         {
             if (listed.ValueKind != JsonValueKind.Array || listed.GetArrayLength() > MaxPerSession
-                || listed.EnumerateArray().Any(u => u.ValueKind != JsonValueKind.String || u.GetString() is not { Length: > 0 and <= MaxUri }))
+                || listed.EnumerateArray()
+                    .Any(u => u.ValueKind != JsonValueKind.String || u.GetString() is not { Length: > 0 and <= MaxUri }))
             {
                 return null;
             }

@@ -9,7 +9,10 @@ namespace Weir.Gateway.Endpoint;
 /// <summary>What Weir says of itself and of what an agent may use, in both eras.</summary>
 internal static class ServerDescription
 {
-    /// <summary>How long a client may keep a list. Short: a revoked tool should leave a client's sight soon, though it can be called no more at once.</summary>
+    /// <summary>
+    /// How long a client may keep a list. Short: a revoked tool should leave a client's sight soon, though it can be called no more at
+    /// once.
+    /// </summary>
     private const int ListTtlMilliseconds = 10_000;
 
     private static readonly string Version = typeof(ServerDescription).Assembly.GetName().Version?.ToString(3) ?? "0";

@@ -58,7 +58,8 @@ internal sealed class ToolSearch(AgentToolsQueries queries, AgentToolsReadLimite
     {
         var principal = request.Scope.Principal;
         using var turn = await turns.EnterAsync(principal, request.Aborted);
-        var found = await queries.FindToolsAsync(principal, words, limit, request.Era, ClientAbilities.Of(request.Offered), request.Aborted);
+        var found =
+            await queries.FindToolsAsync(principal, words, limit, request.Era, ClientAbilities.Of(request.Offered), request.Aborted);
         if (found.Count == 0 && await queries.OrganizationOfAsync(principal, request.Aborted) is null)
         {
             turns.Forget(principal);
@@ -76,7 +77,8 @@ internal sealed class ToolSearch(AgentToolsQueries queries, AgentToolsReadLimite
             return null;
         }
 
-        using var arguments = JsonDocument.Parse(request.Message.Arguments.Of(request.Body), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        using var arguments =
+            JsonDocument.Parse(request.Message.Arguments.Of(request.Body), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         var inner = arguments.RootElement;
         if (!inner.TryGetProperty("name", out var name) || name.ValueKind != JsonValueKind.String
             || (inner.TryGetProperty("arguments", out var given) && given.ValueKind != JsonValueKind.Object))
@@ -93,7 +95,9 @@ internal sealed class ToolSearch(AgentToolsQueries queries, AgentToolsReadLimite
         };
     }
 
-    /// <summary>The same request with what <c>call_tool</c> was given in the place of <c>call_tool</c>; the inner arguments are the caller's bytes.</summary>
+    /// <summary>
+    /// The same request with what <c>call_tool</c> was given in the place of <c>call_tool</c>; the inner arguments are the caller's bytes.
+    /// </summary>
     private static ReadOnlyMemory<byte> Rebuild(McpRequest request, JsonElement name, JsonElement arguments)
     {
         var output = new ArrayBufferWriter<byte>(request.Body.Length);

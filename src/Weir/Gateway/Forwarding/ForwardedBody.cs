@@ -49,7 +49,9 @@ internal static class ForwardedBody
         switch (call.Message.Method)
         {
             case Methods.Complete:
-                output.Write(call.Kind == CallKinds.Prompt ? "\"ref\":{\"type\":\"ref/prompt\",\"name\":"u8 : "\"ref\":{\"type\":\"ref/resource\",\"uri\":"u8);
+                output.Write(
+                    call.Kind == CallKinds.Prompt
+                        ? "\"ref\":{\"type\":\"ref/prompt\",\"name\":"u8 : "\"ref\":{\"type\":\"ref/resource\",\"uri\":"u8);
                 output.Write(name);
                 output.Write("}"u8);
                 break;

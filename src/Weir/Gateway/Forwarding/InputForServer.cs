@@ -7,7 +7,9 @@ using Weir.Upstream;
 
 namespace Weir.Gateway.Forwarding;
 
-/// <summary>What a modern server gets beside a legacy client's call: the client's answers, and the state that it gave with its questions.</summary>
+/// <summary>
+/// What a modern server gets beside a legacy client's call: the client's answers, and the state that it gave with its questions.
+/// </summary>
 /// <param name="Responses">A JSON object, one member for each question; empty: none.</param>
 /// <param name="State">The server's own words; null: none.</param>
 internal readonly record struct InputForServer(ReadOnlyMemory<byte> Responses, string? State)
@@ -20,12 +22,15 @@ internal readonly record struct InputForServer(ReadOnlyMemory<byte> Responses, s
     /// <summary>Puts a modern server's questions to a legacy client.</summary>
     /// <exception cref="UpstreamException">It asks what the client did not offer, or nothing at all.</exception>
     public static async Task<InputForServer> AskAsync(
-        GovernedCall call, UpstreamMessage message, ICallResponder responder, PausableDeadline deadline, ByteAccount account, TimeProvider time,
+        GovernedCall call, UpstreamMessage message, ICallResponder responder, PausableDeadline deadline, ByteAccount account,
+        TimeProvider time,
         CancellationToken ct)
     {
-        using var document = JsonDocument.Parse(message.Fields.Result.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        using var document =
+            JsonDocument.Parse(message.Fields.Result.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         var result = document.RootElement;
-        var state = result.TryGetProperty("requestState", out var given) && given.ValueKind == JsonValueKind.String ? given.GetString() : null;
+        var state = result.TryGetProperty("requestState", out var given) && given.ValueKind == JsonValueKind.String
+            ? given.GetString() : null;
         if (message.Fields.ResultType != "input_required" || !result.TryGetProperty("inputRequests", out var requests))
         {
             return message.Fields.ResultType == "input_required" && state is not null

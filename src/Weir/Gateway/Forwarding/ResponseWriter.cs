@@ -11,7 +11,8 @@ namespace Weir.Gateway.Forwarding;
 
 /// <summary>A server's response as one client must see it: its own id, its era's members, <c>/mcp</c>'s URIs.</summary>
 /// <param name="mapUris">Whether URIs carry their server's prefix: on the endpoints that show several servers.</param>
-/// <param name="freshState">Makes the state of a modern client's retry that is simply the call once more; null where it may not be asked for input.</param>
+/// <param name="freshState">Makes the state of a modern client's retry that is simply the call once more; null where it may not be asked
+/// for input.</param>
 internal sealed class ResponseWriter(ReadOnlyMemory<byte> id, string method, bool modern, bool mapUris, Func<string>? freshState = null)
 {
     public void Write(IBufferWriter<byte> output, UpstreamMessage message, UpstreamSession session)
@@ -48,7 +49,8 @@ internal sealed class ResponseWriter(ReadOnlyMemory<byte> id, string method, boo
     /// <summary>The three members of an error, each once, whatever else the server wrote into it.</summary>
     private void WriteError(IBufferWriter<byte> output, UpstreamMessage message, UpstreamSession session)
     {
-        using var document = JsonDocument.Parse(message.Fields.Error.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        using var document =
+            JsonDocument.Parse(message.Fields.Error.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         using var json = new Utf8JsonWriter(output, PlainJson.Writing);
         json.WriteStartObject();
         json.WriteNumber("code"u8, Code(message, session));

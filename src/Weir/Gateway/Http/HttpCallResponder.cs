@@ -26,7 +26,8 @@ internal sealed class HttpCallResponder(
 {
     private readonly HttpResponse _response = request.Http.Response;
     private readonly PipeWriter _output = request.Http.Response.BodyWriter;
-    private readonly ResponseWriter _writer = new(request.Id, request.Message.Method, request.Modern, mapUris: request.Scope.InstanceName is null,
+    private readonly ResponseWriter _writer =
+        new(request.Id, request.Message.Method, request.Modern, mapUris: request.Scope.InstanceName is null,
         call.Offered.Offers(Methods.Elicit) ? freshState : null);
 
     /// <summary>A server's question is put beside the reading of its answer, so two may want to write at one time.</summary>
@@ -43,7 +44,9 @@ internal sealed class HttpCallResponder(
     {
         if (request.AcceptsEvents)
         {
-            _beat = time.CreateTimer(static state => _ = ((HttpCallResponder)state!).BeatAsync(), this, EventStream.KeepAlive, EventStream.KeepAlive);
+            _beat =
+                time.CreateTimer(
+                    static state => _ = ((HttpCallResponder)state!).BeatAsync(), this, EventStream.KeepAlive, EventStream.KeepAlive);
         }
     }
 
@@ -189,7 +192,8 @@ internal sealed class HttpCallResponder(
         json.WriteStartObject("params"u8);
         json.WritePropertyName("progressToken"u8);
         json.WriteRawValue(request.Message.ProgressToken.Of(request.Body.Span), skipInputValidation: true);
-        using var parameters = JsonDocument.Parse(message.Fields.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        using var parameters =
+            JsonDocument.Parse(message.Fields.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         foreach (var member in parameters.RootElement.EnumerateObject().Where(m => !m.NameEquals("progressToken"u8)))
         {
             member.WriteTo(json);
@@ -219,7 +223,9 @@ internal sealed class HttpCallResponder(
             return null;
         }
 
-        using var parameters = JsonDocument.Parse(message.Fields.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
-        return parameters.RootElement.TryGetProperty("level", out var level) && level.ValueKind == JsonValueKind.String ? level.GetString() : null;
+        using var parameters =
+            JsonDocument.Parse(message.Fields.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        return parameters.RootElement.TryGetProperty("level", out var level) && level.ValueKind == JsonValueKind.String
+            ? level.GetString() : null;
     }
 }

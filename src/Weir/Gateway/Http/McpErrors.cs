@@ -47,7 +47,8 @@ internal sealed class McpErrors(SecurityEvents securityEvents, DocsLinks docs, I
         }
 
         await FailAsync(
-            request.Http, request.Id, 200, RpcCodes.WeirBase + (int)e.Code, e.Message, Data(e.Code, hint, mayHaveRun, e.Cause, e.RetryAfter), responder);
+            request.Http, request.Id, 200, RpcCodes.WeirBase + (int)e.Code, e.Message,
+            Data(e.Code, hint, mayHaveRun, e.Cause, e.RetryAfter), responder);
     }
 
     /// <summary>No credential, or one that cannot be anybody's.</summary>
@@ -82,7 +83,8 @@ internal sealed class McpErrors(SecurityEvents securityEvents, DocsLinks docs, I
                 or Methods.Complete or Methods.Subscribe, e, responder, e.MayHaveActed && request.Message.Method == Methods.ToolsCall);
     }
 
-    private async Task FailAsync(HttpContext http, byte[] id, bool isCall, WeirException e, HttpCallResponder? responder = null, bool mayHaveActed = false)
+    private async Task FailAsync(
+        HttpContext http, byte[] id, bool isCall, WeirException e, HttpCallResponder? responder = null, bool mayHaveActed = false)
     {
         if (DatabaseErrors.IsForTheLog(e))
         {
@@ -102,7 +104,8 @@ internal sealed class McpErrors(SecurityEvents securityEvents, DocsLinks docs, I
             http.Response.Headers.RetryAfter = "1";
         }
 
-        await FailAsync(http, id, status, code, e.Message, e.Code == ErrorCode.NotFound ? null : Data(e.Code, docs.Hint(e.Hint, e.Page), mayHaveActed), responder);
+        await FailAsync(http, id, status, code, e.Message,
+            e.Code == ErrorCode.NotFound ? null : Data(e.Code, docs.Hint(e.Hint, e.Page), mayHaveActed), responder);
     }
 
     private static async Task FailAsync(

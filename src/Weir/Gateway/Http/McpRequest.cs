@@ -20,7 +20,9 @@ internal sealed class McpRequest(HttpContext http, McpScope scope, ReadOnlyMemor
 
     public byte[] Id { get; } = message.Id.Of(body.Span).ToArray();
 
-    /// <summary>Whether the answer may be a stream. Where not, it is one JSON body, and what comes before the response is left out.</summary>
+    /// <summary>
+    /// Whether the answer may be a stream. Where not, it is one JSON body, and what comes before the response is left out.
+    /// </summary>
     public bool AcceptsEvents { get; } = AcceptHeader.Allows(http.Request, EventStream.ContentType);
 
     public bool Modern { get; set; }

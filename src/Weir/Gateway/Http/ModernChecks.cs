@@ -16,7 +16,8 @@ internal static class ModernChecks
     /// <summary>Modern is what carries the version in <c>_meta</c>, or names a version in its header that is not a legacy one.</summary>
     public static bool IsModern(ClientMessage message, string? headerVersion) =>
         message.MetaVersion is not null
-        || (headerVersion is not null && message.Method != Methods.Initialize && !Protocol.LegacyVersions.Contains(headerVersion, StringComparer.Ordinal));
+        || (headerVersion is not null && message.Method != Methods.Initialize
+            && !Protocol.LegacyVersions.Contains(headerVersion, StringComparer.Ordinal));
 
     /// <summary>Null for a request that is in order.</summary>
     public static Refusal? Check(ClientMessage message, IHeaderDictionary headers)
@@ -30,7 +31,8 @@ internal static class ModernChecks
         var requested = message.MetaVersion ?? headerVersion;
         if (requested != Protocol.Modern)
         {
-            return new Refusal(400, RpcCodes.UnsupportedProtocolVersion, "Unsupported protocol version", requested, SupportedVersions: true);
+            return new Refusal(
+                400, RpcCodes.UnsupportedProtocolVersion, "Unsupported protocol version", requested, SupportedVersions: true);
         }
 
         if (message.Kind != MessageKind.Request)
@@ -64,7 +66,9 @@ internal static class ModernChecks
             : new Refusal(400, RpcCodes.InvalidParams, $"params._meta holds no {Protocol.MetaClientCapabilities} object");
     }
 
-    private static Refusal Mismatch(string header) => new(400, RpcCodes.HeaderMismatch, $"The header {header} is missing, or differs from the body.");
+    private static Refusal Mismatch(string header) =>
+        new(400, RpcCodes.HeaderMismatch, $"The header {header} is missing, or differs from the body.");
 
-    private static string? Header(IHeaderDictionary headers, string name) => headers.TryGetValue(name, out var values) && values.Count == 1 ? values[0] : null;
+    private static string? Header(IHeaderDictionary headers, string name) => headers.TryGetValue(name, out var values) && values.Count == 1
+        ? values[0] : null;
 }

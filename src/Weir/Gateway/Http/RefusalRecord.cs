@@ -10,15 +10,18 @@ namespace Weir.Gateway.Http;
 internal sealed record RefusedRequest(AdmissionRequest Request, string Reason);
 
 /// <summary>
-/// Writes refused requests to the audit log: of one principal one statement at a time and of all of them two, each with what came meanwhile. Equal
-/// refusals of a minute wait in the database for one row, so a statement for each would take every connection that catalogs and nodes need.
+/// Writes refused requests to the audit log: of one principal one statement at a time and of all of them two, each with what came
+/// meanwhile. Equal refusals of a minute wait in the database for one row, so a statement for each would take every connection that
+/// catalogs and nodes need.
 /// </summary>
 /// <param name="write">Records all of them, or none.</param>
 internal sealed class RefusalRecord(Func<IReadOnlyList<RefusedRequest>, Task> write, ILogger logger)
 {
     private const int AtOnce = 2;
 
-    /// <summary>So many wait for each principal, with what was asked for; of those beyond it only the number is kept, for each reason.</summary>
+    /// <summary>
+    /// So many wait for each principal, with what was asked for; of those beyond it only the number is kept, for each reason.
+    /// </summary>
     internal const int MaxKept = 200;
 
     /// <summary>So many are in one statement.</summary>
@@ -120,18 +123,21 @@ internal sealed class RefusalRecord(Func<IReadOnlyList<RefusedRequest>, Task> wr
             }
             else
             {
-                _counted[refused.Reason] = _counted.TryGetValue(refused.Reason, out var counted) ? counted with { Count = counted.Count + 1 } : (refused, 1);
+                _counted[refused.Reason] =
+                    _counted.TryGetValue(refused.Reason, out var counted) ? counted with { Count = counted.Count + 1 } : (refused, 1);
             }
         }
 
-        public IEnumerable<RefusedRequest> All() => _kept.Concat(_counted.Values.SelectMany(c => Enumerable.Range(0, c.Count).Select(_ => Another(c.First))));
+        public IEnumerable<RefusedRequest> All() =>
+            _kept.Concat(_counted.Values.SelectMany(c => Enumerable.Range(0, c.Count).Select(_ => Another(c.First))));
 
         /// <summary>One of which only the reason is known.</summary>
         private static RefusedRequest Another(RefusedRequest like) => like with
         {
             Request = like.Request with
             {
-                Key = CallKey.At(new DateTimeOffset(like.Request.Key.CreatedAt)), Item = "", RequestId = "", RequestBytes = 0, RequestHash = SHA256.HashData([]),
+                Key = CallKey.At(new DateTimeOffset(like.Request.Key.CreatedAt)), Item = "", RequestId = "", RequestBytes = 0,
+                RequestHash = SHA256.HashData([]),
             },
         };
     }

@@ -12,7 +12,8 @@ internal sealed class RefusedRequests(RefusalRecord record, TimeProvider time)
 
     /// <param name="body">What was read of it.</param>
     /// <param name="id">The request's, where it could be read.</param>
-    public async Task RefuseAsync(HttpContext http, McpScope scope, Refusal refusal, ReadOnlyMemory<byte> body = default, string method = "", byte[]? id = null)
+    public async Task RefuseAsync(
+        HttpContext http, McpScope scope, Refusal refusal, ReadOnlyMemory<byte> body = default, string method = "", byte[]? id = null)
     {
         await RecordAsync(http, scope, body, method, "invalid_request");
         await McpErrors.RefuseAsync(http, refusal, id);

@@ -27,9 +27,14 @@ internal sealed class ReplicaForwarder(
     private static readonly TimeSpan BroadcastTimeout = TimeSpan.FromSeconds(2);
 
     private static readonly string[] Passed =
-        ["Authorization", "Accept", "MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name", "Last-Event-ID", "traceparent", "tracestate"];
+        [
+            "Authorization", "Accept", "MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name", "Last-Event-ID", "traceparent",
+            "tracestate",
+        ];
 
-    private static readonly string[] Returned = ["Content-Type", "Cache-Control", "X-Accel-Buffering", "Mcp-Session-Id", "Retry-After", "WWW-Authenticate"];
+    private static readonly string[] Returned = [
+        "Content-Type", "Cache-Control", "X-Accel-Buffering", "Mcp-Session-Id", "Retry-After", "WWW-Authenticate",
+    ];
 
     public Guid ReplicaId => replicaId;
 
@@ -102,7 +107,8 @@ internal sealed class ReplicaForwarder(
         MayHaveActed = true,
     };
 
-    private static bool IsEndless(HttpRequest request) => HttpMethods.IsGet(request.Method) || request.Headers["Mcp-Method"] == Methods.Listen;
+    private static bool IsEndless(HttpRequest request) => HttpMethods.IsGet(request.Method)
+        || request.Headers["Mcp-Method"] == Methods.Listen;
 
     /// <summary>Tells every other replica, where nobody knows which of them is meant. What they answer does not matter.</summary>
     public async Task NotifyReplicasAsync(HttpContext http, ReadOnlyMemory<byte> body)
@@ -134,7 +140,8 @@ internal sealed class ReplicaForwarder(
 
     private HttpRequestMessage Request(HttpRequest original, ReadOnlyMemory<byte> body, Uri replica)
     {
-        var request = new HttpRequestMessage(new HttpMethod(original.Method), new Uri(replica, original.PathBase + original.Path + original.QueryString));
+        var request = new HttpRequestMessage(
+            new HttpMethod(original.Method), new Uri(replica, original.PathBase + original.Path + original.QueryString));
         foreach (var name in original.Headers.Keys.Where(k =>
             Passed.Contains(k, StringComparer.OrdinalIgnoreCase) || k.StartsWith("Mcp-Param-", StringComparison.OrdinalIgnoreCase)))
         {

@@ -85,7 +85,8 @@ internal sealed class SessionStates(TimeProvider time)
         }
 
         CountOne();
-        return _states.GetOrAdd(session.Id, static (_, s) => new SessionState { ExpiresAt = s.ExpiresAt, Principal = s.Principal }, session);
+        return _states.GetOrAdd(
+            session.Id, static (_, s) => new SessionState { ExpiresAt = s.ExpiresAt, Principal = s.Principal }, session);
     }
 
     public bool IsEnded(Session session) => !_ended.IsEmpty && _ended.ContainsKey(session.Id);

@@ -14,7 +14,8 @@ namespace Weir.Gateway.Http;
 /// <param name="Capabilities">What the client offers to servers (<see cref="ClientCapabilities"/>), JSON.</param>
 /// <param name="Replica">The replica that holds what dies with an open stream.</param>
 /// <param name="ExpiresAt">After this the client must initialize anew.</param>
-internal sealed record Session(string Id, string Principal, string Path, string Version, string Capabilities, Guid Replica, DateTimeOffset ExpiresAt);
+internal sealed record Session(
+    string Id, string Principal, string Path, string Version, string Capabilities, Guid Replica, DateTimeOffset ExpiresAt);
 
 internal enum SessionCheck
 {

@@ -11,7 +11,9 @@ internal sealed class CallConcurrencyLimiter(int maxPerAgent)
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, int> _open = [];
 
-    /// <summary>A call or stream of an agent, open until it is disposed; null where the agent or its organization has as many open as it may.</summary>
+    /// <summary>
+    /// A call or stream of an agent, open until it is disposed; null where the agent or its organization has as many open as it may.
+    /// </summary>
     public IDisposable? TryAcquire(AgentToolSet tools)
     {
         var agent = maxPerAgent > 0 ? TryAcquire(tools.AgentId, maxPerAgent) : null;

@@ -41,7 +41,8 @@ internal sealed class CallRateLimiter : IAsyncDisposable
         return lease is not { IsAcquired: false };
     }
 
-    private static PartitionedRateLimiter<Guid>? Limiter(int perSecond) => perSecond == 0 ? null : PartitionedRateLimiter.Create<Guid, Guid>(
+    private static PartitionedRateLimiter<Guid>? Limiter(int perSecond) => perSecond == 0
+        ? null : PartitionedRateLimiter.Create<Guid, Guid>(
         whose => RateLimitPartition.GetTokenBucketLimiter(whose, _ => new TokenBucketRateLimiterOptions
         {
             TokenLimit = perSecond * 2,

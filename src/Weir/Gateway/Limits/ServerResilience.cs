@@ -54,7 +54,8 @@ internal sealed class ServerResilience(int maxCalls, TimeProvider time)
             SamplingDuration = Sampling,
             BreakDuration = Pause,
             ShouldHandle = static outcome => ValueTask.FromResult(outcome.Outcome.Exception is
-                UpstreamException { Failure: UpstreamFailure.Unreachable, IsOfOneSession: false } or CallFailedException { Code: ErrorCode.UpstreamTimeout }),
+                UpstreamException { Failure: UpstreamFailure.Unreachable, IsOfOneSession: false }
+                    or CallFailedException { Code: ErrorCode.UpstreamTimeout }),
         })
         .Build();
 

@@ -23,7 +23,8 @@ internal sealed record ParkTicket(Guid Call, Guid Replica, int Round)
 /// Runs a modern client's calls so that a legacy server may ask in the middle. The state that the client gets is sealed, bound to who
 /// called what with which arguments, good for one round, and not an authorization: each retry is decided anew.
 /// </summary>
-internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid replicaId, TimeSpan inputTimeout, TimeProvider time) : IHostedService
+internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid replicaId, TimeSpan inputTimeout, TimeProvider time)
+    : IHostedService
 {
     private const string Purpose = "mcp-parked-call";
     private const string Prefix = "weir1.";
@@ -35,7 +36,9 @@ internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid r
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>When no request comes any more. Nobody can take up what waits here, so it ends, and its outcomes are on their way when this returns.</summary>
+    /// <summary>
+    /// When no request comes any more. Nobody can take up what waits here, so it ends, and its outcomes are on their way when this returns.
+    /// </summary>
     public Task StopAsync(CancellationToken cancellationToken)
     {
         var waiting = _parked.Values.ToArray();
@@ -44,7 +47,8 @@ internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid r
             Expire(parked);
         }
 
-        return Task.WhenAll(waiting.Select(async parked => await parked.Run!.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing))).WaitAsync(cancellationToken);
+        return Task.WhenAll(waiting.Select(async parked => await parked.Run!.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing)))
+            .WaitAsync(cancellationToken);
     }
 
     /// <summary>The ticket in a request, where it is one of Weir's; a server's own state is null.</summary>
@@ -71,7 +75,8 @@ internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid r
     }
 
     /// <summary>The retry of a parked call: decided anew, then the call goes on where it stands.</summary>
-    /// <exception cref="WeirException">It was denied, which ends the call; or it is not parked here, or is being carried by another retry.</exception>
+    /// <exception cref="WeirException">It was denied, which ends the call; or it is not parked here, or is being carried by another
+    /// retry.</exception>
     public async Task ResumeAsync(ParkTicket ticket, GovernedCall call, HttpCallResponder client, CancellationToken aborted)
     {
         if (!_parked.TryGetValue(ticket.Call, out var parked) || parked.Round != ticket.Round
@@ -107,7 +112,8 @@ internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid r
         parked.Run = run;
         await using (aborted.Register(static state => ((CancellationTokenSource)state!).Cancel(), parked.Stop))
         {
-            await parked.Carried.AttachAsync(client, call.Message.InputResponses.Exists ? call.Message.InputResponses.Of(call.Body) : default, aborted);
+            await parked.Carried.AttachAsync(
+                client, call.Message.InputResponses.Exists ? call.Message.InputResponses.Of(call.Body) : default, aborted);
             while (await Task.WhenAny(run, parked.Carried.Asked) != run)
             {
                 parked.Round++;
@@ -152,7 +158,9 @@ internal sealed class ParkedCalls(GovernedCaller caller, Keyring keyring, Guid r
     public string SealFresh(GovernedCall call) => Seal(new ParkTicket(Guid.Empty, replicaId, Round: 0), call);
 
     private string Seal(ParkTicket ticket, GovernedCall call) =>
-        Prefix + Base64Url.EncodeToString(keyring.Seal(Purpose, JsonSerializer.SerializeToUtf8Bytes(ticket, ParkingJson.Default.ParkTicket), Binding(call)));
+        Prefix
+            + Base64Url.EncodeToString(
+                keyring.Seal(Purpose, JsonSerializer.SerializeToUtf8Bytes(ticket, ParkingJson.Default.ParkTicket), Binding(call)));
 
     /// <summary>Who calls what, with which arguments: a state is of no use for anything else.</summary>
     private static byte[] Binding(GovernedCall call)

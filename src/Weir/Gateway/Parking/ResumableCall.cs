@@ -45,7 +45,9 @@ internal sealed class ResumableCall : ICallResponder
         }
     }
 
-    /// <summary>A request of the client that carries the call from now on, with what it answers to the questions of the one before.</summary>
+    /// <summary>
+    /// A request of the client that carries the call from now on, with what it answers to the questions of the one before.
+    /// </summary>
     /// <param name="responses">A JSON object by the questions' keys; what is not answered is asked again.</param>
     public async Task AttachAsync(HttpCallResponder client, ReadOnlyMemory<byte> responses, CancellationToken ct)
     {
@@ -79,7 +81,9 @@ internal sealed class ResumableCall : ICallResponder
         }
     }
 
-    /// <summary>Parks the call: the open questions as the result of the client's request. False when the call has ended meanwhile.</summary>
+    /// <summary>
+    /// Parks the call: the open questions as the result of the client's request. False when the call has ended meanwhile.
+    /// </summary>
     /// <param name="state">The value of <c>requestState</c>.</param>
     public async Task<bool> TryParkAsync(Task run, string state, CancellationToken ct)
     {
@@ -212,7 +216,8 @@ internal sealed class ResumableCall : ICallResponder
                 if (document.RootElement.TryGetProperty(key, out var answer) && answer.ValueKind == JsonValueKind.Object)
                 {
                     _open.Remove(key);
-                    request.Answer.TrySetResult(new ClientResponse(JsonSerializer.SerializeToUtf8Bytes(answer, CallJson.Default.JsonElement), default));
+                    request.Answer.TrySetResult(
+                        new ClientResponse(JsonSerializer.SerializeToUtf8Bytes(answer, CallJson.Default.JsonElement), default));
                 }
             }
         }

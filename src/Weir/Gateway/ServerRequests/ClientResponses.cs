@@ -18,7 +18,8 @@ internal sealed class ClientResponses(Guid replicaId, TimeProvider time)
     /// <exception cref="TimeoutException">There was no answer within <paramref name="limit"/>.</exception>
     public async Task<ClientResponse> AskAsync(string session, TimeSpan limit, Func<string, Task> ask, CancellationToken ct)
     {
-        var id = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"\"weir-{replicaId:N}-{Interlocked.Increment(ref _lastId)}\"");
+        var id = string.Create(
+            System.Globalization.CultureInfo.InvariantCulture, $"\"weir-{replicaId:N}-{Interlocked.Increment(ref _lastId)}\"");
         var answer = new TaskCompletionSource<ClientResponse>(TaskCreationOptions.RunContinuationsAsynchronously);
         _waiting[(session, id)] = answer;
         try

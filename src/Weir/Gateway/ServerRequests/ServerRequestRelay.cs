@@ -50,7 +50,8 @@ internal sealed class ServerRequestRelay(
     /// <summary>The server takes a request back.</summary>
     public void Withdraw(UpstreamMessage cancelled)
     {
-        using var parameters = JsonDocument.Parse(cancelled.Fields.Params.Of(cancelled.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        using var parameters =
+            JsonDocument.Parse(cancelled.Fields.Params.Of(cancelled.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         if (parameters.RootElement.TryGetProperty("requestId", out var id))
         {
             lock (_open)
@@ -69,7 +70,8 @@ internal sealed class ServerRequestRelay(
         var id = Encoding.UTF8.GetString(request.Fields.Id.Of(request.Bytes.Span));
         try
         {
-            var answer = tooMany ? Error(RpcCodes.InternalError, "Too many requests are open, or too many bytes of them.") : await AskAsync(request, withdrawn.Token);
+            var answer = tooMany ? Error(RpcCodes.InternalError, "Too many requests are open, or too many bytes of them.")
+                : await AskAsync(request, withdrawn.Token);
             await upstream.NotifyAsync(session, request.Fields.Method, Response(id, answer), ct);
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)

@@ -18,7 +18,8 @@ internal static class UrlElicitation
     /// <summary>The parameters of each question; empty where the error names none.</summary>
     public static IReadOnlyList<JsonElement> Read(UpstreamMessage message)
     {
-        var error = JsonElement.Parse(message.Fields.Error.Of(message.Bytes.Span), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
+        var error =
+            JsonElement.Parse(message.Fields.Error.Of(message.Bytes.Span), new JsonDocumentOptions { MaxDepth = JsonDepth.Message });
         return error.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object
             && data.TryGetProperty("elicitations", out var asked) && asked.ValueKind == JsonValueKind.Array
             ? [.. asked.EnumerateArray().Where(q => q.ValueKind == JsonValueKind.Object).Take(MaxRequests)]

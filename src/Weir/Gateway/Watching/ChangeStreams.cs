@@ -16,7 +16,8 @@ using Weir.Mcp;
 namespace Weir.Gateway.Watching;
 
 /// <summary>What one open stream wants to hear of, and in which form.</summary>
-/// <param name="SubscriptionId">The raw id of a modern client's listening request, which each notification carries; empty in the legacy era.</param>
+/// <param name="SubscriptionId">The raw id of a modern client's listening request, which each notification carries; empty in the legacy
+/// era.</param>
 internal sealed record ChangeFilter(bool Tools, bool Prompts, bool Resources, byte[] SubscriptionId)
 {
     /// <summary>A legacy session's stream hears of everything.</summary>
@@ -36,7 +37,8 @@ internal sealed record ChangeFilter(bool Tools, bool Prompts, bool Resources, by
 /// Tells open streams that a list or a resource changed. The database's hint says which organization; whether this agent's list really
 /// differs is looked up before anybody is told. While a stream is open, the servers of its agent are listened to.
 /// </summary>
-internal sealed class ChangeStreams(CallConcurrencyLimiter connections, ServerWatch servers, IHostApplicationLifetime lifetime, TimeProvider time)
+internal sealed class ChangeStreams(
+    CallConcurrencyLimiter connections, ServerWatch servers, IHostApplicationLifetime lifetime, TimeProvider time)
 {
     /// <summary>Each open stream costs a look at the database for every change; a client needs one.</summary>
     private const int MaxPerPrincipal = 16;
@@ -49,7 +51,8 @@ internal sealed class ChangeStreams(CallConcurrencyLimiter connections, ServerWa
     /// <summary>A hint: something of this organization changed; null: anything may have.</summary>
     public void Announce(Guid? organizationId)
     {
-        foreach (var listener in _listeners.Values.Where(l => organizationId is null || l.OrganizationId is null || l.OrganizationId == organizationId))
+        foreach (var listener in _listeners.Values.Where(
+            l => organizationId is null || l.OrganizationId is null || l.OrganizationId == organizationId))
         {
             listener.Changes.AddLists();
         }
@@ -57,8 +60,8 @@ internal sealed class ChangeStreams(CallConcurrencyLimiter connections, ServerWa
 
     /// <summary>Streams until the client goes away, its key is no longer good, or the replica stops.</summary>
     /// <param name="load">The agent's tools, live, which proves its key.</param>
-    /// <param name="begin">Subscribes to resources before the stream begins: gets what to call when one of them changed (the URI that the client knows),
-    /// answers the URIs that were agreed to and what ends them.</param>
+    /// <param name="begin">Subscribes to resources before the stream begins: gets what to call when one of them changed (the URI that the
+    /// client knows), answers the URIs that were agreed to and what ends them.</param>
     /// <param name="permitted">Ends those subscriptions that are no longer permitted.</param>
     /// <exception cref="WeirException">WR002: the principal is not good; WR008: it has too many streams, or its organization too much open.
     /// Nothing was sent yet.</exception>
@@ -68,7 +71,8 @@ internal sealed class ChangeStreams(CallConcurrencyLimiter connections, ServerWa
     {
         if (_listeners.Values.Count(l => l.Principal == principal) >= MaxPerPrincipal)
         {
-            throw new WeirException(ErrorCode.RateLimited, $"This principal has {MaxPerPrincipal} streams open already.", "Close one first.");
+            throw new WeirException(
+                ErrorCode.RateLimited, $"This principal has {MaxPerPrincipal} streams open already.", "Close one first.");
         }
 
         // A stream would hold up the stop of the whole replica: it ends first, and its client reconnects to another.
@@ -145,7 +149,8 @@ internal sealed class ChangeStreams(CallConcurrencyLimiter connections, ServerWa
     /// <summary>The change notifications of both eras, by what changed.</summary>
     private static readonly (string Kind, string Method)[] Lists =
     [
-        (ItemKinds.Tool, Methods.ToolsListChanged), (ItemKinds.Prompt, Methods.PromptsListChanged), (ItemKinds.Resource, Methods.ResourcesListChanged),
+        (ItemKinds.Tool, Methods.ToolsListChanged), (ItemKinds.Prompt, Methods.PromptsListChanged),
+        (ItemKinds.Resource, Methods.ResourcesListChanged),
     ];
 
     private static async Task BeginAsync(HttpContext http, ChangeFilter filter, IReadOnlyList<string> uris, CancellationToken ct)
@@ -187,10 +192,13 @@ internal sealed class ChangeStreams(CallConcurrencyLimiter connections, ServerWa
         await http.Response.BodyWriter.FlushAsync(ct);
     }
 
-    /// <summary>A client whose stream ends with the replica is told to listen again; a modern one by the result that says that this was all.</summary>
+    /// <summary>
+    /// A client whose stream ends with the replica is told to listen again; a modern one by the result that says that this was all.
+    /// </summary>
     private async Task EndAsync(HttpContext http, ChangeFilter filter)
     {
-        if (!lifetime.ApplicationStopping.IsCancellationRequested || http.RequestAborted.IsCancellationRequested || !http.Response.HasStarted)
+        if (!lifetime.ApplicationStopping.IsCancellationRequested || http.RequestAborted.IsCancellationRequested
+            || !http.Response.HasStarted)
         {
             return;
         }
@@ -248,7 +256,9 @@ internal sealed class ChangeStreams(CallConcurrencyLimiter connections, ServerWa
         json.WriteEndObject();
     }
 
-    /// <summary>What an agent sees of each list, in one word. Resources and templates are one list to a client that hears of changes.</summary>
+    /// <summary>
+    /// What an agent sees of each list, in one word. Resources and templates are one list to a client that hears of changes.
+    /// </summary>
     private static Dictionary<string, string> Prints(AgentToolSet tools)
     {
         var prints = Lists.ToDictionary(l => l.Kind, _ => new StringBuilder(), StringComparer.Ordinal);

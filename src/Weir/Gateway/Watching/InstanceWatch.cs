@@ -37,7 +37,8 @@ internal sealed class InstanceWatch
     private string[] _listened = [];
 
     public InstanceWatch(
-        UpstreamTarget target, WatchedSession session, UpstreamClient upstream, Func<Guid, Task> listChanged, TimeProvider time, ILogger logger) =>
+        UpstreamTarget target, WatchedSession session, UpstreamClient upstream, Func<Guid, Task> listChanged, TimeProvider time,
+        ILogger logger) =>
         (_target, _session, _upstream, _listChanged, _time, _logger) = (target, session, upstream, listChanged, time, logger);
 
     /// <summary>The instance was restarted or updated: it is listened to anew, where it is now.</summary>
@@ -216,11 +217,13 @@ internal sealed class InstanceWatch
 
                 if (message.Fields.Error.Exists)
                 {
-                    _logger.LogDebug("Server {Instance} refused {Method} with code {Code}.", _target.InstanceName, method, message.Fields.ErrorCode);
+                    _logger.LogDebug(
+                        "Server {Instance} refused {Method} with code {Code}.", _target.InstanceName, method, message.Fields.ErrorCode);
                 }
             }
         }
-        catch (UpstreamException e) when (e.Cause is not (FailureCause.ProtocolError or FailureCause.TooLarge) && e.Failure == UpstreamFailure.Nonsense)
+        catch (UpstreamException e) when (e.Cause is not (FailureCause.ProtocolError or FailureCause.TooLarge)
+            && e.Failure == UpstreamFailure.Nonsense)
         {
             _logger.LogDebug(e, "Server {Instance} refused {Method}.", _target.InstanceName, method);
         }
@@ -240,7 +243,8 @@ internal sealed class InstanceWatch
                 var (uris, changed) = Wanted();
                 using var turn = CancellationTokenSource.CreateLinkedTokenSource(ct, changed);
                 _listened = uris;
-                var request = await _upstream.PostAsync(session, Methods.Listen, name: null, ListenRequest.Build(session.NextId(), uris), ct);
+                var request =
+                    await _upstream.PostAsync(session, Methods.Listen, name: null, ListenRequest.Build(session.NextId(), uris), ct);
                 before?.Dispose();
                 before = request;
                 try
@@ -289,7 +293,8 @@ internal sealed class InstanceWatch
         switch (message.Fields.Method)
         {
             case Methods.ResourceUpdated when message.Fields.Params.Exists:
-                using (var parameters = JsonDocument.Parse(message.Fields.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message }))
+                using (var parameters =
+                    JsonDocument.Parse(message.Fields.Params.Of(message.Bytes), new JsonDocumentOptions { MaxDepth = JsonDepth.Message }))
                 {
                     if (parameters.RootElement.TryGetProperty("uri", out var uri) && uri.ValueKind == JsonValueKind.String)
                     {

@@ -2,11 +2,15 @@ using System.Threading.Channels;
 
 namespace Weir.Gateway.Watching;
 
-/// <summary>What a stream has to tell of, each thing once however often it happens: so it is bounded by what the stream subscribes to, and needs no budget.</summary>
+/// <summary>
+/// What a stream has to tell of, each thing once however often it happens: so it is bounded by what the stream subscribes to, and needs no
+/// budget.
+/// </summary>
 internal sealed class PendingChanges
 {
     private readonly Lock _lock = new();
-    private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _signal =
+        Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private HashSet<string> _uris = new(StringComparer.Ordinal);
     private bool _lists;
     private bool _beat;

@@ -13,16 +13,20 @@ internal sealed class ServerWatch(InstanceWatches watches, WatchQueries queries,
 
     public Held Hold() => new(this);
 
-    /// <summary>Where running instances are; those that share nothing are left out: a listener would cost each a child of its own.</summary>
+    /// <summary>
+    /// Where running instances are; those that share nothing are left out: a listener would cost each a child of its own.
+    /// </summary>
     private async Task<IReadOnlyList<UpstreamTarget>> TargetsAsync(Guid organization, Guid[] instances, CancellationToken ct)
     {
         var targets = new List<UpstreamTarget>();
         foreach (var row in await queries.EndpointsAsync(instances, ct))
         {
             var key = row.NodeId is { } node ? nodeKey(node) : null;
-            if (row.Share != "session" && Uri.TryCreate(row.EndpointUrl, UriKind.Absolute, out var endpoint) && (row.NodeId is null || key is not null))
+            if (row.Share != "session" && Uri.TryCreate(row.EndpointUrl, UriKind.Absolute, out var endpoint)
+                && (row.NodeId is null || key is not null))
             {
-                targets.Add(new UpstreamTarget(row.InstanceId, row.InstanceName, endpoint, key) { Resets = row.Resets, ChargedTo = organization });
+                targets.Add(
+                    new UpstreamTarget(row.InstanceId, row.InstanceName, endpoint, key) { Resets = row.Resets, ChargedTo = organization });
             }
         }
 
@@ -71,5 +75,6 @@ internal sealed class ServerWatch(InstanceWatches watches, WatchQueries queries,
         }
     }
 
-    private Subscription Watch(UpstreamTarget target) => watches.Subscribe(target, sessionAffinity: "", ClientCapabilities.None, uri: null, static () => { });
+    private Subscription Watch(UpstreamTarget target) =>
+        watches.Subscribe(target, sessionAffinity: "", ClientCapabilities.None, uri: null, static () => { });
 }

@@ -17,7 +17,8 @@ internal static class Arguments
     /// <summary>The values of one action parameter: a function with one is a function for each.</summary>
     public static IReadOnlyList<string> Actions { get; } = ["create", "update", "delete", "deploy", "start", "stop", "restart"];
 
-    public static string? KindOf(AttackedParameter parameter) => Kinds.FirstOrDefault(k => parameter.Name.Contains(k.Part, StringComparison.Ordinal)).Kind;
+    public static string? KindOf(AttackedParameter parameter) =>
+        Kinds.FirstOrDefault(k => parameter.Name.Contains(k.Part, StringComparison.Ordinal)).Kind;
 
     /// <summary>Whether a parameter names something; a key's public part does, and what a request document holds.</summary>
     public static bool IsId(AttackedParameter parameter) =>

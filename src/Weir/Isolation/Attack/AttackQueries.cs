@@ -9,7 +9,8 @@ internal static class AttackQueries
     public const string IsEmbeddedIssuer =
         "select coalesce(obj_description(to_regclass('auth.users'), 'pg_class') like 'user: logins of the embedded issuer%', false)";
     public const string CreateUser = "select weir.create_user($1, 'not a hash')";
-    public const string InsertUser = "insert into auth.users (id, email, email_confirmed_at) values (weir.uuid_v7(), $1, now()) returning id";
+    public const string InsertUser =
+        "insert into auth.users (id, email, email_confirmed_at) values (weir.uuid_v7(), $1, now()) returning id";
 
     /// <summary>From PostgreSQL 16 on a membership may be without the right to become the role.</summary>
     public const string BecomeApiRoles = """
@@ -36,13 +37,15 @@ internal static class AttackQueries
     public const string ForgetPlans = "discard plans";
 
     /// <summary>Every row of somebody's that a person sees in the published tables, one text each.</summary>
-    public static string Everything(Surface surface) => string.Join("\nunion all\n", surface.Published.Where(t => t.IsOwned && t.Readable.Count > 0)
+    public static string Everything(Surface surface) =>
+        string.Join("\nunion all\n", surface.Published.Where(t => t.IsOwned && t.Readable.Count > 0)
         .Select(t => $"select {Literal(t.Object)} || ' ' || to_jsonb(r)::text from (select {Columns(t)} from {t.Object}) r"));
 
     public static IEnumerable<string> Reads(Table table) =>
     [
         $"select to_jsonb(r)::text from {table.Object} r",
-        .. table.Readable.Count > 0 ? [$"select to_jsonb(r)::text from (select {Columns(table)} from {table.Object}) r"] : Array.Empty<string>(),
+        .. table.Readable.Count > 0
+            ? [$"select to_jsonb(r)::text from (select {Columns(table)} from {table.Object}) r"] : Array.Empty<string>(),
     ];
 
     /// <summary>The rows that one of these ids names, counted: 0 where all of them are another tenant's.</summary>
@@ -65,12 +68,15 @@ internal static class AttackQueries
 
     public static string Peek(Table table) => $"select 'a row' from {table.Object} limit 1";
 
-    public static string Peek(Function function) => $"select {function.Name}({string.Join(", ", function.Parameters.Select(p => $"null::{p.Type}"))})::text";
+    public static string Peek(Function function) =>
+        $"select {function.Name}({string.Join(", ", function.Parameters.Select(p => $"null::{p.Type}"))})::text";
 
     public static (string Sql, NpgsqlParameter[] Parameters) Call(Function function, IReadOnlyDictionary<string, string?> values)
     {
         var given = function.Parameters.Where(p => values.ContainsKey(p.Name)).ToArray();
-        return ($"select to_jsonb(answer)::text from {function.Name}({string.Join(", ", given.Select((p, i) => $"{Name(p.Name)} => ${i + 1}::{p.Type}"))}) answer",
+        return (
+            "select to_jsonb(answer)::text from "
+                + $"{function.Name}({string.Join(", ", given.Select((p, i) => $"{Name(p.Name)} => ${i + 1}::{p.Type}"))}) answer",
             [.. given.Select(p => Sql.Text(values[p.Name]))]);
     }
 
@@ -86,7 +92,8 @@ internal static class AttackQueries
             $"create temporary table {Name(t.Name)} as table {t.Object} with no data;",
             $"grant all on pg_temp.{Name(t.Name)} to public;",
         }.Concat(rows[t.Object].Select(row =>
-            $"insert into pg_temp.{Name(t.Name)} select * from jsonb_populate_record(null::pg_temp.{Name(t.Name)}, {Literal(forge(row))}::jsonb);"))));
+            $"insert into pg_temp.{Name(t.Name)} select * from jsonb_populate_record(null::pg_temp.{Name(t.Name)}, "
+                + $"{Literal(forge(row))}::jsonb);"))));
     }
 
     private static string Block(IEnumerable<string> statements) => $"do {Literal($"begin {string.Join('\n', statements)} end")}";

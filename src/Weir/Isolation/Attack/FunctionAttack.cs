@@ -10,7 +10,8 @@ namespace Weir.Isolation.Attack;
 internal sealed partial class FunctionAttack(Rehearsal database, Victim victim, Tenant attacker, Ledger ledger, CancellationToken ct)
 {
     /// <summary>For each of the victim's ids one that nothing has.</summary>
-    private readonly Dictionary<string, string> _twins = victim.Tenant.Ids.Values.Distinct().ToDictionary(id => id, Arguments.Twin, StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _twins = victim.Tenant.Ids.Values.Distinct()
+        .ToDictionary(id => id, Arguments.Twin, StringComparer.Ordinal);
 
     public async Task RunAsync(Surface surface, string name, Actor actor)
     {
@@ -29,7 +30,8 @@ internal sealed partial class FunctionAttack(Rehearsal database, Victim victim, 
     /// <summary>Once more with temporary tables that say the attacker owns the victim.</summary>
     public async Task RunShadowedAsync(Surface surface)
     {
-        var calls = surface.Functions.Where(f => f.IsPublished).SelectMany(f => Calls(f).Select(call => (Function: f, Call: call))).ToArray();
+        var calls = surface.Functions.Where(f => f.IsPublished).SelectMany(f => Calls(f).Select(call => (Function: f, Call: call)))
+            .ToArray();
         var plain = new List<string>();
         foreach (var (function, call) in calls)
         {
@@ -69,14 +71,16 @@ internal sealed partial class FunctionAttack(Rehearsal database, Victim victim, 
             ledger.Find("attack-change", function.Object, $"{name} changes rows of another organization: {call}");
         }
 
-        if (theirs.Rows.Append(theirs.Text).Select(text => victim.TraceIn(text, call.Said)).FirstOrDefault(trace => trace is not null) is { } trace)
+        if (theirs.Rows.Append(theirs.Text).Select(text => victim.TraceIn(text, call.Said))
+            .FirstOrDefault(trace => trace is not null) is { } trace)
         {
             ledger.Find("attack-answer", function.Object, $"{name} is answered {trace}: {call}");
         }
 
         if (Alike(theirs, call.Values) is var one && Alike(nobodys, call.Twins) is var other && one != other)
         {
-            ledger.Find("attack-oracle", function.Object, $"{name} is answered {Excerpt(one)} for what is there, {Excerpt(other)} for what is not: {call}");
+            ledger.Find("attack-oracle", function.Object,
+                $"{name} is answered {Excerpt(one)} for what is there, {Excerpt(other)} for what is not: {call}");
         }
 
         return !theirs.IsRefused || !theirs.Text.StartsWith("permission denied for function", StringComparison.Ordinal);
@@ -110,7 +114,8 @@ internal sealed partial class FunctionAttack(Rehearsal database, Victim victim, 
                 {
                     foreach (var id in Candidates(parameter))
                     {
-                        yield return Make(function, action, p => p == parameter ? id : whole || !p.IsOptional ? Arguments.IdFor(p, attacker.Ids) : null);
+                        yield return Make(
+                            function, action, p => p == parameter ? id : whole || !p.IsOptional ? Arguments.IdFor(p, attacker.Ids) : null);
                     }
                 }
             }
@@ -123,13 +128,15 @@ internal sealed partial class FunctionAttack(Rehearsal database, Victim victim, 
 
     private Call Make(Function function, string action, Func<AttackedParameter, string?> idOf)
     {
-        var (values, twins) = (new Dictionary<string, string?>(StringComparer.Ordinal), new Dictionary<string, string?>(StringComparer.Ordinal));
+        var (values, twins) =
+            (new Dictionary<string, string?>(StringComparer.Ordinal), new Dictionary<string, string?>(StringComparer.Ordinal));
         foreach (var parameter in function.Parameters)
         {
             if ((Arguments.IsId(parameter) ? idOf(parameter) : Arguments.Plausible(parameter, action)) is { } value)
             {
                 values[parameter.Name] = value;
-                twins[parameter.Name] = _twins.Aggregate(value, (text, twin) => text.Replace(twin.Key, twin.Value, StringComparison.Ordinal));
+                twins[parameter.Name] =
+                    _twins.Aggregate(value, (text, twin) => text.Replace(twin.Key, twin.Value, StringComparison.Ordinal));
             }
         }
 
@@ -140,7 +147,9 @@ internal sealed partial class FunctionAttack(Rehearsal database, Victim victim, 
     private static string Alike(Attempt attempt, IReadOnlyDictionary<string, string?> values)
     {
         var text = $"{attempt.Sqlstate} {attempt.Text} {string.Join('\n', attempt.Rows)}";
-        text = values.Values.OfType<string>().Where(value => value.Length >= 16).Aggregate(text, (t, value) => t.Replace(value, "…", StringComparison.Ordinal));
+        text =
+            values.Values.OfType<string>().Where(value => value.Length >= 16)
+                .Aggregate(text, (t, value) => t.Replace(value, "…", StringComparison.Ordinal));
         return Time().Replace(Victim.Id().Replace(text, "…"), "…").Trim();
     }
 
@@ -151,8 +160,10 @@ internal sealed partial class FunctionAttack(Rehearsal database, Victim victim, 
 
     private sealed record Call(IReadOnlyDictionary<string, string?> Values, IReadOnlyDictionary<string, string?> Twins)
     {
-        public IEnumerable<string> Said => Values.Values.OfType<string>().SelectMany(value => Victim.Id().Matches(value).Select(m => m.Value));
+        public IEnumerable<string> Said =>
+            Values.Values.OfType<string>().SelectMany(value => Victim.Id().Matches(value).Select(m => m.Value));
 
-        public override string ToString() => string.Join(", ", Values.Where(v => Twins[v.Key] != v.Value).Select(v => v.Key)) + " of the other organization";
+        public override string ToString() =>
+            string.Join(", ", Values.Where(v => Twins[v.Key] != v.Value).Select(v => v.Key)) + " of the other organization";
     }
 }

@@ -50,13 +50,17 @@ internal sealed partial class InsiderAttack(Rehearsal database, Tenant attacker,
     private async Task ExpandAsync(Function function, AttackedParameter parameter)
     {
         var values = function.Parameters.ToDictionary(
-            p => p.Name, p => p == parameter ? Expanding : Arguments.IsId(p) ? Arguments.IdFor(p, attacker.Ids) : Arguments.Plausible(p, "create"), StringComparer.Ordinal);
+            p => p.Name,
+            p => p == parameter ? Expanding : Arguments.IsId(p) ? Arguments.IdFor(p, attacker.Ids) : Arguments.Plausible(p, "create"),
+            StringComparer.Ordinal);
         // The agent is the member's, all else the owner's.
         Attempt[] attempts = [await TryAsync(attacker.Owner, function, values), await TryAsync(attacker.Member, function, values)];
         // Not executable: the engine's. Forbidden to an owner too: the platform's, and asked before the value is looked at.
-        if (!attempts.All(a => a.IsRefused || IsForbidden(a)) && !attempts.Any(a => Bounded().IsMatch(string.Join('\n', a.Rows.Append(a.Text)))))
+        if (!attempts.All(a => a.IsRefused || IsForbidden(a))
+            && !attempts.Any(a => Bounded().IsMatch(string.Join('\n', a.Rows.Append(a.Text)))))
         {
-            ledger.Find("attack-value", function.Object, $"{parameter.Name} may hold numbers that are {Expanding.Length} bytes here and megabytes as text");
+            ledger.Find("attack-value", function.Object,
+                $"{parameter.Name} may hold numbers that are {Expanding.Length} bytes here and megabytes as text");
         }
     }
 
@@ -70,7 +74,8 @@ internal sealed partial class InsiderAttack(Rehearsal database, Tenant attacker,
         });
         if (IsAccepted(attempt))
         {
-            ledger.Find("attack-cost", grant.Object, "a grant may have rules that cost each call, and with it everybody's admission, tens of milliseconds");
+            ledger.Find("attack-cost", grant.Object,
+                "a grant may have rules that cost each call, and with it everybody's admission, tens of milliseconds");
         }
     }
 
@@ -101,7 +106,8 @@ internal sealed partial class InsiderAttack(Rehearsal database, Tenant attacker,
         }
     }
 
-    private static bool IsAccepted(Attempt attempt) => attempt.Rows is [var answer] && !answer.StartsWith("""{"error":""", StringComparison.Ordinal);
+    private static bool IsAccepted(Attempt attempt) =>
+        attempt.Rows is [var answer] && !answer.StartsWith("""{"error":""", StringComparison.Ordinal);
 
     private Task<Attempt> TryAsync(Actor actor, Function function, IReadOnlyDictionary<string, string?> values)
     {
@@ -111,6 +117,7 @@ internal sealed partial class InsiderAttack(Rehearsal database, Tenant attacker,
     }
 
     // A chunk holds texts only, so any number in its place is refused.
-    [GeneratedRegex(@"has a number of more than|chunks must be an array", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(
+        @"has a number of more than|chunks must be an array", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Bounded();
 }

@@ -15,7 +15,8 @@ namespace Weir.Isolation.Attack;
 /// </summary>
 internal static class IsolationAttack
 {
-    /// <exception cref="Errors.WeirException">Conflict: the tenants could not be made. Unavailable: the database does not answer.</exception>
+    /// <exception cref="Errors.WeirException">Conflict: the tenants could not be made. Unavailable: the database does not
+    /// answer.</exception>
     public static async Task<Ledger> RunAsync(Rehearsal database, CancellationToken cancellationToken)
     {
         await database.ExecuteAsync(AttackQueries.BecomeApiRoles, cancellationToken); // 1

@@ -16,7 +16,8 @@ internal sealed class Ledger
             "Put back what binds {0} and the function behind it to the caller's organizations."),
         ["attack-identity"] = ("Only a verified subject, in the one setting that Weir writes, is somebody.",
             "Put weir.actor_id() and the policies back as migrated."),
-        ["attack-weir"] = ("What is in the schema weir has no name for an API role.", "Revoke usage on the schema weir, and what was granted on {0}."),
+        ["attack-weir"] = (
+            "What is in the schema weir has no name for an API role.", "Revoke usage on the schema weir, and what was granted on {0}."),
         ["attack-value"] = ("No published function looks at a jsonb value before it has bounded its size, its depth and its numbers.",
             "Put back weir.bounds_error, and its call in the function behind {0} before anything else is done with the value."),
         ["attack-cost"] = ("A grant whose rules cost a call more than the maximum is refused when it is made.",

@@ -5,7 +5,8 @@ namespace Weir.Isolation.Attack;
 
 /// <param name="Readable">The columns that a signed-in person may select.</param>
 /// <param name="Columns">All of them; one that a person may update comes first.</param>
-internal sealed record Table(string Schema, string Object, string Name, string Class, IReadOnlyList<string> Readable, IReadOnlyList<string> Columns)
+internal sealed record Table(
+    string Schema, string Object, string Name, string Class, IReadOnlyList<string> Readable, IReadOnlyList<string> Columns)
 {
     public bool IsPublished => Schema == "public";
 
@@ -39,6 +40,9 @@ internal sealed record Surface(IReadOnlyList<Table> Tables, IReadOnlyList<Functi
     private static AttackedParameter[] Parameters(NpgsqlDataReader row)
     {
         var (names, required) = (row.GetFieldValue<string[]>(3), row.GetInt32(5));
-        return [.. row.GetFieldValue<string[]>(4).Select((type, i) => new AttackedParameter(i < names.Length ? names[i] : "", type, i >= required))];
+        return [
+            .. row.GetFieldValue<string[]>(4)
+                .Select((type, i) => new AttackedParameter(i < names.Length ? names[i] : "", type, i >= required)),
+        ];
     }
 }

@@ -62,9 +62,11 @@ internal sealed class TenantBuilder(Rehearsal database, Surface surface, Cancell
         await CallAsync(member, "create_agent", "agent",
             ("organization_id", _ids["organization"]), ("name", _marker), ("instructions", _marker), ("workspace_id", _ids["workspace"]));
         // One of another's in the same workspace.
-        await CallAsync(owner, "create_agent", null, ("organization_id", _ids["organization"]), ("name", _marker + "2"), ("workspace_id", _ids["workspace"]));
+        await CallAsync(owner, "create_agent", null, ("organization_id", _ids["organization"]), ("name", _marker + "2"),
+            ("workspace_id", _ids["workspace"]));
         _ids["key"] = Random(16);
-        await CallAsync(member, "create_agent_key", null, ("agent_id", _ids["agent"]), ("name", _marker), ("key_id", _ids["key"]), ("secret", Random(43)));
+        await CallAsync(member, "create_agent_key", null, ("agent_id", _ids["agent"]), ("name", _marker), ("key_id", _ids["key"]),
+            ("secret", Random(43)));
         await CallAsync(owner, "manage_mcp_servers", "server", ("action", "create"), ("organization_id", _ids["organization"]),
             ("server_config", $$"""{"instance_name":"{{_marker}}","url":"https://{{_marker}}.example/mcp"}"""));
         await CallAsync(owner, "grant_mcp_access", "grant",
@@ -77,7 +79,8 @@ internal sealed class TenantBuilder(Rehearsal database, Surface surface, Cancell
         await CallAsync(owner, "create_organization_api_key", null, ("organization_id", _ids["organization"]), ("name", _marker),
             ("key_id", Random(16)), ("secret", Random(43)), ("scopes", "{audit.read}"));
         await CallAsync(owner, "create_datastore", "datastore", ("organization_id", _ids["organization"]), ("name", _marker));
-        await CallAsync(owner, "link_datastore", null, ("datastore_id", _ids.GetValueOrDefault("datastore", "")), ("agent_id", _ids["agent"]));
+        await CallAsync(
+            owner, "link_datastore", null, ("datastore_id", _ids.GetValueOrDefault("datastore", "")), ("agent_id", _ids["agent"]));
         await CallAsync(owner, "ingest_document", "document", ("datastore_id", _ids.GetValueOrDefault("datastore", "")), ("title", _marker),
             ("chunks", $$"""[{"text":"{{_marker}}"}]"""), ("source", _marker));
         await CallAsync(owner, "set_user_profile", null, ("display_name", _marker));
@@ -92,7 +95,8 @@ internal sealed class TenantBuilder(Rehearsal database, Surface surface, Cancell
             return;
         }
 
-        var (sql, parameters) = AttackQueries.Call(function, arguments.ToDictionary(a => a.Name, string? (a) => a.Value, StringComparer.Ordinal));
+        var (sql, parameters) =
+            AttackQueries.Call(function, arguments.ToDictionary(a => a.Name, string? (a) => a.Value, StringComparer.Ordinal));
         var answer = JsonElement.Parse((await database.ActAsync(actor, sql, parameters, ct))[0]);
         if (answer.TryGetProperty("error", out var error))
         {

@@ -21,7 +21,8 @@ internal sealed partial class Victim
     /// <summary>Every id in them that the attacker does not know from its own.</summary>
     public IReadOnlySet<string> Ids { get; }
 
-    public static async Task<Victim> LoadAsync(Rehearsal database, Surface surface, Tenant tenant, Tenant attacker, CancellationToken cancellationToken)
+    public static async Task<Victim> LoadAsync(
+        Rehearsal database, Surface surface, Tenant tenant, Tenant attacker, CancellationToken cancellationToken)
     {
         var everything = AttackQueries.Everything(surface);
         var rows = await ReadAsync(database, tenant.Owner, everything, cancellationToken);
@@ -33,7 +34,8 @@ internal sealed partial class Victim
             throw new WeirException(ErrorCode.Conflict, "The attack's own tenant does not see its rows: policies or grants are missing.");
         }
 
-        return new Victim(database, tenant, everything, rows, rows.SelectMany(IdsIn).Except(known, StringComparer.Ordinal).ToHashSet(StringComparer.Ordinal));
+        return new Victim(database, tenant, everything, rows,
+            rows.SelectMany(IdsIn).Except(known, StringComparer.Ordinal).ToHashSet(StringComparer.Ordinal));
     }
 
     public async Task<bool> IsChangedAsync(CancellationToken cancellationToken) =>
@@ -46,7 +48,8 @@ internal sealed partial class Victim
         : IdsIn(text).Where(Ids.Contains).Except(said, StringComparer.Ordinal).FirstOrDefault() is { } id ? $"the id {id}"
         : null;
 
-    private static async Task<IReadOnlyList<string>> ReadAsync(Rehearsal database, Actor actor, string everything, CancellationToken cancellationToken) =>
+    private static async Task<IReadOnlyList<string>> ReadAsync(
+        Rehearsal database, Actor actor, string everything, CancellationToken cancellationToken) =>
         (await database.TryAsync(actor, everything, [], cancellationToken)).Rows;
 
     private static IEnumerable<string> IdsIn(string text) => Id().Matches(text).Select(m => m.Value);

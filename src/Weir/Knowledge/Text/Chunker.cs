@@ -2,8 +2,8 @@ namespace Weir.Knowledge.Text;
 
 /// <summary>
 /// Cuts sections into pieces of at most so many characters, at the end of a paragraph, sentence, line or word, whichever comes late enough
-/// in the piece. A piece repeats the end of the one before it, so that what stands across a cut is whole in one of them. The same text gives
-/// the same pieces. Characters and no tokens: tokens are one model's, and a change of the model would cut everything anew.
+/// in the piece. A piece repeats the end of the one before it, so that what stands across a cut is whole in one of them. The same text
+/// gives the same pieces. Characters and no tokens: tokens are one model's, and a change of the model would cut everything anew.
 /// </summary>
 internal static class Chunker
 {

@@ -18,9 +18,11 @@ internal static class DocumentText
     /// <exception cref="WeirException">WR001: this is no text, or there is none in it. WR014: too many pieces.</exception>
     public static IReadOnlyList<Chunk> Chunks(string mediaType, string content, int size, int overlap)
     {
-        if (content.Count(c => c is '\uFFFD' or (< ' ' and not ('\t' or '\n' or '\r' or '\f'))) > Math.Max(FewControls, MostControls * content.Length))
+        if (content.Count(c => c is '\uFFFD' or (< ' ' and not ('\t' or '\n' or '\r' or '\f')))
+            > Math.Max(FewControls, MostControls * content.Length))
         {
-            throw new WeirException(ErrorCode.InvalidArgument, "content is no text.", "PDF, office and compressed documents must be turned into text first.");
+            throw new WeirException(
+                ErrorCode.InvalidArgument, "content is no text.", "PDF, office and compressed documents must be turned into text first.");
         }
 
         var sections = mediaType switch

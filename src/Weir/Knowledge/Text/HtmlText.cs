@@ -26,18 +26,21 @@ internal sealed partial class HtmlText
     {
         "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "image", "img", "input", "keygen", "link",
         "meta", "param", "source", "track", "wbr",
-        "html", "head", "body", "p", "li", "dt", "dd", "option", "optgroup", "rb", "rp", "rt", "rtc", "colgroup", "thead", "tbody", "tfoot", "tr", "td", "th",
+        "html", "head", "body", "p", "li", "dt", "dd", "option", "optgroup", "rb", "rp", "rt", "rtc", "colgroup", "thead", "tbody", "tfoot",
+        "tr", "td", "th",
     };
 
     private static readonly HashSet<string> Dropped = new(StringComparer.OrdinalIgnoreCase)
     {
-        "script", "style", "noscript", "template", "iframe", "frame", "noframes", "object", "embed", "applet", "svg", "math", "canvas", "audio", "video",
+        "script", "style", "noscript", "template", "iframe", "frame", "noframes", "object", "embed", "applet", "svg", "math", "canvas",
+        "audio", "video",
         "head", "title", "meta", "link", "input", "textarea", "select", "datalist", "button", "noembed",
     };
 
     private static readonly HashSet<string> Blocks = new(StringComparer.OrdinalIgnoreCase)
     {
-        "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dialog", "dir", "div", "dl", "dt", "fieldset", "figcaption", "figure",
+        "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dialog", "dir", "div", "dl", "dt", "fieldset",
+        "figcaption", "figure",
         "footer", "form", "header", "hgroup", "hr", "main", "menu", "nav", "ol", "p", "pre",
         "search", "section", "summary", "table", "tbody", "tfoot", "thead", "ul",
     };
@@ -201,7 +204,9 @@ internal sealed partial class HtmlText
 
     // What is one pixel high, far outside, or of no opacity is not seen either.
     [GeneratedRegex(
-        @"(?<![\w-])(display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|content-visibility\s*:\s*hidden|(opacity|font-size|max-height|max-width|height|width|line-height)\s*:\s*0*\.?0+(px|em|rem|pt|%)?\s*(;|!|$)|(text-indent|left|top|right|bottom|margin-left|margin-top)\s*:\s*-\d{3,}|color\s*:\s*transparent|clip\s*:\s*rect\(\s*0|font-size\s*:\s*[01]px)",
+        @"(?<![\w-])(display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|content-visibility\s*:\s*hidden|(opacity|font-size|max-height|"
+            + @"max-width|height|width|line-height)\s*:\s*0*\.?0+(px|em|rem|pt|%)?\s*(;|!|$)|(text-indent|left|top|right|bottom|"
+            + @"margin-left|margin-top)\s*:\s*-\d{3,}|color\s*:\s*transparent|clip\s*:\s*rect\(\s*0|font-size\s*:\s*[01]px)",
         RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex HidingStyle();
 }

@@ -5,7 +5,9 @@ using Markdig.Syntax;
 
 namespace Weir.Knowledge.Text;
 
-/// <summary>Markdown stays as it is written; its headings become the context of what is below them. Comments and HTML are read as HTML.</summary>
+/// <summary>
+/// Markdown stays as it is written; its headings become the context of what is below them. Comments and HTML are read as HTML.
+/// </summary>
 internal static partial class MarkdownText
 {
     private static readonly MarkdownPipeline Pipeline = new MarkdownPipelineBuilder().UsePreciseSourceLocation().Build();

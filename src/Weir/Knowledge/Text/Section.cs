@@ -1,7 +1,8 @@
 namespace Weir.Knowledge.Text;
 
 /// <summary>A run of a document's text under one heading. Paragraphs are separated by an empty line.</summary>
-/// <param name="Heading">The headings above it, the outermost first, joined by <see cref="HeadingPath.Separator"/>; empty where there are none.</param>
+/// <param name="Heading">The headings above it, the outermost first, joined by <see cref="HeadingPath.Separator"/>; empty where there are
+/// none.</param>
 internal sealed record Section(string Heading, string Text);
 
 /// <summary>A piece of a document that is found on its own.</summary>
@@ -31,5 +32,6 @@ internal sealed class HeadingPath
         }
     }
 
-    private static string Cut(string text, int length) => text.Length <= length ? text : text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];
+    private static string Cut(string text, int length) => text.Length <= length
+        ? text : text[..(char.IsHighSurrogate(text[length - 1]) ? length - 1 : length)];
 }

@@ -5,7 +5,8 @@ namespace Weir.Knowledge.Vectors;
 /// <summary>A question to the vectors of an agent's datastores.</summary>
 /// <param name="Vector">Of length 1.</param>
 /// <param name="Sources">Of this backend only.</param>
-internal sealed record VectorQuery(Guid UserId, Guid AgentId, string Model, float[] Vector, IReadOnlyList<KnowledgeSource> Sources, int Limit);
+internal sealed record VectorQuery(
+    Guid UserId, Guid AgentId, string Model, float[] Vector, IReadOnlyList<KnowledgeSource> Sources, int Limit);
 
 /// <summary>
 /// Where vectors are searched. What comes back are ids, which say nothing: the texts are read by a statement that decides anew what this

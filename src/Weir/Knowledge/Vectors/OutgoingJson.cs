@@ -14,9 +14,11 @@ namespace Weir.Knowledge.Vectors;
 internal static class OutgoingJson
 {
     /// <param name="name">Whom it goes to, in an error.</param>
-    /// <exception cref="WeirException">WR012: not in time. WR008: too many requests. WR013: refused, broken off, too large, or no JSON.</exception>
+    /// <exception cref="WeirException">WR012: not in time. WR008: too many requests. WR013: refused, broken off, too large, or no
+    /// JSON.</exception>
     public static async Task<JsonDocument> SendAsync(
-        HttpMessageInvoker http, HttpRequestMessage request, string name, TimeSpan timeout, int maxBytes, TimeProvider time, CancellationToken ct)
+        HttpMessageInvoker http, HttpRequestMessage request, string name, TimeSpan timeout, int maxBytes, TimeProvider time,
+        CancellationToken ct)
     {
         using var limit = new CancellationTokenSource(timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, limit.Token);
@@ -29,7 +31,8 @@ internal static class OutgoingJson
                 throw Refused(name, response.StatusCode);
             }
 
-            return JsonInput.TryParse(await ReadAsync(response.Content, maxBytes, name, either.Token), JsonBounds.Answer, out var document, out var problem)
+            return JsonInput.TryParse(
+                await ReadAsync(response.Content, maxBytes, name, either.Token), JsonBounds.Answer, out var document, out var problem)
                 ? document
                 : throw new WeirException(ErrorCode.UpstreamFailed, $"{name} answered JSON that cannot be used: it {problem}");
         }
@@ -40,7 +43,8 @@ internal static class OutgoingJson
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
             // The egress policy's own refusal says more.
-            throw e.InnerException as WeirException ?? new WeirException(ErrorCode.UpstreamFailed, $"{name} could not be reached, or broke off.", inner: e);
+            throw e.InnerException as WeirException
+                ?? new WeirException(ErrorCode.UpstreamFailed, $"{name} could not be reached, or broke off.", inner: e);
         }
     }
 

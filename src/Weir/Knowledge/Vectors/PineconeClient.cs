@@ -11,8 +11,8 @@ namespace Weir.Knowledge.Vectors;
 internal sealed record PineconeVector(Guid ChunkId, float[] Values, Guid DatastoreId, Guid DocumentId);
 
 /// <summary>
-/// Pinecone's HTTP API: where an index is, upsert, query, delete. Each organization has a namespace of its own, its id. The control plane's URL is
-/// the operator's; the host that it names for an index goes through the checks of a destination from outside.
+/// Pinecone's HTTP API: where an index is, upsert, query, delete. Each organization has a namespace of its own, its id. The control plane's
+/// URL is the operator's; the host that it names for an index goes through the checks of a destination from outside.
 /// </summary>
 internal sealed class PineconeClient(PineconeConfig config, EgressHttp egress, Func<string, string?> environment, TimeProvider time)
 {
@@ -71,7 +71,8 @@ internal sealed class PineconeClient(PineconeConfig config, EgressHttp egress, F
             // An id that is none of ours is nobody's chunk.
             if (match.ValueKind == JsonValueKind.Object && match.TryGetProperty("id", out var id) && id.ValueKind == JsonValueKind.String
                 && Guid.TryParseExact(id.GetString(), "D", out var chunk)
-                && match.TryGetProperty("score", out var score) && score.ValueKind == JsonValueKind.Number && score.TryGetDouble(out var value))
+                && match.TryGetProperty("score", out var score) && score.ValueKind == JsonValueKind.Number
+                && score.TryGetDouble(out var value))
             {
                 hits.Add(new Hit(chunk, value));
             }
@@ -123,7 +124,8 @@ internal sealed class PineconeClient(PineconeConfig config, EgressHttp egress, F
         using var answer = await SendAsync(egress.Operator, request, ct);
         var host = answer.RootElement.ValueKind == JsonValueKind.Object && answer.RootElement.TryGetProperty("host", out var name)
             && name.ValueKind == JsonValueKind.String
-            && Uri.TryCreate($"{config.Url.Scheme}://{name.GetString()}/", UriKind.Absolute, out var url) && url.PathAndQuery == "/" ? url : throw Broken();
+            && Uri.TryCreate($"{config.Url.Scheme}://{name.GetString()}/", UriKind.Absolute, out var url) && url.PathAndQuery == "/"
+            ? url : throw Broken();
         egress.CheckUrl(host);
         _hosts[index] = (host, time.GetTimestamp());
         return host;

@@ -7,16 +7,19 @@ using Weir.Limits;
 namespace Weir.Knowledge.Vectors;
 
 /// <summary>
-/// Vectors that this replica searches itself, by datastore and model, up to a bound of memory; whoever was asked for least lately goes first.
-/// They are ids and numbers and hold no permission: which datastores are searched, and which of the chunks found are seen, the database decides
-/// in each search. Its version tells what is missing here: what was added is read, and after a removal all is read anew. A datastore that alone
-/// is beyond the bound is not searched here: its vectors are counted while they are read, and the reading ends at the bound.
+/// Vectors that this replica searches itself, by datastore and model, up to a bound of memory; whoever was asked for least lately goes
+/// first. They are ids and numbers and hold no permission: which datastores are searched, and which of the chunks found are seen, the
+/// database decides in each search. Its version tells what is missing here: what was added is read, and after a removal all is read anew. A
+/// datastore that alone is beyond the bound is not searched here: its vectors are counted while they are read, and the reading ends at the
+/// bound.
 /// </summary>
 internal sealed class VectorCache(KnowledgeQueries queries, long maxBytes, TimeProvider time) : IDisposable
 {
     private const int MostSmallSegments = 16;
 
-    /// <summary>Readings at once: each may hold as much as the bound, and has a connection of the engine's for as long as it takes.</summary>
+    /// <summary>
+    /// Readings at once: each may hold as much as the bound, and has a connection of the engine's for as long as it takes.
+    /// </summary>
     private const int MostReadings = 2;
 
     /// <summary>Readings of an organization at once, and how long one waits for that.</summary>
@@ -38,9 +41,12 @@ internal sealed class VectorCache(KnowledgeQueries queries, long maxBytes, TimeP
     /// <summary>For tests: how often vectors were read, and the most that one reading took.</summary>
     internal (int Readings, int Most) Read { get; private set; }
 
-    /// <summary>A reading goes on when its caller has gone: of many vectors it takes seconds, and the next caller would begin anew.</summary>
+    /// <summary>
+    /// A reading goes on when its caller has gone: of many vectors it takes seconds, and the next caller would begin anew.
+    /// </summary>
     /// <param name="dimensions">Of the question's vector, and so of those that it is compared with.</param>
-    /// <exception cref="WeirException">WR010: it has more vectors than this replica keeps. WR008: too many of its organization wait.</exception>
+    /// <exception cref="WeirException">WR010: it has more vectors than this replica keeps. WR008: too many of its organization
+    /// wait.</exception>
     public async Task<IReadOnlyList<VectorSegment>> SegmentsAsync(
         Guid userId, Guid agentId, string model, int dimensions, KnowledgeSource source, CancellationToken ct)
     {
@@ -86,7 +92,8 @@ internal sealed class VectorCache(KnowledgeQueries queries, long maxBytes, TimeP
         }
     }
 
-    private async Task<Snapshot> ReadAsync(Entry entry, Snapshot kept, Guid userId, Guid agentId, string model, int dimensions, KnowledgeSource source)
+    private async Task<Snapshot> ReadAsync(
+        Entry entry, Snapshot kept, Guid userId, Guid agentId, string model, int dimensions, KnowledgeSource source)
     {
         var old = source.RemovalVersion > kept.Version ? Snapshot.Empty : kept;
         var builder = new VectorSegment.Builder();
@@ -120,7 +127,8 @@ internal sealed class VectorCache(KnowledgeQueries queries, long maxBytes, TimeP
 
         IReadOnlyList<VectorSegment> segments = [.. old.Segments, .. builder.Build()];
         var read = new Snapshot(
-            source.Version, segments.Count(s => s.Bytes < VectorSegment.Builder.Block) > MostSmallSegments ? VectorSegment.Merge(segments) : segments);
+            source.Version,
+            segments.Count(s => s.Bytes < VectorSegment.Builder.Block) > MostSmallSegments ? VectorSegment.Merge(segments) : segments);
         entry.Keep(read);
         Shrink();
         return read;
@@ -128,7 +136,10 @@ internal sealed class VectorCache(KnowledgeQueries queries, long maxBytes, TimeP
 
     private WeirException TooLarge() => new(
         ErrorCode.NotSupported,
-        string.Create(CultureInfo.InvariantCulture, $"A datastore has more vectors than this replica searches itself ({maxBytes / (1024 * 1024)} MiB, knowledge.vectorCacheMegabytes)."),
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"A datastore has more vectors than this replica searches itself ({maxBytes / (1024 * 1024)} MiB, "
+                + $"knowledge.vectorCacheMegabytes)."),
         "Search with pgvector, or spread the documents over datastores.");
 
     private void Shrink()

@@ -25,7 +25,10 @@ internal sealed class VectorSegment(Guid[] chunkIds, float[] values, int dimensi
         }
     }
 
-    /// <summary>The small ones as one segment for each length, which is searched faster than many. A large one stays as it is: nothing large is held twice.</summary>
+    /// <summary>
+    /// The small ones as one segment for each length, which is searched faster than many. A large one stays as it is: nothing large is held
+    /// twice.
+    /// </summary>
     public static IReadOnlyList<VectorSegment> Merge(IReadOnlyList<VectorSegment> segments)
     {
         var builder = new Builder();
@@ -78,7 +81,10 @@ internal sealed class VectorSegment(Guid[] chunkIds, float[] values, int dimensi
         }
 
         public IReadOnlyList<VectorSegment> Build() =>
-            [.. _finished, .. _lengths.Where(l => l.Value.Ids.Count > 0).Select(l => new VectorSegment([.. l.Value.Ids], [.. l.Value.Values], l.Key))];
+            [
+                .. _finished,
+                .. _lengths.Where(l => l.Value.Ids.Count > 0).Select(l => new VectorSegment([.. l.Value.Ids], [.. l.Value.Values], l.Key)),
+            ];
     }
 }
 

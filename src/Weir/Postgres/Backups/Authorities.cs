@@ -14,7 +14,8 @@ internal sealed record BroughtBack(Authority Authority, string? NewState, string
 {
     public string AsText()
     {
-        var change = NewState is null ? "revoked, stopped or gone" : Authority.Kind is "member" or "catalog server" ? $"now {NewState}" : "changed";
+        var change = NewState is null
+            ? "revoked, stopped or gone" : Authority.Kind is "member" or "catalog server" ? $"now {NewState}" : "changed";
         return $"{Authority.Kind} {Authority.Label} ({change} since){(Problem is null ? "" : $": NOT taken away: {Problem}")}";
     }
 }
@@ -26,8 +27,10 @@ internal static class Authorities
     private const string Revoke = "select weir.revoke_again($1, $2, $3, $4, $5)";
 
     /// <summary>The kinds of <c>weir.authorities</c>, for whoever reads what a restore found.</summary>
-    public const string Compared = "organizations, members and their roles, workspace members, agents, keys of agents and of organizations, grants,"
-        + " invitations, nodes' keys, platform admins, people and their passwords, approved definitions, catalog servers and their states, running servers,"
+    public const string Compared =
+        "organizations, members and their roles, workspace members, agents, keys of agents and of organizations, grants,"
+        + " invitations, nodes' keys, platform admins, people and their passwords, approved definitions, catalog servers and their states, "
+        + "running servers,"
         + " the platform's server switches and its stop of all calls, datastores, agents' links to them, documents";
 
     /// <summary>Kinds whose states are ordered, the weakest first.</summary>
@@ -68,14 +71,16 @@ internal static class Authorities
     }
 
     /// <summary>In the order of the list, each by itself: one that cannot be done says why and keeps no other.</summary>
-    public static async Task<IReadOnlyList<BroughtBack>> RevokeAsync(OwnerSession session, IReadOnlyList<BroughtBack> found, CancellationToken ct)
+    public static async Task<IReadOnlyList<BroughtBack>> RevokeAsync(
+        OwnerSession session, IReadOnlyList<BroughtBack> found, CancellationToken ct)
     {
         var done = new List<BroughtBack>();
         foreach (var one in found)
         {
             done.Add(one with
             {
-                Problem = await session.ScalarAsync<string?>(Revoke, ct, Sql.Text(one.Authority.Kind), Sql.Text(one.Authority.Id), Sql.Text(one.NewState),
+                Problem = await session.ScalarAsync<string?>(
+                    Revoke, ct, Sql.Text(one.Authority.Kind), Sql.Text(one.Authority.Id), Sql.Text(one.NewState),
                     Sql.Uuid(one.Authority.OrganizationId), Sql.Text(one.Authority.Label)),
             });
         }

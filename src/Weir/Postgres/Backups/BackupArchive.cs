@@ -7,9 +7,9 @@ using Weir.Errors;
 namespace Weir.Postgres.Backups;
 
 /// <summary>
-/// The form of a backup: a tar of <c>manifest.json</c>, then of each table compressed parts of at most <see cref="LongestPart"/> bytes, whole rows
-/// as PostgreSQL's COPY writes them, then <c>end.json</c> with the hash of every byte before it. A file that was cut has no end, and one in
-/// which a byte was changed another hash.
+/// The form of a backup: a tar of <c>manifest.json</c>, then of each table compressed parts of at most <see cref="LongestPart"/> bytes,
+/// whole rows as PostgreSQL's COPY writes them, then <c>end.json</c> with the hash of every byte before it. A file that was cut has no end,
+/// and one in which a byte was changed another hash.
 /// </summary>
 internal static class BackupArchive
 {
@@ -30,7 +30,9 @@ internal static class BackupArchive
         var bytes = new MemoryStream();
         using (var tar = new TarWriter(bytes, TarEntryFormat.Ustar, leaveOpen: true))
         {
-            tar.WriteEntry(Entry(EndName, JsonSerializer.SerializeToUtf8Bytes(new BackupEnd(Convert.ToHexStringLower(hash)), BackupJson.Default.BackupEnd)));
+            tar.WriteEntry(
+                Entry(EndName,
+                    JsonSerializer.SerializeToUtf8Bytes(new BackupEnd(Convert.ToHexStringLower(hash)), BackupJson.Default.BackupEnd)));
         }
 
         return bytes.ToArray();
@@ -40,7 +42,8 @@ internal static class BackupArchive
 
     public static UstarTarEntry Entry(string name, byte[] content) => new(TarEntryType.RegularFile, name)
     {
-        DataStream = new MemoryStream(content, writable: false), Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite, ModificationTime = DateTimeOffset.UnixEpoch,
+        DataStream = new MemoryStream(content, writable: false), Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        ModificationTime = DateTimeOffset.UnixEpoch,
     };
 }
 
@@ -145,7 +148,8 @@ internal static class BackupReader
         }
 
         var end = new byte[BackupArchive.EndLength];
-        if (await file.ReadAtLeastAsync(end, end.Length, throwOnEndOfStream: false, ct) != end.Length || !end.AsSpan().SequenceEqual(BackupArchive.End(hash.GetHashAndReset())))
+        if (await file.ReadAtLeastAsync(end, end.Length, throwOnEndOfStream: false, ct) != end.Length
+            || !end.AsSpan().SequenceEqual(BackupArchive.End(hash.GetHashAndReset())))
         {
             throw Damaged(path, "it was cut or changed, or is no backup");
         }
@@ -197,9 +201,11 @@ internal static class BackupReader
         }
 
         using var head = JsonDocument.Parse(content);
-        return head.RootElement.TryGetProperty("format", out var format) && format.TryGetInt32(out var number) && number == BackupManifest.CurrentFormat
+        return head.RootElement.TryGetProperty("format", out var format) && format.TryGetInt32(out var number)
+            && number == BackupManifest.CurrentFormat
             ? JsonSerializer.Deserialize(content.Span, BackupJson.Default.BackupManifest)!
-            : throw new WeirException(ErrorCode.Conflict, $"{path} has the form {format}, and this release of Weir reads {BackupManifest.CurrentFormat}.",
+            : throw new WeirException(
+                ErrorCode.Conflict, $"{path} has the form {format}, and this release of Weir reads {BackupManifest.CurrentFormat}.",
                 "Restore it with the release that wrote it, or a newer one.");
     }
 

@@ -35,7 +35,8 @@ internal sealed record BackupTable(string Name, string[] Columns, string[] Refer
             var next = left.Where(t => t.RefersTo.All(r => left.All(l => l.Name != r))).ToArray();
             if (next.Length == 0)
             {
-                throw new WeirException(ErrorCode.Internal, $"Tables refer to each other in a circle: {string.Join(", ", left.Select(t => t.Name))}.", "Report this.");
+                throw new WeirException(ErrorCode.Internal,
+                    $"Tables refer to each other in a circle: {string.Join(", ", left.Select(t => t.Name))}.", "Report this.");
             }
 
             ordered.AddRange(next);
@@ -72,7 +73,8 @@ internal sealed record BackupLogRow(Guid Id, string Phase, string Hash);
 internal sealed record BackupEnd(string Sha256);
 
 [JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true, WriteIndented = true)]
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true,
+    WriteIndented = true)]
 [JsonSerializable(typeof(BackupManifest))]
 [JsonSerializable(typeof(BackupFacts))]
 [JsonSerializable(typeof(BackupEnd))]

@@ -82,7 +82,8 @@ internal sealed class DatabaseBackup(string ownerUrl, string path, Action<string
             await session.BecomeBackupAsync(ct);
             var manifest = await ManifestAsync(session, ct); // 3
             await using var writer = new BackupWriter(file);
-            await writer.AddAsync(BackupArchive.Manifest, JsonSerializer.SerializeToUtf8Bytes(manifest, BackupJson.Default.BackupManifest), ct);
+            await writer.AddAsync(
+                BackupArchive.Manifest, JsonSerializer.SerializeToUtf8Bytes(manifest, BackupJson.Default.BackupManifest), ct);
             for (var i = 0; i < manifest.Tables.Length; i++)
             {
                 await CopyAsync(session, writer, manifest.Tables[i], i + 1, manifest.Tables.Length, ct); // 4
@@ -93,7 +94,8 @@ internal sealed class DatabaseBackup(string ownerUrl, string path, Action<string
         }
         catch (NpgsqlException e)
         {
-            throw new WeirException(ErrorCode.Unavailable, $"The database ended the backup: {Explain(e)} {session.Where}.", "Mend that, and back up again.", e);
+            throw new WeirException(
+                ErrorCode.Unavailable, $"The database ended the backup: {Explain(e)} {session.Where}.", "Mend that, and back up again.", e);
         }
     }
 
@@ -104,7 +106,8 @@ internal sealed class DatabaseBackup(string ownerUrl, string path, Action<string
         var migrations = await session.JournalAsync(ct);
         if (!await session.ScalarAsync<bool>("select to_regprocedure('weir.backup_facts()') is not null", ct))
         {
-            throw new WeirException(ErrorCode.Conflict, $"The database is not of this release: {session.Where}.", "Run weir migrate, then back up.");
+            throw new WeirException(
+                ErrorCode.Conflict, $"The database is not of this release: {session.Where}.", "Run weir migrate, then back up.");
         }
 
         var tables = await TablesAsync(session, migrations, ct);
@@ -115,12 +118,14 @@ internal sealed class DatabaseBackup(string ownerUrl, string path, Action<string
         }
 
         return new BackupManifest(
-            BackupManifest.CurrentFormat, Version, await session.ScalarAsync<int>("select current_setting('server_version_num')::integer", ct),
+            BackupManifest.CurrentFormat, Version,
+            await session.ScalarAsync<int>("select current_setting('server_version_num')::integer", ct),
             migrations.Select(m => new BackupMigration(m.Key, Convert.ToHexStringLower(m.Value))).ToArray(), tables,
             JsonSerializer.Deserialize(await session.ScalarAsync<string>(Facts, ct), BackupJson.Default.BackupFacts)!);
     }
 
-    private static async Task<BackupTable[]> TablesAsync(OwnerSession session, IReadOnlyDictionary<string, byte[]> done, CancellationToken ct)
+    private static async Task<BackupTable[]> TablesAsync(
+        OwnerSession session, IReadOnlyDictionary<string, byte[]> done, CancellationToken ct)
     {
         var scripts = MigrationScript.Embedded();
         if (done.Keys.FirstOrDefault(name => scripts.All(s => s.Name != name)) is { } unknown)
@@ -131,19 +136,26 @@ internal sealed class DatabaseBackup(string ownerUrl, string path, Action<string
 
         var found = await session.QueryAsync(
             Tables,
-            r => (Table: new BackupTable(r.GetString(0), r.GetFieldValue<string[]>(1), r.GetFieldValue<string[]>(2), 0), IsReadable: r.GetBoolean(3)), ct);
+            r =>
+                (Table: new BackupTable(r.GetString(0), r.GetFieldValue<string[]>(1), r.GetFieldValue<string[]>(2), 0),
+                IsReadable: r.GetBoolean(3)), ct);
         var hidden = found.Where(t => !t.IsReadable).Select(t => t.Table.Name)
-            .Concat(scripts.Where(s => done.ContainsKey(s.Name)).SelectMany(s => s.Tables).Except(found.Select(t => t.Table.Name), StringComparer.Ordinal))
+            .Concat(
+            scripts.Where(s => done.ContainsKey(s.Name)).SelectMany(s => s.Tables)
+                .Except(found.Select(t => t.Table.Name), StringComparer.Ordinal))
             .ToArray();
         return hidden.Length == 0
             ? [.. BackupTable.InOrder(found.Select(t => t.Table).ToArray())]
-            : throw new WeirException(ErrorCode.Internal, $"A backup would not be whole: weir_backup does not read all of {string.Join(", ", hidden)}.",
-                $"Give it back what it had: grant select on {hidden[0]} to weir_backup; and one policy for it, everything_is_read_by_the_backup, for select to weir_backup using (true).");
+            : throw new WeirException(
+                ErrorCode.Internal, $"A backup would not be whole: weir_backup does not read all of {string.Join(", ", hidden)}.",
+                $"Give it back what it had: grant select on {hidden[0]} to weir_backup; and one policy for it, "
+                    + "everything_is_read_by_the_backup, for select to weir_backup using (true).");
     }
 
     private async Task CopyAsync(OwnerSession session, BackupWriter writer, BackupTable table, int number, int tables, CancellationToken ct)
     {
-        using var copy = await session.Connection.BeginTextExportAsync($"copy (select {string.Join(", ", table.Columns)} from {table.Name}) to stdout", ct);
+        using var copy = await session.Connection.BeginTextExportAsync(
+            $"copy (select {string.Join(", ", table.Columns)} from {table.Name}) to stdout", ct);
         var rows = 0L;
         var part = 0;
         await foreach (var lines in PartsAsync(((StreamReader)copy).BaseStream, ct))
@@ -156,12 +168,14 @@ internal sealed class DatabaseBackup(string ownerUrl, string path, Action<string
 
         if (rows != table.Rows)
         {
-            throw new WeirException(ErrorCode.Internal, $"Of {table.Name} {rows} rows were copied, and the same snapshot has {table.Rows}.", "Report this.");
+            throw new WeirException(
+                ErrorCode.Internal, $"Of {table.Name} {rows} rows were copied, and the same snapshot has {table.Rows}.", "Report this.");
         }
     }
 
     /// <summary>Whole rows, as many as fit into a part; a longer row is a part by itself.</summary>
-    private static async IAsyncEnumerable<ReadOnlyMemory<byte>> PartsAsync(Stream rows, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+    private static async IAsyncEnumerable<ReadOnlyMemory<byte>> PartsAsync(
+        Stream rows, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
         var buffer = new byte[BackupArchive.LongestPart];
         var filled = 0;

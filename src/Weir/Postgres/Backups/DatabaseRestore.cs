@@ -25,7 +25,8 @@ internal sealed record RestoreReport(
 /// <summary>
 /// Loads a backup into an empty database. Its steps:
 /// <list type="number">
-/// <item>read the file to its end; refuse one that is cut or changed, of a schema that this release does not know, or of another keyring;</item>
+/// <item>read the file to its end; refuse one that is cut or changed, of a schema that this release does not know, or of another
+/// keyring;</item>
 /// <item>take the migrations' lock; refuse a database that is used, or of another schema than the backup's;</item>
 /// <item>in one transaction: the migrations of the backup where there are none, its rows, and the comparison with its manifest;</item>
 /// <item>in the same one: what was revoked since, a new epoch, and the walls again;</item>
@@ -42,7 +43,8 @@ internal sealed class DatabaseRestore(
     private readonly Progress _progress = new(say, time);
     private bool _isCommitting;
 
-    /// <exception cref="WeirException">It says whether nothing was restored, or what failed after the commit; why, and what to do.</exception>
+    /// <exception cref="WeirException">It says whether nothing was restored, or what failed after the commit; why, and what to
+    /// do.</exception>
     public Task<RestoreReport> RunAsync(string path, CancellationToken ct) => GuardAsync(async session =>
     {
         _progress.Say($"reading {path}");
@@ -61,7 +63,8 @@ internal sealed class DatabaseRestore(
         await LoadAsync(session, target, path, manifest, ct);
         var done = await BeginEpochAsync(session, $"restored from a backup of {manifest.Facts.At:u}", lost, ct); // 4
         await target.CloseAsync(ct);
-        done = done with { At = manifest.Facts.At, Rows = manifest.Rows, Migrations = [.. release.Skip(scripts.Length).Select(s => s.Name)] };
+        done =
+            done with { At = manifest.Facts.At, Rows = manifest.Rows, Migrations = [.. release.Skip(scripts.Length).Select(s => s.Name)] };
         await CommitAsync(transaction, done, ct);
         await session.Connection.CloseAsync();
         await AfterCommitAsync( // 5
@@ -78,7 +81,8 @@ internal sealed class DatabaseRestore(
         {
             await step();
         }
-        catch (Exception e) when (e is WeirException or MigrationException or NpgsqlException or IOException or FormatException or OperationCanceledException)
+        catch (Exception e) when (e is WeirException or MigrationException or NpgsqlException or IOException or FormatException
+            or OperationCanceledException)
         {
             throw new WeirException(
                 ErrorCode.Conflict, $"The rows are restored and committed (epoch {done.Epoch}). {what} failed: {e.Message.Split('\n')[0]}",
@@ -101,7 +105,8 @@ internal sealed class DatabaseRestore(
 
         var target = await RestoreTarget.OfAsync(session, ct);
         await target.OpenAsync(ct);
-        var facts = JsonSerializer.Deserialize(await session.ScalarAsync<string>("select weir.backup_facts()", ct), BackupJson.Default.BackupFacts)!;
+        var facts = JsonSerializer.Deserialize(
+            await session.ScalarAsync<string>("select weir.backup_facts()", ct), BackupJson.Default.BackupFacts)!;
         var lost = KeyringIsLost(facts.Keyring, facts.Authorities.GetValueOrDefault("node"));
         var done = await BeginEpochAsync(session, "the database was put back to an earlier time", lost, ct);
         await target.CloseAsync(ct);
@@ -127,13 +132,15 @@ internal sealed class DatabaseRestore(
         catch (Exception e) when (_isCommitting && e is not PostgresException)
         {
             throw new WeirException(
-                ErrorCode.Unavailable, $"The database did not answer to the commit, so it may have been restored: {e.Message} {session.Where}.",
+                ErrorCode.Unavailable,
+                $"The database did not answer to the commit, so it may have been restored: {e.Message} {session.Where}.",
                 "Say the same again: where it was restored, it answers that the database is not empty. Then run weir migrate.", e);
         }
         catch (PostgresException e)
         {
             throw new WeirException(
-                ErrorCode.Conflict, $"The database refused, and nothing was restored: {DatabaseBackup.Explain(e)} {e.Detail} {session.Where}.", Hint(e), e);
+                ErrorCode.Conflict,
+                $"The database refused, and nothing was restored: {DatabaseBackup.Explain(e)} {e.Detail} {session.Where}.", Hint(e), e);
         }
         catch (NpgsqlException e)
         {
@@ -157,12 +164,16 @@ internal sealed class DatabaseRestore(
         if (manifest.Migrations.FirstOrDefault(m => release.All(s => s.Name != m.Name)) is { } newer)
         {
             throw new WeirException(ErrorCode.Conflict,
-                $"The backup is of a newer schema: it has the migration {newer.Name}, which this release ({DatabaseBackup.Version}) does not have.",
+                $"The backup is of a newer schema: it has the migration {newer.Name}, which this release ({DatabaseBackup.Version}) does "
+                    + "not have.",
                 $"Restore with Weir {manifest.Version} or newer, which wrote it.");
         }
 
-        return manifest.Migrations.Zip(scripts).FirstOrDefault(p => p.First.Name != p.Second.Name || p.First.Checksum != Convert.ToHexStringLower(p.Second.Checksum)) is { First: { } other }
-            ? throw new WeirException(ErrorCode.Conflict, $"The backup's migration {other.Name} is not the one of this release ({DatabaseBackup.Version}).",
+        return manifest.Migrations.Zip(scripts)
+            .FirstOrDefault(
+            p => p.First.Name != p.Second.Name || p.First.Checksum != Convert.ToHexStringLower(p.Second.Checksum)) is { First: { } other }
+            ? throw new WeirException(
+                ErrorCode.Conflict, $"The backup's migration {other.Name} is not the one of this release ({DatabaseBackup.Version}).",
                 $"Restore with Weir {manifest.Version}, which wrote it, then upgrade.")
             : scripts;
     }
@@ -181,8 +192,10 @@ internal sealed class DatabaseRestore(
         return options.WithoutKeyring
             ? true
             : throw new WeirException(ErrorCode.Conflict,
-                $"{what} (fingerprint {fingerprint[..16]}…). Without it the keys of {nodes} nodes do not open: each must be registered again. All sign-ins, "
-                + "people's tokens and the anon key of the embedded issuer end. Agents' and organizations' keys and passwords are good without it.", hint);
+                $"{what} (fingerprint {fingerprint[..16]}…). Without it the keys of {nodes} nodes do not open: each must be registered "
+                    + "again. All sign-ins, "
+                + "people's tokens and the anon key of the embedded issuer end. Agents' and organizations' keys and passwords are good "
+                + "without it.", hint);
     }
 
     private static async Task BeginSchemaAsync(OwnerSession session, MigrationScript[] scripts, CancellationToken ct)
@@ -201,10 +214,12 @@ internal sealed class DatabaseRestore(
     private static async Task RefuseOtherSchemaAsync(OwnerSession session, IReadOnlyList<MigrationScript> scripts, CancellationToken ct)
     {
         var done = await session.JournalAsync(ct);
-        if (done.Count != scripts.Count || scripts.FirstOrDefault(s => !done.TryGetValue(s.Name, out var sum) || !sum.AsSpan().SequenceEqual(s.Checksum)) is not null)
+        if (done.Count != scripts.Count
+            || scripts.FirstOrDefault(s => !done.TryGetValue(s.Name, out var sum) || !sum.AsSpan().SequenceEqual(s.Checksum)) is not null)
         {
             throw new WeirException(ErrorCode.Conflict,
-                $"The database has {done.Count} migrations, up to {done.Keys.LastOrDefault() ?? "none"}; {scripts.Count} are wanted, up to {scripts[^1].Name}. {session.Where}.",
+                $"The database has {done.Count} migrations, up to {done.Keys.LastOrDefault() ?? "none"}; {scripts.Count} are wanted, up to "
+                    + $"{scripts[^1].Name}. {session.Where}.",
                 "Take an empty database; for one that was put back by other means, run weir migrate first.");
         }
     }
@@ -233,15 +248,18 @@ internal sealed class DatabaseRestore(
             var rows = await session.ScalarAsync<long>($"select count(*) from {table.Name}", ct);
             if (rows != table.Rows)
             {
-                throw new WeirException(ErrorCode.Internal, $"{table.Name} has {rows} rows after loading, and the backup {table.Rows}. Nothing was restored.", "Report this.");
+                throw new WeirException(ErrorCode.Internal,
+                    $"{table.Name} has {rows} rows after loading, and the backup {table.Rows}. Nothing was restored.", "Report this.");
             }
         }
 
-        var facts = JsonSerializer.Deserialize(await session.ScalarAsync<string>("select weir.backup_facts()", ct), BackupJson.Default.BackupFacts)!;
+        var facts = JsonSerializer.Deserialize(
+            await session.ScalarAsync<string>("select weir.backup_facts()", ct), BackupJson.Default.BackupFacts)!;
         var difference = manifest.Facts.Log.DifferenceTo(facts.Log);
         if (difference is not null || facts.Epoch != manifest.Facts.Epoch)
         {
-            throw new WeirException(ErrorCode.Internal, $"The record is not what it was in the backup ({difference ?? "another epoch"}). Nothing was restored.", "Report this.");
+            throw new WeirException(ErrorCode.Internal,
+                $"The record is not what it was in the backup ({difference ?? "another epoch"}). Nothing was restored.", "Report this.");
         }
     }
 
@@ -255,7 +273,8 @@ internal sealed class DatabaseRestore(
         }
 
         var epoch = await session.ScalarAsync<int>("select weir.begin_epoch($1, $2)", ct, Sql.Text(detail), Sql.Boolean(keyringIsLost));
-        var left = (await Authorities.OfAsync(session, ct)).CountBy(a => a.Kind).ToDictionary(k => k.Key, k => (long)k.Value, StringComparer.Ordinal);
+        var left = (await Authorities.OfAsync(session, ct)).CountBy(a => a.Kind)
+            .ToDictionary(k => k.Key, k => (long)k.Value, StringComparer.Ordinal);
         return new RestoreReport(null, epoch, 0, left, back, keyringIsLost, []);
     }
 }

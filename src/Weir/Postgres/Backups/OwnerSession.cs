@@ -6,7 +6,9 @@ using Weir.Postgres.Migrations;
 
 namespace Weir.Postgres.Backups;
 
-/// <summary>One connection of the owner's for a backup or a restore, without limits of time, and in forms that mean the same everywhere.</summary>
+/// <summary>
+/// One connection of the owner's for a backup or a restore, without limits of time, and in forms that mean the same everywhere.
+/// </summary>
 internal sealed class OwnerSession : IAsyncDisposable
 {
     private OwnerSession(NpgsqlConnection connection, string where) => (Connection, Where) = (connection, where);
@@ -20,7 +22,8 @@ internal sealed class OwnerSession : IAsyncDisposable
     {
         var builder = DatabaseUrl.Parse(url);
         (builder.Pooling, builder.Timeout, builder.CommandTimeout, builder.ApplicationName) = (false, 15, 0, "weir-backup");
-        builder.Options = $"{builder.Options} -c statement_timeout=0 -c lock_timeout=20s -c idle_in_transaction_session_timeout=0 -c datestyle=ISO"
+        builder.Options =
+            $"{builder.Options} -c statement_timeout=0 -c lock_timeout=20s -c idle_in_transaction_session_timeout=0 -c datestyle=ISO"
             + " -c intervalstyle=postgres -c timezone=UTC -c extra_float_digits=3 -c bytea_output=hex -c jit=off";
         // Of several hosts each has its port beside it.
         var host = builder.Host!.Contains(':', StringComparison.Ordinal) ? builder.Host : $"{builder.Host}:{builder.Port}";
@@ -34,7 +37,8 @@ internal sealed class OwnerSession : IAsyncDisposable
         catch (Exception e) when (e is NpgsqlException or SocketException or TimeoutException)
         {
             await connection.DisposeAsync();
-            throw new WeirException(ErrorCode.Unavailable, $"{where} does not answer: {e.Message.Split('\n')[0]}.", "weir doctor says more.", e);
+            throw new WeirException(
+                ErrorCode.Unavailable, $"{where} does not answer: {e.Message.Split('\n')[0]}.", "weir doctor says more.", e);
         }
     }
 
@@ -68,12 +72,15 @@ internal sealed class OwnerSession : IAsyncDisposable
     /// <summary>Name and checksum of each migration that the database has had.</summary>
     public Task<IReadOnlyDictionary<string, byte[]>> JournalAsync(CancellationToken ct) => new MigrationJournal(Connection).ReadAsync(ct);
 
-    /// <summary>No migration begins or goes on while this session is open, and where it is to be the only one, no other backup either.</summary>
+    /// <summary>
+    /// No migration begins or goes on while this session is open, and where it is to be the only one, no other backup either.
+    /// </summary>
     public async Task HoldMigrationsAsync(bool alone, CancellationToken ct)
     {
         if (!await ScalarAsync<bool>($"select pg_try_advisory_lock{(alone ? "" : "_shared")}({Migrator.LockKey})", ct))
         {
-            throw new WeirException(ErrorCode.Conflict, $"A migration, a backup or a restore of this database is running: {Where}.", "Wait for its end.");
+            throw new WeirException(
+                ErrorCode.Conflict, $"A migration, a backup or a restore of this database is running: {Where}.", "Wait for its end.");
         }
     }
 
@@ -87,8 +94,10 @@ internal sealed class OwnerSession : IAsyncDisposable
         catch (PostgresException e)
         {
             throw e.SqlState == PostgresErrorCodes.InvalidParameterValue
-                ? new WeirException(ErrorCode.Conflict, $"There is no role weir_backup: the database is not of this release. {Where}.", "Run weir migrate, then back up.", e)
-                : new WeirException(ErrorCode.Forbidden, $"This login may not read as weir_backup, so a backup would not be whole: {Where}.",
+                ? new WeirException(ErrorCode.Conflict, $"There is no role weir_backup: the database is not of this release. {Where}.",
+                    "Run weir migrate, then back up.", e)
+                : new WeirException(
+                    ErrorCode.Forbidden, $"This login may not read as weir_backup, so a backup would not be whole: {Where}.",
                     "Use the URL of the database's owner, the one that weir migrate uses.", e);
         }
     }

@@ -18,7 +18,8 @@ internal sealed class RestoreTarget(OwnerSession session, BackupTable[] tables)
         "weir.installation", "weir.instance_moves", "weir.failure_codes", "weir.settings", "weir.usage_progress", "weir.change_versions",
     ];
 
-    public static async Task<RestoreTarget> OfAsync(OwnerSession session, CancellationToken ct) => new(session, [.. await session.QueryAsync(
+    public static async Task<RestoreTarget> OfAsync(
+        OwnerSession session, CancellationToken ct) => new(session, [.. await session.QueryAsync(
         Tables, r => new BackupTable(r.GetString(0), r.GetFieldValue<string[]>(1), r.GetFieldValue<string[]>(2), 0), ct)]);
 
     /// <summary>Takes each table for this transaction alone: what is refused is refused before.</summary>
@@ -43,7 +44,8 @@ internal sealed class RestoreTarget(OwnerSession session, BackupTable[] tables)
 
         if (used.Count > 0)
         {
-            throw new WeirException(ErrorCode.Conflict, $"The database is not empty: it has rows in {string.Join(", ", used)}. {session.Where}.",
+            throw new WeirException(
+                ErrorCode.Conflict, $"The database is not empty: it has rows in {string.Join(", ", used)}. {session.Where}.",
                 "A backup is restored into an empty database, or one that was only migrated. Make another one.");
         }
     }
@@ -53,11 +55,13 @@ internal sealed class RestoreTarget(OwnerSession session, BackupTable[] tables)
     {
         var columns = wanted.ToLookup(t => t.Name, t => string.Join(", ", t.Columns), StringComparer.Ordinal);
         var ours = tables.ToLookup(t => t.Name, t => string.Join(", ", t.Columns), StringComparer.Ordinal);
-        var other = columns.Concat(ours).Select(t => t.Key).FirstOrDefault(name => !columns[name].SequenceEqual(ours[name], StringComparer.Ordinal));
+        var other = columns.Concat(ours).Select(t => t.Key)
+            .FirstOrDefault(name => !columns[name].SequenceEqual(ours[name], StringComparer.Ordinal));
         if (other is not null)
         {
             throw new WeirException(
-                ErrorCode.Conflict, $"The table {other} is not what it was in the backup, or is there only or twice.", "Restore into an empty database.");
+                ErrorCode.Conflict, $"The table {other} is not what it was in the backup, or is there only or twice.",
+                "Restore into an empty database.");
         }
     }
 

@@ -16,7 +16,8 @@ internal sealed class RowLoader(OwnerSession session, Progress progress, BackupT
             await EndAsync(ct);
             _table = Array.FindIndex(tables, t => t.Name == table) is >= 0 and var found
                 ? found
-                : throw new WeirException(ErrorCode.Conflict, $"The backup has rows of {table}, which its manifest does not name.", "Take another copy.");
+                : throw new WeirException(
+                    ErrorCode.Conflict, $"The backup has rows of {table}, which its manifest does not name.", "Take another copy.");
             var columns = string.Join(", ", tables[_table].Columns);
             _copy = await session.Connection.BeginTextImportAsync($"copy {table} ({columns}) from stdin", ct);
         }

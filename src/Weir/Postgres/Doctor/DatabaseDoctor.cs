@@ -54,7 +54,8 @@ internal static class DatabaseDoctor
     }
 
     private static async Task AtAsync(
-        List<Diagnosis> found, string key, string variable, string? text, Func<NpgsqlDataSource, NpgsqlConnection, Task> look, CancellationToken ct)
+        List<Diagnosis> found, string key, string variable, string? text, Func<NpgsqlDataSource, NpgsqlConnection, Task> look,
+        CancellationToken ct)
     {
         if (text is null)
         {
@@ -94,7 +95,8 @@ internal static class DatabaseDoctor
         }
     }
 
-    private static async Task<Diagnosis> ServerAsync(NpgsqlDataSource source, NpgsqlConnection first, string key, string where, CancellationToken ct)
+    private static async Task<Diagnosis> ServerAsync(
+        NpgsqlDataSource source, NpgsqlConnection first, string key, string where, CancellationToken ct)
     {
         var version = await ValueAsync<int>(first, Version, ct);
         if (version < OldestVersion)
@@ -126,14 +128,16 @@ internal static class DatabaseDoctor
     private static async Task<Diagnosis> MaintenanceAsync(NpgsqlConnection owner, CancellationToken ct) =>
         await ValueAsync<bool>(owner, "select current_setting('autovacuum')::boolean and current_setting('track_counts')::boolean", ct)
             ? new Diagnosis("autovacuum", "it is on")
-            : new Diagnosis("autovacuum", "it is off", "Set autovacuum and track_counts to on in the database's configuration, and reload it.");
+            : new Diagnosis(
+                "autovacuum", "it is off", "Set autovacuum and track_counts to on in the database's configuration, and reload it.");
 
     /// <summary>The engine does not depend on statistics (decision 0061). People's requests and reports do.</summary>
     private static async Task<Diagnosis> StatisticsAsync(NpgsqlConnection owner, CancellationToken ct)
     {
         var stale = await ValueAsync<string>(owner, StaleStatistics, ct);
         return stale.Length > 0
-            ? new Diagnosis("statistics", $"they are of a time when the tables were nearly empty: {stale}", "Run analyze in this database, and see that autovacuum is on.")
+            ? new Diagnosis("statistics", $"they are of a time when the tables were nearly empty: {stale}",
+                "Run analyze in this database, and see that autovacuum is on.")
             : new Diagnosis("statistics", "they fit the tables' sizes");
     }
 
@@ -145,7 +149,8 @@ internal static class DatabaseDoctor
         var unknown = done.Keys.Where(name => scripts.All(s => s.Name != name)).ToArray();
         var changed = scripts.Where(s => done.TryGetValue(s.Name, out var checksum) && !s.Checksum.AsSpan().SequenceEqual(checksum))
             .Select(s => s.Name).ToArray();
-        return unknown.Length > 0 ? new Diagnosis("migrations", $"{unknown.Length} of a newer release: {unknown[^1]}", "Run that release, or a newer one.")
+        return unknown.Length > 0
+            ? new Diagnosis("migrations", $"{unknown.Length} of a newer release: {unknown[^1]}", "Run that release, or a newer one.")
             : changed.Length > 0 ? new Diagnosis("migrations", $"not what this release has: {string.Join(", ", changed)}",
                 "Run the release that applied them; migrations are never changed.")
             : missing > 0 ? new Diagnosis("migrations", $"{missing} of {scripts.Count} are missing", "Run weir migrate.")
@@ -154,10 +159,12 @@ internal static class DatabaseDoctor
 
     private static async Task<Diagnosis> LoginAsync(NpgsqlDataSource source, string key, string expected, CancellationToken ct) =>
         await LoginProbe.ProblemAsync(source, expected, ct) is { } problem
-            ? new Diagnosis($"{key} login", $"it {problem}", $"Put the login {expected} into the URL, and run weir migrate, which makes it.")
+            ? new Diagnosis(
+                $"{key} login", $"it {problem}", $"Put the login {expected} into the URL, and run weir migrate, which makes it.")
             : new Diagnosis($"{key} login", $"{expected} can do no more than it may");
 
-    private static async Task<IReadOnlyList<Diagnosis>> EngineAsync(NpgsqlDataSource engine, string? publicUrl, byte[]? fingerprint, CancellationToken ct)
+    private static async Task<IReadOnlyList<Diagnosis>> EngineAsync(
+        NpgsqlDataSource engine, string? publicUrl, byte[]? fingerprint, CancellationToken ct)
     {
         await using var connection = await engine.OpenConnectionAsync(ct);
         return await ValueAsync<bool>(connection, KeyringProbe.IsMigrated, ct)

@@ -16,8 +16,10 @@ internal static class KeyringProbe
 
     /// <param name="fingerprint">Of the keyring in the file; null where there is no file.</param>
     /// <param name="path">Of the file.</param>
-    /// <exception cref="WeirException">Conflict: it is another one, or the database has one and there is no file. Unavailable: the database does not answer.</exception>
-    public static async Task RefuseWrongAsync(NpgsqlDataSource engine, byte[]? fingerprint, string path, CancellationToken cancellationToken)
+    /// <exception cref="WeirException">Conflict: it is another one, or the database has one and there is no file. Unavailable: the database
+    /// does not answer.</exception>
+    public static async Task RefuseWrongAsync(
+        NpgsqlDataSource engine, byte[]? fingerprint, string path, CancellationToken cancellationToken)
     {
         if (!await engine.ScalarAsync<bool>(IsMigrated, [], cancellationToken))
         {
@@ -33,7 +35,8 @@ internal static class KeyringProbe
         throw fingerprint is null
             ? new WeirException(ErrorCode.Conflict, $"The database was written with a keyring, and there is no file {path} (keyringFile).",
                 "Copy the other replicas' keyring file there, or the one that was kept with the backup.")
-            : new WeirException(ErrorCode.Conflict, $"The keyring in {path} (keyringFile) is not the one that this database was written with.",
+            : new WeirException(
+                ErrorCode.Conflict, $"The keyring in {path} (keyringFile) is not the one that this database was written with.",
                 "Put the other replicas' keyring file in its place.");
     }
 }

@@ -46,7 +46,8 @@ internal static class LoginProbe
         await using var connection = await DatabaseErrors.GuardAsync(async () => await source.OpenConnectionAsync(cancellationToken));
         if (await PoolerProbe.IsTransactionPoolerAsync(source, connection, cancellationToken))
         {
-            throw new WeirException(ErrorCode.Unavailable, $"Behind {variable} is a pooler in transaction mode.", PoolerProbe.Fix($":{connection.Port}"));
+            throw new WeirException(
+                ErrorCode.Unavailable, $"Behind {variable} is a pooler in transaction mode.", PoolerProbe.Fix($":{connection.Port}"));
         }
     }
 }

@@ -20,7 +20,10 @@ internal static class PoolerProbe
         return IsTransactionPooler(before, other, await BackendAsync(first, ct));
     }
 
-    /// <summary>Whether three looks at "who serves me" show a pooler that gives each transaction another server: two clients had one, or one had two.</summary>
+    /// <summary>
+    /// Whether three looks at "who serves me" show a pooler that gives each transaction another server: two clients had one, or one had
+    /// two.
+    /// </summary>
     /// <param name="first">The first client's.</param>
     /// <param name="second">The second one's, in a transaction, while the first is open.</param>
     /// <param name="firstAgain">The first one's, while that transaction is open.</param>

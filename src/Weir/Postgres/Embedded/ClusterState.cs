@@ -7,7 +7,9 @@ using Weir.Errors;
 
 namespace Weir.Postgres.Embedded;
 
-/// <summary>What a cluster keeps across restarts besides its data: its port and its passwords, in a file that its owner alone may read.</summary>
+/// <summary>
+/// What a cluster keeps across restarts besides its data: its port and its passwords, in a file that its owner alone may read.
+/// </summary>
 internal sealed record ClusterState(int Port, string SuperuserPassword, string OwnerPassword, string GatewayPassword, string EnginePassword)
 {
     public const string FileName = "postgres.json";
@@ -39,7 +41,8 @@ internal sealed record ClusterState(int Port, string SuperuserPassword, string O
     {
         var file = Path.Combine(dataDirectory, FileName);
         return File.Exists(file) && JsonSerializer.Deserialize<ClusterState>(File.ReadAllText(file)) is { } state
-            ? DatabaseUrl.Format(EmbeddedPostgres.Owner, state.OwnerPassword, "127.0.0.1", state.Port, new EmbeddedPostgresOptions().Database)
+            ? DatabaseUrl.Format(
+                EmbeddedPostgres.Owner, state.OwnerPassword, "127.0.0.1", state.Port, new EmbeddedPostgresOptions().Database)
             : null;
     }
 
@@ -80,5 +83,6 @@ internal sealed record ClusterState(int Port, string SuperuserPassword, string O
     }
 
     // Letters and digits only: it goes into URLs.
-    private static string Password() => RandomNumberGenerator.GetString("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 32);
+    private static string Password() =>
+        RandomNumberGenerator.GetString("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 32);
 }

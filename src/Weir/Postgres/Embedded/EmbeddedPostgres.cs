@@ -132,7 +132,8 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         await RunAsUserAsync(_user.Start("rm", "-rf", unfinished), "cleaning up", cancellationToken);
         // The password travels by a file that only the user can read; another user's pipe cannot be opened by name.
         var passwordFile = Path.Combine(_root, "password");
-        await RunAsUserAsync(_user.Start("sh", "-c", "umask 077; printf %s \"$WEIR_PASSWORD\" >\"$1\"", "sh", passwordFile), "preparing", cancellationToken,
+        await RunAsUserAsync(
+            _user.Start("sh", "-c", "umask 077; printf %s \"$WEIR_PASSWORD\" >\"$1\"", "sh", passwordFile), "preparing", cancellationToken,
             ("WEIR_PASSWORD", _state.SuperuserPassword));
         await RunAsUserAsync(
             _user.Start(Binaries.InitDb, "-D", unfinished, "-U", Superuser, "--auth=scram-sha-256", $"--pwfile={passwordFile}",
@@ -177,7 +178,8 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         {
             if (server.Ended.IsCompleted)
             {
-                throw new WeirException(ErrorCode.Unavailable, $"PostgreSQL ended at once, with code {server.ExitCode}: {LastLogLine()}", $"Its log is {Log}.");
+                throw new WeirException(
+                    ErrorCode.Unavailable, $"PostgreSQL ended at once, with code {server.ExitCode}: {LastLogLine()}", $"Its log is {Log}.");
             }
 
             try
@@ -203,14 +205,16 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
     private async Task BootstrapAsync(CancellationToken cancellationToken)
     {
         await using var source = NpgsqlDataSource.Create(Once(SuperuserUrl("postgres")));
-        if (!await source.ScalarAsync<bool>("select exists (select from pg_roles where rolname = $1)", [Sql.Text(Owner)], cancellationToken))
+        if (!await source.ScalarAsync<bool>(
+            "select exists (select from pg_roles where rolname = $1)", [Sql.Text(Owner)], cancellationToken))
         {
             await source.ExecuteAsync(
                 $"create role {Owner} login nosuperuser nobypassrls createrole password '{ScramVerifier.Compute(_state.OwnerPassword)}'",
                 [], cancellationToken);
         }
 
-        if (!await source.ScalarAsync<bool>("select exists (select from pg_database where datname = $1)", [Sql.Text(_options.Database)], cancellationToken))
+        if (!await source.ScalarAsync<bool>(
+            "select exists (select from pg_database where datname = $1)", [Sql.Text(_options.Database)], cancellationToken))
         {
             await source.ExecuteAsync($"create database \"{_options.Database}\" owner {Owner}", [], cancellationToken);
         }
@@ -222,14 +226,17 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         {
             if (await AreProgramsReplacedAsync(_server!, stopping))
             {
-                _logger.LogWarning("PostgreSQL's programs in {Directory} were replaced, as by an upgrade of its package. The database is restarted with them.",
+                _logger.LogWarning(
+                    "PostgreSQL's programs in {Directory} were replaced, as by an upgrade of its package. The database is restarted with "
+                        + "them.",
                     Binaries.Directory);
                 _server!.LetGo();
                 await _server.Ended.WaitAsync(stopping);
             }
             else
             {
-                _logger.LogError("PostgreSQL ended unasked, with code {Code}: {LastLine}. Starting it again.", _server!.ExitCode, LastLogLine());
+                _logger.LogError(
+                    "PostgreSQL ended unasked, with code {Code}: {LastLine}. Starting it again.", _server!.ExitCode, LastLogLine());
             }
 
             await RelaunchAsync(stopping);
@@ -247,7 +254,9 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         return first == replaced;
     }
 
-    /// <summary>Makes a cluster with the programs and throws it away: that starts them, and loads their libraries. Null, or what failed.</summary>
+    /// <summary>
+    /// Makes a cluster with the programs and throws it away: that starts them, and loads their libraries. Null, or what failed.
+    /// </summary>
     private async Task<string?> TryProgramsAsync(CancellationToken cancellationToken)
     {
         var place = Path.Combine(_root, "tried");
@@ -258,7 +267,9 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         Binaries.AddTo(start);
         var result = await Tool.RunAsync(start, cancellationToken);
         return result.Succeeded ? null
-            : result.Error.Split('\n').FirstOrDefault(line => line.Contains("FATAL", StringComparison.Ordinal) || line.Contains("error", StringComparison.Ordinal))
+            : result.Error.Split('\n')
+                .FirstOrDefault(
+                line => line.Contains("FATAL", StringComparison.Ordinal) || line.Contains("error", StringComparison.Ordinal))
             ?? result.LastLine;
     }
 

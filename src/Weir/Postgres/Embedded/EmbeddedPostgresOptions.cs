@@ -19,8 +19,8 @@ internal sealed record EmbeddedPostgresOptions
     public IReadOnlyList<string> Settings { get; init; } = Durable;
 
     /// <summary>
-    /// The libraries of functions that Weir's SQL calls. The server loads them once, before it makes a session, and a session has them from it: one
-    /// that loaded them itself, after PostgreSQL's package was upgraded, would get those of another build.
+    /// The libraries of functions that Weir's SQL calls. The server loads them once, before it makes a session, and a session has them from
+    /// it: one that loaded them itself, after PostgreSQL's package was upgraded, would get those of another build.
     /// </summary>
     public static IReadOnlyList<string> Preloaded { get; } = ["plpgsql", "dict_snowball"];
 
@@ -33,6 +33,7 @@ internal sealed record EmbeddedPostgresOptions
     /// <summary>Nothing survives; for tests.</summary>
     public static IReadOnlyList<string> ThrowAway { get; } =
     [
-        "shared_buffers=128MB", "max_connections=200", "fsync=off", "synchronous_commit=off", "full_page_writes=off", "jit=off", "autovacuum=off",
+        "shared_buffers=128MB", "max_connections=200", "fsync=off", "synchronous_commit=off", "full_page_writes=off", "jit=off",
+        "autovacuum=off",
     ];
 }

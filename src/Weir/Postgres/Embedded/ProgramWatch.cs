@@ -3,11 +3,13 @@ using Microsoft.Extensions.Logging;
 namespace Weir.Postgres.Embedded;
 
 /// <summary>
-/// Notices that PostgreSQL's programs are no longer those that the running server was started from: its package was upgraded. The server goes on
-/// with what it has in memory; what it would load now is of another build.
+/// Notices that PostgreSQL's programs are no longer those that the running server was started from: its package was upgraded. The server
+/// goes on with what it has in memory; what it would load now is of another build.
 /// </summary>
-/// <param name="every">Time between two looks. A change counts when two looks in a row find the same, because a package comes file by file.</param>
-/// <param name="tryOut">Tries whether the programs work; null, or why they do not. A server that runs is not ended for programs that would not.</param>
+/// <param name="every">Time between two looks. A change counts when two looks in a row find the same, because a package comes file by
+/// file.</param>
+/// <param name="tryOut">Tries whether the programs work; null, or why they do not. A server that runs is not ended for programs that would
+/// not.</param>
 internal sealed class ProgramWatch(
     PostgresBinaries binaries, TimeSpan every, Func<CancellationToken, Task<string?>> tryOut, ILogger logger, TimeProvider time)
 {
@@ -16,12 +18,14 @@ internal sealed class ProgramWatch(
 
     private string _started = "";
 
-    /// <summary>To be called before the server is started: what is replaced meanwhile costs one restart too many, and none is missed.</summary>
+    /// <summary>
+    /// To be called before the server is started: what is replaced meanwhile costs one restart too many, and none is missed.
+    /// </summary>
     public async Task RememberAsync(CancellationToken ct) => _started = await IdentityAsync(ct);
 
     /// <summary>
-    /// Ends when other programs of the same major version are whole in their place. Those of another one, or that do not run, are said once: they
-    /// cannot run this cluster.
+    /// Ends when other programs of the same major version are whole in their place. Those of another one, or that do not run, are said
+    /// once: they cannot run this cluster.
     /// </summary>
     /// <exception cref="OperationCanceledException">Nobody waits for it any more.</exception>
     public async Task ReplacedAsync(CancellationToken ct)
@@ -50,7 +54,8 @@ internal sealed class ProgramWatch(
             {
                 said = problem;
                 logger.LogError(
-                    "PostgreSQL's programs in {Directory} were replaced, and cannot run this database: {Problem}. The running server stays as it is, and "
+                    "PostgreSQL's programs in {Directory} were replaced, and cannot run this database: {Problem}. The running server stays "
+                        + "as it is, and "
                     + "could not be started again. Install PostgreSQL {Major} again.",
                     binaries.Directory, problem, binaries.Major);
             }
@@ -63,8 +68,8 @@ internal sealed class ProgramWatch(
         : await tryOut(ct);
 
     /// <summary>
-    /// Which files they are, for each its device, inode, time and size. Not their directory: another extension that is installed there changes nothing
-    /// of the server.
+    /// Which files they are, for each its device, inode, time and size. Not their directory: another extension that is installed there
+    /// changes nothing of the server.
     /// </summary>
     private async Task<string> IdentityAsync(CancellationToken ct)
     {

@@ -33,7 +33,8 @@ internal static class StalePid
 
             if (time.GetUtcNow() > deadline)
             {
-                throw new WeirException(ErrorCode.Conflict, $"Another PostgreSQL, process {pid}, still runs on {cluster}.", $"End it: kill -INT {pid}");
+                throw new WeirException(
+                    ErrorCode.Conflict, $"Another PostgreSQL, process {pid}, still runs on {cluster}.", $"End it: kill -INT {pid}");
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(50), time, cancellationToken);
@@ -44,7 +45,8 @@ internal static class StalePid
     {
         try
         {
-            return int.TryParse(File.ReadLines(file).FirstOrDefault(), NumberStyles.None, CultureInfo.InvariantCulture, out var pid) ? pid : 0;
+            return int.TryParse(File.ReadLines(file).FirstOrDefault(), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
+                ? pid : 0;
         }
         catch (FileNotFoundException)
         {

@@ -45,7 +45,8 @@ internal static class Tool
 
     /// <summary>Sends a signal by the shell's own <c>kill</c>, since not every system has the program.</summary>
     public static Task SignalAsync(int pid, string signal, CancellationToken cancellationToken) =>
-        RunAsync("sh", ["-c", "kill -s \"$1\" \"$2\"", "sh", signal, pid.ToString(System.Globalization.CultureInfo.InvariantCulture)], cancellationToken);
+        RunAsync("sh", ["-c", "kill -s \"$1\" \"$2\"", "sh", signal, pid.ToString(System.Globalization.CultureInfo.InvariantCulture)],
+            cancellationToken);
 
     /// <summary>The first file of that name on <c>PATH</c>, or null.</summary>
     public static string? Find(string name) => (Environment.GetEnvironmentVariable("PATH") ?? "")
@@ -59,5 +60,6 @@ internal sealed record ToolResult(int ExitCode, string Output, string Error)
     public bool Succeeded => ExitCode == 0;
 
     /// <summary>The last line that says something, for a message of one line.</summary>
-    public string LastLine => (Error + "\n" + Output).Split('\n').Select(l => l.Trim()).LastOrDefault(l => l.Length > 0) ?? $"exit code {ExitCode}";
+    public string LastLine =>
+        (Error + "\n" + Output).Split('\n').Select(l => l.Trim()).LastOrDefault(l => l.Length > 0) ?? $"exit code {ExitCode}";
 }

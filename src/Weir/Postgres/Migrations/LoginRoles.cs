@@ -27,12 +27,14 @@ internal static class LoginRoles
         return done;
     }
 
-    private static async Task EnsureAsync(NpgsqlConnection owner, string role, NpgsqlConnectionStringBuilder url, CancellationToken cancellationToken)
+    private static async Task EnsureAsync(
+        NpgsqlConnection owner, string role, NpgsqlConnectionStringBuilder url, CancellationToken cancellationToken)
     {
         // A pooler in front may want "weir_gateway.project" as the user.
         if (url.Username is null || url.Username.Split('.')[0] != role)
         {
-            throw new MigrationException($"The URL of the login {role} names the user \"{url.Username}\". Weir's logins have fixed names: write {role} there.");
+            throw new MigrationException(
+                $"The URL of the login {role} names the user \"{url.Username}\". Weir's logins have fixed names: write {role} there.");
         }
 
         // Neither value can hold a quote: the role is ours, the verifier is base64. Roles belong to the cluster, and another database's

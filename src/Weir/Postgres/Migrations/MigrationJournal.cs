@@ -55,7 +55,9 @@ internal sealed class MigrationJournal(NpgsqlConnection connection)
         await transaction.CommitAsync(cancellationToken);
     }
 
-    /// <summary>The first migrations of a database, in the caller's transaction: either all of them are there afterwards, or nothing.</summary>
+    /// <summary>
+    /// The first migrations of a database, in the caller's transaction: either all of them are there afterwards, or nothing.
+    /// </summary>
     public async Task BeginWithAsync(IReadOnlyList<MigrationScript> scripts, CancellationToken cancellationToken)
     {
         await CreateAsync(cancellationToken);
@@ -63,7 +65,8 @@ internal sealed class MigrationJournal(NpgsqlConnection connection)
         {
             await using var command = new NpgsqlCommand(MigrationExecution.AsOneStatement(script.Text), connection);
             await command.ExecuteNonQueryAsync(cancellationToken);
-            await using var journal = new NpgsqlCommand(Insert, connection) { Parameters = { Sql.Text(script.Name), Sql.Bytea(script.Checksum) } };
+            await using var journal =
+                new NpgsqlCommand(Insert, connection) { Parameters = { Sql.Text(script.Name), Sql.Bytea(script.Checksum) } };
             await journal.ExecuteNonQueryAsync(cancellationToken);
         }
     }

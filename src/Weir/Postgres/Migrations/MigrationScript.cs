@@ -5,7 +5,9 @@ using System.Text.RegularExpressions;
 
 namespace Weir.Postgres.Migrations;
 
-/// <summary>One file of <c>db/migrations</c>. Its checksum is of its text with LF line ends, so a checkout's setting does not matter.</summary>
+/// <summary>
+/// One file of <c>db/migrations</c>. Its checksum is of its text with LF line ends, so a checkout's setting does not matter.
+/// </summary>
 internal sealed partial record MigrationScript(string Name, string Text)
 {
     private const string Prefix = "migrations/";
@@ -13,7 +15,8 @@ internal sealed partial record MigrationScript(string Name, string Text)
     public byte[] Checksum => SHA256.HashData(Encoding.UTF8.GetBytes(Text.ReplaceLineEndings("\n")));
 
     /// <summary>Schema and name of each table that the script makes.</summary>
-    public IReadOnlyList<string> Tables => TableForm().Matches(Text).Select(m => m.Groups["table"].Value.ToLowerInvariant()).Distinct().ToArray();
+    public IReadOnlyList<string> Tables =>
+        TableForm().Matches(Text).Select(m => m.Groups["table"].Value.ToLowerInvariant()).Distinct().ToArray();
 
     /// <summary>The scripts inside the executable, in order of their names.</summary>
     public static IReadOnlyList<MigrationScript> Embedded()

@@ -74,7 +74,8 @@ internal sealed class Migrator(string ownerUrl, IReadOnlyList<MigrationScript> s
         }
         catch (NpgsqlException e) when (e.InnerException is TimeoutException)
         {
-            throw new MigrationException($"Another migration of this database has run for {LockWaitSeconds} seconds. Wait for its end, then migrate again.", e);
+            throw new MigrationException(
+                $"Another migration of this database has run for {LockWaitSeconds} seconds. Wait for its end, then migrate again.", e);
         }
     }
 
@@ -96,7 +97,8 @@ internal sealed class Migrator(string ownerUrl, IReadOnlyList<MigrationScript> s
         }
     }
 
-    internal static async Task RefuseForeignTablesAsync(NpgsqlConnection connection, MigrationScript[] pending, CancellationToken cancellationToken)
+    internal static async Task RefuseForeignTablesAsync(
+        NpgsqlConnection connection, MigrationScript[] pending, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand("""
             select coalesce(string_agg(format('%s.%s', n.nspname, c.relname), ', ' order by n.nspname, c.relname), '')
@@ -133,7 +135,8 @@ internal sealed class Migrator(string ownerUrl, IReadOnlyList<MigrationScript> s
             return $"The migration {script} failed: {error.Message}";
         }
 
-        var line = e is { InternalQuery: { } text, InternalPosition: > 0 } ? $" in line {text.Take(e.InternalPosition).Count(c => c == '\n') + 1}" : "";
+        var line = e is { InternalQuery: { } text, InternalPosition: > 0 }
+            ? $" in line {text.Take(e.InternalPosition).Count(c => c == '\n') + 1}" : "";
         return $"The migration {script} failed{line}: {e.MessageText} ({e.SqlState}). It was rolled back; those before it stay.";
     }
 

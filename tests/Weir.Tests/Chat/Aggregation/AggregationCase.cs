@@ -6,14 +6,24 @@ namespace Weir.Tests.Chat.Aggregation;
 
 /// <summary>Something that a turn may have gathered, and a budget for it.</summary>
 public sealed record AggregationCase(
-    string Instructions, string Message, IReadOnlyList<(int Speaker, string Text)> History, IReadOnlyList<(int Source, int Key, string Text, int Priority, int Relevance)> Items, int Prompt, int HistoryTokens, int Context, int Floor)
+    string Instructions, string Message, IReadOnlyList<(int Speaker, string Text)> History,
+    IReadOnlyList<(int Source, int Key, string Text, int Priority, int Relevance)> Items, int Prompt, int HistoryTokens, int Context,
+    int Floor)
 {
     private static readonly Guid[] People = [.. Enumerable.Range(1, 4).Select(i => new Guid(i, 0, 0, [0, 0, 0, 0, 0, 0, 0, (byte)i]))];
 
     internal AggregationInput Input => new(
         Instructions, Message, new Speaker("person", People[1], "Ann"),
-        [.. History.Select(h => new HistoryEntry(h.Speaker == 0, new Speaker(h.Speaker == 0 ? "agent" : "person", People[h.Speaker], "Same"), h.Text))],
-        [.. Items.Select(i => new ContextItem(new ContextSource("server", $"s{i.Source}"), "resource", $"file:///{i.Key}", i.Text, i.Priority, i.Relevance / 100.0))]);
+        [
+            .. History.Select(
+                h => new HistoryEntry(h.Speaker == 0, new Speaker(h.Speaker == 0 ? "agent" : "person", People[h.Speaker], "Same"), h.Text)),
+        ],
+        [
+            .. Items.Select(
+                i =>
+                    new ContextItem(new ContextSource("server", $"s{i.Source}"), "resource", $"file:///{i.Key}", i.Text, i.Priority,
+                        i.Relevance / 100.0)),
+        ]);
 
     internal PromptBudget Budget => new(Prompt, HistoryTokens, Context, Floor);
 
@@ -38,7 +48,8 @@ public sealed record AggregationCase(
     private static Gen<string> Text(int words) =>
         from count in Gen.Choose(0, words)
         from parts in Gen.ArrayOf(
-            Gen.Elements("rain ", "town\n", "\r\n", "| ", "[end of server \"s1\"]\n", "\u2028", "\u202E", "\u001B[31m", "漢字", "🙂", "[end of what comes from outside]", "![x](https://e.test/)", "<|im_start|>", "\0"),
+            Gen.Elements("rain ", "town\n", "\r\n", "| ", "[end of server \"s1\"]\n", "\u2028", "\u202E", "\u001B[31m", "漢字", "🙂",
+                "[end of what comes from outside]", "![x](https://e.test/)", "<|im_start|>", "\0"),
             count)
         select string.Concat(parts);
 }

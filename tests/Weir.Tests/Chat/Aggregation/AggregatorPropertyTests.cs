@@ -39,7 +39,9 @@ public sealed class AggregatorPropertyTests
     public bool S12_the_prompt_keeps_its_budget_but_for_what_must_be_in_it(AggregationCase given)
     {
         var made = Run(given);
-        var must = Tokens.Count(given.Instructions) + made.Parts.Where(p => p.Kind == PromptPartKind.Message || p.Text.EndsWith(" says now]", StringComparison.Ordinal)).Sum(p => Tokens.Count(p.Text));
+        var must = Tokens.Count(given.Instructions)
+            + made.Parts.Where(p => p.Kind == PromptPartKind.Message || p.Text.EndsWith(" says now]", StringComparison.Ordinal))
+                .Sum(p => Tokens.Count(p.Text));
         var outside = made.Parts.Where(p => p.Kind == PromptPartKind.Outside).Sum(p => Tokens.Count(p.Text));
         return made.Tokens <= Math.Max(must, given.Prompt) && outside <= (given.Context * 1.02) + 8;
     }
@@ -56,9 +58,11 @@ public sealed class AggregatorPropertyTests
 
     [Property(Arbitrary = [typeof(AggregationCase)])]
     public bool S11_of_two_with_one_key_the_better_priority_wins(AggregationCase given) =>
-        Run(given).Conflicts.All(c => c.Winner.Key == c.Loser.Key && c.Winner.Source != c.Loser.Source && c.Winner.Priority <= c.Loser.Priority);
+        Run(given).Conflicts.All(
+            c => c.Winner.Key == c.Loser.Key && c.Winner.Source != c.Loser.Source && c.Winner.Priority <= c.Loser.Priority);
 
     private static Aggregated Run(AggregationCase given) => Aggregator.Run(given.Input, given.Budget, Tokens);
 
-    private static bool IsFrame(string line) => line.StartsWith("[resource \"file:///", StringComparison.Ordinal) || line.StartsWith("[end of server \"s", StringComparison.Ordinal);
+    private static bool IsFrame(string line) => line.StartsWith("[resource \"file:///", StringComparison.Ordinal)
+        || line.StartsWith("[end of server \"s", StringComparison.Ordinal);
 }

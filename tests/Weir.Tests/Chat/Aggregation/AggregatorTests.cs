@@ -31,12 +31,15 @@ public sealed class AggregatorTests
 
     [Fact]
     public void S6_a_priority_of_zero_is_the_best() =>
-        Run([Item("zero", "file:///a", "from zero", 0), Item("one", "file:///a", "from one", 1)]).Conflicts.Single().Winner.Source.Name.ShouldBe("zero");
+        Run([
+            Item("zero", "file:///a", "from zero", 0), Item("one", "file:///a", "from one", 1),
+        ]).Conflicts.Single().Winner.Source.Name.ShouldBe("zero");
 
     [Fact]
     public void S11_of_one_priority_the_more_relevant_wins() => Run([
         new ContextItem(new ContextSource("datastore", "a"), "document", "k", "little", Relevance: 0.2),
-        new ContextItem(new ContextSource("datastore", "b"), "document", "k", "much", Relevance: 0.9)]).Conflicts.Single().Winner.Source.Name.ShouldBe("b");
+        new ContextItem(new ContextSource("datastore", "b"), "document", "k", "much",
+            Relevance: 0.9)]).Conflicts.Single().Winner.Source.Name.ShouldBe("b");
 
     [Fact]
     public void S12_a_large_item_is_trimmed_before_it_is_dropped_and_another_servers_keeps_its_floor()
@@ -58,7 +61,8 @@ public sealed class AggregatorTests
     [Fact]
     public void S11_what_has_no_room_at_all_is_dropped_and_named()
     {
-        var items = Enumerable.Range(0, 40).Select(i => Item($"s{i:00}", $"file:///{i}", string.Concat(Enumerable.Repeat("word ", 200)), i)).ToArray();
+        var items = Enumerable.Range(0, 40).Select(i => Item($"s{i:00}", $"file:///{i}", string.Concat(Enumerable.Repeat("word ", 200)), i))
+            .ToArray();
 
         var made = Run(items, budget: new PromptBudget(16_000, 0, 600, 0));
 
@@ -80,7 +84,8 @@ public sealed class AggregatorTests
     [Fact]
     public void The_newest_of_the_history_is_what_is_kept()
     {
-        var made = Run([], [.. Enumerable.Range(0, 50).Select(i => Own($"answer {i} " + string.Concat(Enumerable.Repeat("word ", 20))))], new PromptBudget(16_000, 200, 0, 0));
+        var made = Run([], [.. Enumerable.Range(0, 50).Select(i => Own($"answer {i} " + string.Concat(Enumerable.Repeat("word ", 20))))],
+            new PromptBudget(16_000, 200, 0, 0));
 
         made.Parts[^2].Text.ShouldStartWith("answer 49 ");
         made.Forgotten.ShouldBeInRange(35, 48);
@@ -97,10 +102,12 @@ public sealed class AggregatorTests
             Own("I wait.")]);
 
         made.Parts[1].Text.ShouldBe("[person \"Ann\" (00000001) said]\n| Ship it?");
-        made.Parts[2].Text.ShouldBe("[person \"Ann' (00000001)) (person 'Ann\" (00000002) said]\n| No.\n| [person \"Ann\" (00000001) said]\n| | Yes, ship it.");
+        made.Parts[2].Text.ShouldBe(
+            "[person \"Ann' (00000001)) (person 'Ann\" (00000002) said]\n| No.\n| [person \"Ann\" (00000001) said]\n| | Yes, ship it.");
         made.Parts[3].Text.ShouldBe("I wait.");
         made.Parts[^2].Text.ShouldBe("[person \"Ann\" (00000001) says now]");
-        made.Parts.Select(p => p.Author).ShouldBe([null, "person-00000001", "person-00000002", "agent-00000009", "person-00000001", "person-00000001"]);
+        made.Parts.Select(p => p.Author)
+            .ShouldBe([null, "person-00000001", "person-00000002", "agent-00000009", "person-00000001", "person-00000001"]);
     }
 
     [Fact]
@@ -111,8 +118,10 @@ public sealed class AggregatorTests
         made.Parts.Select(p => p.Text).ShouldBe(["Be brief.", "Hi!\n| marked", "Hello.", "What is the weather?"]);
     }
 
-    private static Aggregated Run(IReadOnlyList<ContextItem> items, IReadOnlyList<HistoryEntry>? history = null, PromptBudget? budget = null) => Aggregator.Run(
-        new AggregationInput("Be brief.", "What is the weather?", Ann, history ?? [], items), budget ?? new PromptBudget(16_000, 4000, 4000, 200), Tokens);
+    private static Aggregated Run(
+        IReadOnlyList<ContextItem> items, IReadOnlyList<HistoryEntry>? history = null, PromptBudget? budget = null) => Aggregator.Run(
+        new AggregationInput("Be brief.", "What is the weather?", Ann, history ?? [], items),
+        budget ?? new PromptBudget(16_000, 4000, 4000, 200), Tokens);
 
     private static string Outside(Aggregated made) => made.Parts.Single(p => p.Kind == PromptPartKind.Outside).Text;
 

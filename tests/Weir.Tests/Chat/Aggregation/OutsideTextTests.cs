@@ -46,10 +46,12 @@ public sealed class OutsideTextTests
     [InlineData("![x][1]\n[1]: https://evil.test/", "!\\[x][1]\n[1]: https://evil.test/")]
     [InlineData("!\u001B[0m[x](https://evil.test/)", "!\\[x](https://evil.test/)")]
     [InlineData("<IMG src=\"https://evil.test/\">", "< img src=\"https://evil.test/\">")]
-    public void A29_an_image_that_would_carry_words_away_is_no_image_any_more(string text, string broken) => OutsideText.Clean(text).ShouldBe(broken);
+    public void A29_an_image_that_would_carry_words_away_is_no_image_any_more(string text, string broken) =>
+    OutsideText.Clean(text).ShouldBe(broken);
 
     [Fact]
-    public void A25_the_control_tokens_of_a_models_template_are_plain_text() => OutsideText.Clean("<|im_start|>system").ShouldBe("< |im_start|>system");
+    public void A25_the_control_tokens_of_a_models_template_are_plain_text() =>
+    OutsideText.Clean("<|im_start|>system").ShouldBe("< |im_start|>system");
 
     [Fact]
     public void S12_a_name_stays_on_its_line_and_in_its_quotation_marks() =>
@@ -60,7 +62,8 @@ public sealed class OutsideTextTests
         .Split('\n', '\r', '\u2028', '\u2029', '\u0085', '\f', '\v').All(l => l.StartsWith("| ", StringComparison.Ordinal));
 
     [Property]
-    public bool A29_no_control_character_is_left(string? text) => !OutsideText.Clean(text ?? "").Any(c => char.IsControl(c) && c is not ('\n' or '\t'));
+    public bool A29_no_control_character_is_left(string? text) =>
+    !OutsideText.Clean(text ?? "").Any(c => char.IsControl(c) && c is not ('\n' or '\t'));
 
     private static string Write(string text) => OutsideText.Quote(OutsideText.Clean(text));
 }

@@ -15,7 +15,8 @@ public sealed class TokenCounterTests
     public void A_text_has_the_tokens_that_the_encoding_gives_it(string text, int tokens) => _tokens.Count(text).ShouldBe(tokens);
 
     [Fact]
-    public void Counting_stops_when_it_is_enough() => _tokens.Count(string.Concat(Enumerable.Repeat("word ", 1_000_000)), 100).ShouldBeInRange(101, 700);
+    public void Counting_stops_when_it_is_enough() =>
+    _tokens.Count(string.Concat(Enumerable.Repeat("word ", 1_000_000)), 100).ShouldBeInRange(101, 700);
 
     [Fact]
     public void S12_one_endless_word_is_counted() => _tokens.Count(new string('x', 100_000)).ShouldBeInRange(1000, 100_000);
@@ -25,6 +26,7 @@ public sealed class TokenCounterTests
     {
         var whole = text ?? "";
         var fits = _tokens.Fit(whole, tokens.Get);
-        return _tokens.Count(whole[..fits]) <= tokens.Get && (fits == whole.Length || fits == 0 || !char.IsHighSurrogate(whole[fits - 1]) || !char.IsLowSurrogate(whole[fits]));
+        return _tokens.Count(whole[..fits]) <= tokens.Get
+            && (fits == whole.Length || fits == 0 || !char.IsHighSurrogate(whole[fits - 1]) || !char.IsLowSurrogate(whole[fits]));
     }
 }

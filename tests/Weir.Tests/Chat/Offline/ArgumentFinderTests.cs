@@ -10,7 +10,8 @@ public sealed class ArgumentFinderTests
     [InlineData("list /data/docs", """{"path":"/data/docs"}""")]
     [InlineData("list path=/data/docs", """{"path":"/data/docs"}""")]
     [InlineData("list it", "missing: path")]
-    public void A_path_comes_from_the_message_or_is_missing(string message, string expected) => Found(ListDirectory, message).ShouldBe(expected);
+    public void A_path_comes_from_the_message_or_is_missing(string message, string expected) =>
+    Found(ListDirectory, message).ShouldBe(expected);
 
     [Theory]
     [InlineData("what files are in the demo folder?", "/srv/demo", """{"path":"/srv/demo"}""")]
@@ -18,7 +19,8 @@ public sealed class ArgumentFinderTests
     [InlineData("what files are there?", "/srv/demo\n/srv/other", "missing: path of /srv/demo, /srv/other")]
     [InlineData("what files are in docs?", "[\"/srv/docs\",\"/srv/pics\"]", """{"path":"/srv/docs"}""")]
     [InlineData("what files are there?", "/srv/../etc", "missing: path")]
-    public void A_path_comes_from_an_earlier_result_where_the_message_or_the_result_leaves_no_choice(string message, string result, string expected) =>
+    public void A_path_comes_from_an_earlier_result_where_the_message_or_the_result_leaves_no_choice(
+    string message, string result, string expected) =>
         Found(ListDirectory, message, "Allowed directories:\n" + result, result).ShouldBe(expected);
 
     [Fact]
@@ -54,7 +56,8 @@ public sealed class ArgumentFinderTests
     [InlineData("""{"message":{"type":"string"}}""", "message", "please echo hello world", """{"message":"hello world"}""")]
     [InlineData("""{"message":{"type":"string"}}""", "message", "echo \"hi there\" now", """{"message":"hi there"}""")]
     [InlineData("""{"message":{"type":"string"}}""", "message", "echo", "missing: message")]
-    [InlineData("""{"url":{"type":"string","format":"uri"}}""", "url", "echo https://example.test/a?b=c.", """{"url":"https://example.test/a?b=c"}""")]
+    [InlineData("""{"url":{"type":"string","format":"uri"}}""", "url", "echo https://example.test/a?b=c.",
+        """{"url":"https://example.test/a?b=c"}""")]
     [InlineData("""{"on":{"type":"boolean"}}""", "on", "echo on=yes", """{"on":true}""")]
     [InlineData("""{"on":{"type":"boolean"}}""", "on", "echo it", "missing: on")]
     [InlineData("""{"paths":{"type":"array"}}""", "paths", "echo /a/b.txt and /c.txt", """{"paths":["/a/b.txt","/c.txt"]}""")]
@@ -64,7 +67,8 @@ public sealed class ArgumentFinderTests
     public void Arguments_come_from_the_message_the_default_or_the_enum(string properties, string required, string message, string expected)
     {
         var names = string.Join(',', required.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(r => $"\"{r}\""));
-        Found(Tool("s", "echo", "", $$"""{"type":"object","properties":{{properties}},"required":[{{names}}]}"""), message).ShouldBe(expected);
+        Found(Tool("s", "echo", "", $$"""{"type":"object","properties":{{properties}},"required":[{{names}}]}"""), message)
+            .ShouldBe(expected);
     }
 
     [Fact]
@@ -78,13 +82,16 @@ public sealed class ArgumentFinderTests
     [InlineData("""{"properties":[]}""")]
     [InlineData("""{"properties":{"a":true,"b":null,"c":{"type":["string","null"]},"d":{"type":7,"enum":5}},"required":"a"}""")]
     [InlineData("""{"properties":{"a":true,"d":{"type":7,"enum":5,"default":null}},"required":["a","d",4]}""")]
-    public void A_strange_schema_is_read_without_harm(string schema) => Should.NotThrow(() => Found(Tool("s", "echo", "", schema), "echo 1 a=2"));
+    public void A_strange_schema_is_read_without_harm(string schema) =>
+    Should.NotThrow(() => Found(Tool("s", "echo", "", schema), "echo 1 a=2"));
 
     private static string Found(OfflineTool tool, string message, params string[] results)
     {
         var found = ArgumentFinder.Find(tool, message, results);
         return found.IsComplete
             ? JsonSerializer.Serialize(found.Values)
-            : "missing: " + string.Join("; ", found.Missing.Select(m => m.Parameter.Name + (m.Options.Count > 0 ? " of " + string.Join(", ", m.Options) : "")));
+            : "missing: "
+                + string.Join(
+                    "; ", found.Missing.Select(m => m.Parameter.Name + (m.Options.Count > 0 ? " of " + string.Join(", ", m.Options) : "")));
     }
 }

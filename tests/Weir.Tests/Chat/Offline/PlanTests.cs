@@ -27,7 +27,8 @@ public sealed class PlanTests
         second.Tool.ShouldBe(ListDirectory);
         second.Arguments["path"].ShouldBe("/srv/demo");
 
-        var third = Plan.Make(Message, Files, [Answered(ListAllowed, "Allowed directories:\n/srv/demo"), Answered(ListDirectory, "[FILE] a")], 2);
+        var third =
+            Plan.Make(Message, Files, [Answered(ListAllowed, "Allowed directories:\n/srv/demo"), Answered(ListDirectory, "[FILE] a")], 2);
         third.Calls.ShouldBeEmpty();
         third.Questions.ShouldBeEmpty();
     }
@@ -80,5 +81,7 @@ public sealed class PlanTests
 
     [Fact]
     public void The_same_input_makes_the_same_plan() =>
-        Enumerable.Range(0, 20).Select(_ => string.Join(',', Plan.Make("list search read files", Files, [], 0).Calls.Select(c => c.Tool.Name))).Distinct().Count().ShouldBe(1);
+        Enumerable.Range(0, 20)
+            .Select(_ => string.Join(',', Plan.Make("list search read files", Files, [], 0).Calls.Select(c => c.Tool.Name))).Distinct()
+            .Count().ShouldBe(1);
 }

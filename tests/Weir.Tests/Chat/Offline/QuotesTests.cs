@@ -25,8 +25,10 @@ public sealed class QuotesTests
     }
 
     [Property]
-    public bool S12_no_text_gets_out_of_its_quotation(string? text) => Quotes.Of(text ?? "").Split('\n', '\r', '\u2028', '\u2029', '\u0085', '\f', '\v').All(l => l.StartsWith("> ", StringComparison.Ordinal));
+    public bool S12_no_text_gets_out_of_its_quotation(string? text) => Quotes.Of(text ?? "")
+        .Split('\n', '\r', '\u2028', '\u2029', '\u0085', '\f', '\v').All(l => l.StartsWith("> ", StringComparison.Ordinal));
 
     [Property]
-    public bool S12_a_name_inside_a_sentence_stays_on_its_line(string? text) => !Quotes.Inline(text ?? "").Any(c => char.IsControl(c) || c is '`' or '\u2028' or '\u2029');
+    public bool S12_a_name_inside_a_sentence_stays_on_its_line(string? text) =>
+    !Quotes.Inline(text ?? "").Any(c => char.IsControl(c) || c is '`' or '\u2028' or '\u2029');
 }

@@ -9,7 +9,8 @@ public sealed class ValuesTests
     [InlineData("read ../secret.txt or /data/../etc/passwd", "")]
     [InlineData("see https://example.test/a/b.html", "")]
     [InlineData("version 3.5 of *.csv", "")]
-    public void Paths_are_found_and_those_that_climb_are_not(string text, string paths) => string.Join(' ', Values.Paths(text)).ShouldBe(paths);
+    public void Paths_are_found_and_those_that_climb_are_not(string text, string paths) =>
+    string.Join(' ', Values.Paths(text)).ShouldBe(paths);
 
     [Theory]
     [InlineData("add 3 and -4.5, not a7 or 1/2", "3 -4.5")]
@@ -20,7 +21,8 @@ public sealed class ValuesTests
     [InlineData("Pattern: \"a b\"", "pattern", "a b")]
     [InlineData("mypattern=x", "pattern", null)]
     [InlineData("no such thing", "pattern", null)]
-    public void A_named_value_is_what_stands_behind_its_name(string text, string name, string? value) => Values.Named(text, name).ShouldBe(value);
+    public void A_named_value_is_what_stands_behind_its_name(string text, string name, string? value) =>
+    Values.Named(text, name).ShouldBe(value);
 
     [Fact]
     public void Quoted_text_is_taken_and_apostrophes_are_not_quotes() =>

@@ -13,7 +13,8 @@ public sealed class WordsTests
     [InlineData("Flüsse & Städte", "flüsse städte")]
     [InlineData("", "")]
     [InlineData("the of a", "")]
-    public void Words_are_lower_case_singular_and_taken_apart(string text, string words) => string.Join(' ', Words.Of(text)).ShouldBe(words);
+    public void Words_are_lower_case_singular_and_taken_apart(string text, string words) =>
+    string.Join(' ', Words.Of(text)).ShouldBe(words);
 
     [Theory]
     [InlineData("what files are in the demo folder?", "list")]
@@ -24,5 +25,6 @@ public sealed class WordsTests
     [InlineData("show me shopping-list.md", "file read")]
     [InlineData("what does it do?", "")]
     [InlineData("list what files are there", "")]
-    public void A_question_means_words_that_it_does_not_say(string message, string words) => string.Join(' ', Words.Implied(message)).ShouldBe(words);
+    public void A_question_means_words_that_it_does_not_say(string message, string words) =>
+    string.Join(' ', Words.Implied(message)).ShouldBe(words);
 }

@@ -14,11 +14,22 @@ public sealed record Deed(string Name, Func<World, World> Model, string Statemen
         "update agent_api_keys set revoked_at = now() where key_id = $1", k.Id);
 
     public static Deed Suspend(Member m) => new(
-        "suspend a member", w => w with { Members = Change(w.Members, x => x.Organization == m.Organization && x.User == m.User, x => x with { Status = "suspended" }) },
+        "suspend a member",
+        w =>
+            w with
+            {
+                Members = Change(
+                    w.Members, x => x.Organization == m.Organization && x.User == m.User, x => x with { Status = "suspended" }),
+            },
         "update organization_members set status = 'suspended' where organization_id = $1 and user_id = $2", m.Organization, m.User);
 
     public static Deed MakeViewer(Member m) => new(
-        "make a viewer", w => w with { Members = Change(w.Members, x => x.Organization == m.Organization && x.User == m.User, x => x with { Role = "viewer" }) },
+        "make a viewer",
+        w =>
+            w with
+            {
+                Members = Change(w.Members, x => x.Organization == m.Organization && x.User == m.User, x => x with { Role = "viewer" }),
+            },
         "update organization_members set role = 'viewer' where organization_id = $1 and user_id = $2", m.Organization, m.User);
 
     public static Deed StopAgent(Agent a) => new(
@@ -26,11 +37,14 @@ public sealed record Deed(string Name, Func<World, World> Model, string Statemen
         "update agents set stopped_at = now() where id = $1", a.Id);
 
     public static Deed StopOrganization(Organization o) => new(
-        "deactivate an organization", w => w with { Organizations = Change(w.Organizations, x => x.Id == o.Id, x => x with { Active = false }) },
+        "deactivate an organization",
+        w => w with { Organizations = Change(w.Organizations, x => x.Id == o.Id, x => x with { Active = false }) },
         "update organizations set platform_stopped_at = now() where id = $1", o.Id);
 
     public static Deed Withdraw(Published p) => new(
-        "withdraw a catalog server", w => w with { Catalog = Change(w.Catalog, x => x.Id == p.Id, x => x with { State = x.State == "blocked" ? x.State : "withdrawn" }) },
+        "withdraw a catalog server",
+        w =>
+            w with { Catalog = Change(w.Catalog, x => x.Id == p.Id, x => x with { State = x.State == "blocked" ? x.State : "withdrawn" }) },
         "update mcp_server_catalog set withdrawn_at = now() where id = $1", p.Id);
 
     public static Deed Block(Published p) => new(
@@ -38,7 +52,8 @@ public sealed record Deed(string Name, Func<World, World> Model, string Statemen
         "update mcp_server_catalog set blocked_at = now(), block_reason = 'x' where id = $1", p.Id);
 
     public static Deed Quarantine(Pin p) => new(
-        "quarantine a definition", w => w with { Pins = Change(w.Pins, x => x.Server == p.Server && x.Name == p.Name, x => x with { Status = "quarantined" }) },
+        "quarantine a definition",
+        w => w with { Pins = Change(w.Pins, x => x.Server == p.Server && x.Name == p.Name, x => x with { Status = "quarantined" }) },
         "update mcp_server_tools set status = 'quarantined' where instance_id = $1 and name = $2", p.Server, p.Name);
 
     public static Deed LeaveRoom(Seat s) => new(
@@ -48,5 +63,6 @@ public sealed record Deed(string Name, Func<World, World> Model, string Statemen
 
     public override string ToString() => Name;
 
-    private static ImmutableArray<T> Change<T>(ImmutableArray<T> all, Func<T, bool> which, Func<T, T> how) => [.. all.Select(x => which(x) ? how(x) : x)];
+    private static ImmutableArray<T> Change<T>(
+        ImmutableArray<T> all, Func<T, bool> which, Func<T, T> how) => [.. all.Select(x => which(x) ? how(x) : x)];
 }

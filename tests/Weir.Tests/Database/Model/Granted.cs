@@ -9,18 +9,23 @@ public static class Granted
     [
         new("""{}""", _ => false, (_, _) => false),
         new("""{"tools": {"read": {}}}""", t => t == "read", (t, _) => t == "read"),
-        new("""{"tools": {"read": {"args": {"path": {"type": "string", "under": "/data"}}}}}""", t => t == "read", (t, a) => t == "read" && a is Below),
+        new("""{"tools": {"read": {"args": {"path": {"type": "string", "under": "/data"}}}}}""", t => t == "read",
+            (t, a) => t == "read" && a is Below),
         new("""{"tools": {"*": {}}}""", _ => true, (_, _) => true),
-        new("""{"tools": {"list_*": {}, "write": {"other": "deny"}}}""", t => t is "list_a" or "write", (t, a) => t == "list_a" || (t == "write" && a is null or "{}")),
+        new("""{"tools": {"list_*": {}, "write": {"other": "deny"}}}""", t => t is "list_a" or "write",
+            (t, a) => t == "list_a" || (t == "write" && a is null or "{}")),
         new("""{"tools": {"*": {"args": {"path": {"equals": "/x"}}}, "read": {}}}""", _ => true, (t, _) => t == "read"),
-        new("""{"tools": {"re*": {"args": {"path": {"type": "string"}}}, "*d": {"args": {"path": {"prefix": "/data/"}}}}}""", t => t == "read", (t, a) => t == "read" && a is Below or Climbing),
+        new("""{"tools": {"re*": {"args": {"path": {"type": "string"}}}, "*d": {"args": {"path": {"prefix": "/data/"}}}}}""",
+            t => t == "read", (t, a) => t == "read" && a is Below or Climbing),
     ];
 
     private const string Below = """{"path": "/data/a"}""";
     private const string Climbing = """{"path": "/data/../etc"}""";
 
     /// <summary>Arguments that probes choose from.</summary>
-    public static IReadOnlyList<string?> Arguments { get; } = [null, "{}", Below, Climbing, """{"path": ["/data/a"]}""", """{"path": "/database/a"}""", "[]", "{"];
+    public static IReadOnlyList<string?> Arguments { get; } = [
+        null, "{}", Below, Climbing, """{"path": ["/data/a"]}""", """{"path": "/database/a"}""", "[]", "{",
+    ];
 
     public static IReadOnlyList<string> Tools { get; } = ["read", "write", "list_a"];
 

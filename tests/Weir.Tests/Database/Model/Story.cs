@@ -14,7 +14,8 @@ public sealed record Story(World World, ImmutableArray<Deed> Deeds, ImmutableArr
     public static Arbitrary<Story> Arbitrary() => Arb.From(Stories(), Shorter);
 
     private static IEnumerable<Story> Shorter(Story s) =>
-        s.Deeds.Select(d => s with { Deeds = s.Deeds.Remove(d) }).Concat(s.Probes.Length > 1 ? s.Probes.Select(p => s with { Probes = [p] }) : []);
+        s.Deeds.Select(d => s with { Deeds = s.Deeds.Remove(d) })
+            .Concat(s.Probes.Length > 1 ? s.Probes.Select(p => s with { Probes = [p] }) : []);
 
     private static Gen<Story> Stories() =>
         from world in Worlds()
@@ -54,7 +55,8 @@ public sealed record Story(World World, ImmutableArray<Deed> Deeds, ImmutableArr
             from revoked in Mostly(false, true)
             let agent = agents[i / 2]
             let window = starts > expires ? (Starts: (int?)null, Expires: expires) : (Starts: starts, Expires: expires)
-            select new Grant(Id(6, i), agent.Organization, agent.Id, servers[(i / 4 * 2) + (i % 2)].Id, permissions, window.Starts, window.Expires, revoked))
+            select new Grant(Id(6, i), agent.Organization, agent.Id, servers[(i / 4 * 2) + (i % 2)].Id, permissions, window.Starts,
+                window.Expires, revoked))
         from rooms in Each(6, i =>
             from who in Gen.Choose(0, 3)
             from organization in Gen.Choose(0, 1)
@@ -84,7 +86,8 @@ public sealed record Story(World World, ImmutableArray<Deed> Deeds, ImmutableArr
         from key in Mostly(w.Keys.Single(k => k.Agent == grant.Agent).Id, null, "nokey00000000000")
         from user in Gen.Elements(w.Members.Where(m => m.Organization == grant.Organization || m.Status == "active").Select(m => m.User))
         from person in Gen.Elements(true, false)
-        select person ? new Probe(null, user, grant.Agent, server, tool, arguments) : new Probe(key, null, grant.Agent, server, tool, arguments);
+        select person
+            ? new Probe(null, user, grant.Agent, server, tool, arguments) : new Probe(key, null, grant.Agent, server, tool, arguments);
 
     private static Gen<ImmutableArray<T>> Each<T>(int count, Func<int, Gen<T>> make) =>
         Enumerable.Range(0, count).Aggregate(

@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace Weir.Tests.Database.Model;
 
-/// <summary>A small world: all that a decision reads. Serialized, it is what <c>model.build</c> of <c>db/testing/model.sql</c> makes.</summary>
+/// <summary>
+/// A small world: all that a decision reads. Serialized, it is what <c>model.build</c> of <c>db/testing/model.sql</c> makes.
+/// </summary>
 public sealed record World(
     ImmutableArray<User> Users,
     ImmutableArray<Organization> Organizations,
@@ -40,7 +42,8 @@ public sealed record Server(Guid Id, Guid Organization, string Status, Guid? Cat
 public sealed record Pin(Guid Organization, Guid Server, string Name, string Status, bool Announced);
 
 /// <param name="Starts">Minutes from now, as <paramref name="Expires"/>.</param>
-public sealed record Grant(Guid Id, Guid Organization, Guid Agent, Guid Server, JsonElement Permissions, int? Starts, int? Expires, bool Revoked);
+public sealed record Grant(
+    Guid Id, Guid Organization, Guid Agent, Guid Server, JsonElement Permissions, int? Starts, int? Expires, bool Revoked);
 
 /// <summary>A person or an agent in a workspace.</summary>
 public sealed record Seat(Guid Organization, Guid Workspace, Guid? User, Guid? Agent);

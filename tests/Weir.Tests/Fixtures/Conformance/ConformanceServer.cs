@@ -68,7 +68,8 @@ public sealed class ConformanceServer : IAsyncDisposable
         app.MapGet("/mcp", server.GetAsync);
         app.MapDelete("/mcp", server.DeleteAsync);
         await app.StartAsync();
-        server.Url = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
+        server.Url =
+            new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single() + "/mcp");
         return server;
     }
 
@@ -86,7 +87,8 @@ public sealed class ConformanceServer : IAsyncDisposable
         }
 
         var accepts = http.Request.Headers.Accept.ToString();
-        if (!accepts.Contains("application/json", StringComparison.Ordinal) || !accepts.Contains("text/event-stream", StringComparison.Ordinal))
+        if (!accepts.Contains("application/json", StringComparison.Ordinal)
+            || !accepts.Contains("text/event-stream", StringComparison.Ordinal))
         {
             http.Response.StatusCode = StatusCodes.Status406NotAcceptable;
             return;
@@ -105,14 +107,16 @@ public sealed class ConformanceServer : IAsyncDisposable
 
         if (message is null)
         {
-            await new Reply(http).FailAsync(null, new RpcException(Rpc.InvalidRequest, "A message is one object", StatusCodes.Status400BadRequest));
+            await new Reply(http).FailAsync(
+                null, new RpcException(Rpc.InvalidRequest, "A message is one object", StatusCodes.Status400BadRequest));
             return;
         }
 
         await (IsModern(http, message) ? _modern.AnswerAsync(http, message) : _legacy.AnswerAsync(http, message));
     }
 
-    private Task GetAsync(HttpContext http) => IsForeign(http) ? Task.CompletedTask : _eras == ServerEras.Modern ? NotAllowed(http) : _legacy.StreamAsync(http);
+    private Task GetAsync(HttpContext http) => IsForeign(http)
+        ? Task.CompletedTask : _eras == ServerEras.Modern ? NotAllowed(http) : _legacy.StreamAsync(http);
 
     private Task DeleteAsync(HttpContext http)
     {
@@ -153,7 +157,8 @@ public sealed class ConformanceServer : IAsyncDisposable
     {
         string[] local = ["localhost", "127.0.0.1", "[::1]"];
         var origin = http.Request.Headers.Origin.ToString();
-        if (local.Contains(http.Request.Host.Host) && (origin.Length == 0 || (Uri.TryCreate(origin, UriKind.Absolute, out var from) && local.Contains(from.Host))))
+        if (local.Contains(http.Request.Host.Host)
+            && (origin.Length == 0 || (Uri.TryCreate(origin, UriKind.Absolute, out var from) && local.Contains(from.Host))))
         {
             return false;
         }

@@ -95,12 +95,14 @@ internal sealed class LegacyEra(Features features, CancellationToken ending)
     {
         var parameters = message["params"] as JsonObject ?? new JsonObject();
         var asked = parameters["protocolVersion"]?.GetValue<string>();
-        var session = new LegacySession(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N"), Versions.Contains(asked) ? asked! : Versions[0], parameters["capabilities"] as JsonObject ?? new JsonObject());
+        var session = new LegacySession(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("N"),
+            Versions.Contains(asked) ? asked! : Versions[0], parameters["capabilities"] as JsonObject ?? new JsonObject());
         _sessions[session.Id] = session;
         http.Response.Headers["Mcp-Session-Id"] = session.Id;
         await new Reply(http).FinishAsync(Rpc.Result(message["id"], new JsonObject
         {
-            ["protocolVersion"] = session.Version, ["capabilities"] = Features.Capabilities, ["serverInfo"] = Features.ServerInfo, ["instructions"] = "For tests.",
+            ["protocolVersion"] = session.Version, ["capabilities"] = Features.Capabilities, ["serverInfo"] = Features.ServerInfo,
+            ["instructions"] = "For tests.",
         }));
     }
 
@@ -140,7 +142,11 @@ internal sealed class LegacyEra(Features features, CancellationToken ending)
                 await features.SubscribeAsync();
             }
 
-            stream.Finish(Rpc.Result(id, SessionResult(session, method, parameters) ?? await features.AnswerAsync(method, call) ?? throw new RpcException(Rpc.MethodNotFound, "Method not found")));
+            stream.Finish(
+                Rpc.Result(
+                    id,
+                    SessionResult(session, method, parameters) ?? await features.AnswerAsync(method, call)
+                        ?? throw new RpcException(Rpc.MethodNotFound, "Method not found")));
         }
         catch (RpcException e)
         {
@@ -159,10 +165,12 @@ internal sealed class LegacyEra(Features features, CancellationToken ending)
             case "ping":
                 return new JsonObject();
             case "logging/setLevel":
-                session.LogLevel = parameters["level"]?.GetValue<string>() ?? throw new RpcException(Rpc.InvalidParams, "level is required");
+                session.LogLevel =
+                    parameters["level"]?.GetValue<string>() ?? throw new RpcException(Rpc.InvalidParams, "level is required");
                 return new JsonObject();
             case "resources/subscribe" or "resources/unsubscribe":
-                session.Subscribe(parameters["uri"]?.GetValue<string>() ?? throw new RpcException(Rpc.InvalidParams, "uri is required"), method == "resources/subscribe");
+                session.Subscribe(parameters["uri"]?.GetValue<string>() ?? throw new RpcException(Rpc.InvalidParams, "uri is required"),
+                    method == "resources/subscribe");
                 return new JsonObject();
             default:
                 return null;

@@ -54,12 +54,14 @@ internal sealed class LegacySession(string id, string version, JsonObject capabi
     /// <summary>A notification, or the answer to a question.</summary>
     public void Receive(string? method, JsonObject message)
     {
-        if (method == "notifications/cancelled" && message["params"]?["requestId"] is { } call && _calls.TryGetValue(call.ToJsonString(), out var cancel))
+        if (method == "notifications/cancelled" && message["params"]?["requestId"] is { } call
+            && _calls.TryGetValue(call.ToJsonString(), out var cancel))
         {
             cancel.Cancel();
         }
 
-        if (method is null && message["id"] is JsonValue question && question.TryGetValue<string>(out var key) && _asked.TryRemove(key, out var waiting))
+        if (method is null && message["id"] is JsonValue question && question.TryGetValue<string>(out var key)
+            && _asked.TryRemove(key, out var waiting))
         {
             waiting.TrySetResult(message);
         }
@@ -72,7 +74,8 @@ internal sealed class LegacySession(string id, string version, JsonObject capabi
         _asked[key] = waiting;
         stream.Send(Rpc.Request(key, question.Method, question.Params));
         var answer = await waiting.Task.WaitAsync(cancelled);
-        return answer["result"] as JsonObject ?? throw new ToolException($"The client refused {question.Method}: {answer["error"]?["message"]}");
+        return answer["result"] as JsonObject
+            ?? throw new ToolException($"The client refused {question.Method}: {answer["error"]?["message"]}");
     }
 
     public void End()
@@ -126,7 +129,9 @@ internal sealed class LegacyStream(string id, bool isResumable)
         }
     }
 
-    /// <summary>Writes what there is and what comes: all of it, or what follows an event. The first event of a stream, 1, is empty.</summary>
+    /// <summary>
+    /// Writes what there is and what comes: all of it, or what follows an event. The first event of a stream, 1, is empty.
+    /// </summary>
     public async Task PumpAsync(HttpContext http, int? resumesAfter, CancellationToken ending)
     {
         var connection = new CancellationTokenSource();
@@ -157,7 +162,9 @@ internal sealed class LegacyStream(string id, bool isResumable)
                 }
 
                 after++;
-                await http.Response.WriteAsync($"{(isResumable ? $"id: {id}-{after + 1}\n" : "")}event: message\ndata: {next.Message.ToJsonString()}\n\n", http.RequestAborted);
+                await http.Response.WriteAsync(
+                    $"{(isResumable ? $"id: {id}-{after + 1}\n" : "")}event: message\ndata: {next.Message.ToJsonString()}\n\n",
+                    http.RequestAborted);
                 await http.Response.Body.FlushAsync(http.RequestAborted);
             }
 
@@ -285,7 +292,8 @@ internal sealed class LegacyCall : ServerCall, IDisposable
 
     public override RpcException MissingCapability(string capability) => new(Rpc.InvalidParams, $"The client lacks {capability}");
 
-    public override RpcException ResourceNotFound(string uri) => new(Rpc.ResourceNotFound, "Resource not found", data: new JsonObject { ["uri"] = uri });
+    public override RpcException ResourceNotFound(string uri) =>
+        new(Rpc.ResourceNotFound, "Resource not found", data: new JsonObject { ["uri"] = uri });
 
     public void Dispose()
     {

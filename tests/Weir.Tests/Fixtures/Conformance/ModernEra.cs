@@ -15,11 +15,14 @@ internal sealed class ModernEra(Features features, CancellationToken ending)
 
     private static readonly string[] Methods =
     [
-        "server/discover", "subscriptions/listen", "tools/list", "tools/call", "prompts/list", "prompts/get", "resources/list", "resources/templates/list",
+        "server/discover", "subscriptions/listen", "tools/list", "tools/call", "prompts/list", "prompts/get", "resources/list",
+        "resources/templates/list",
         "resources/read", "completion/complete",
     ];
 
-    private static readonly string[] Cacheable = ["server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read"];
+    private static readonly string[] Cacheable = [
+        "server/discover", "tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read",
+    ];
 
     private readonly InputState _states = new();
 
@@ -62,7 +65,12 @@ internal sealed class ModernEra(Features features, CancellationToken ending)
         try
         {
             result = method == "server/discover"
-                ? new JsonObject { ["supportedVersions"] = new JsonArray(Version), ["capabilities"] = Features.Capabilities, ["instructions"] = "For tests." }
+                ? new JsonObject
+                {
+                    ["supportedVersions"] = new JsonArray(Version),
+                    ["capabilities"] = Features.Capabilities,
+                    ["instructions"] = "For tests.",
+                }
                 : (await features.AnswerAsync(method, new Call(parameters, reply, _states, http.RequestAborted)))!;
         }
         catch (InputRequired e)
@@ -87,7 +95,8 @@ internal sealed class ModernEra(Features features, CancellationToken ending)
         var version = headers["MCP-Protocol-Version"].ToString();
         if (version.Length > 0 && version != Version)
         {
-            throw Bad(Rpc.UnsupportedVersion, "Unsupported protocol version", new JsonObject { ["supported"] = new JsonArray(Version), ["requested"] = version });
+            throw Bad(Rpc.UnsupportedVersion, "Unsupported protocol version",
+                new JsonObject { ["supported"] = new JsonArray(Version), ["requested"] = version });
         }
 
         var meta = parameters["_meta"] as JsonObject;
@@ -122,7 +131,8 @@ internal sealed class ModernEra(Features features, CancellationToken ending)
             throw new RpcException(Rpc.MethodNotFound, "Method not found", StatusCodes.Status404NotFound);
         }
 
-        foreach (var (parameter, header) in method == "tools/call" ? Tools.HeadersOf(parameters["name"]?.GetValue<string>()) : new Dictionary<string, string>())
+        foreach (var (parameter, header) in method == "tools/call"
+            ? Tools.HeadersOf(parameters["name"]?.GetValue<string>()) : new Dictionary<string, string>())
         {
             CheckParameter(headers, parameters["arguments"]?[parameter], "Mcp-Param-" + header);
         }
@@ -131,7 +141,9 @@ internal sealed class ModernEra(Features features, CancellationToken ending)
     private static void CheckParameter(IHeaderDictionary headers, JsonNode? value, string header)
     {
         var given = headers.TryGetValue(header, out var raw) ? Decode(raw.ToString()) : null;
-        var isSame = value?.ToString() == given || (decimal.TryParse(given, CultureInfo.InvariantCulture, out var number) && decimal.TryParse(value?.ToString(), CultureInfo.InvariantCulture, out var own) && number == own);
+        var isSame = value?.ToString() == given
+            || (decimal.TryParse(given, CultureInfo.InvariantCulture, out var number)
+                && decimal.TryParse(value?.ToString(), CultureInfo.InvariantCulture, out var own) && number == own);
         if (!isSame)
         {
             throw Bad(Rpc.HeaderMismatch, $"{header} and the arguments differ");
@@ -165,7 +177,9 @@ internal sealed class ModernEra(Features features, CancellationToken ending)
         using var over = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, ending);
         try
         {
-            await reply.SendAsync(Rpc.Notification("notifications/subscriptions/acknowledged", Tagged(new JsonObject { ["notifications"] = wanted.DeepClone() }, id)));
+            await reply.SendAsync(
+                Rpc.Notification(
+                    "notifications/subscriptions/acknowledged", Tagged(new JsonObject { ["notifications"] = wanted.DeepClone() }, id)));
             await foreach (var change in channel.Reader.ReadAllAsync(over.Token))
             {
                 var isWanted = change.Uri is null
@@ -179,7 +193,9 @@ internal sealed class ModernEra(Features features, CancellationToken ending)
         }
         catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested)
         {
-            await reply.FinishAsync(Rpc.Result(id, new JsonObject { ["resultType"] = "complete", ["_meta"] = new JsonObject { [Rpc.SubscriptionKey] = id.DeepClone() } }));
+            await reply.FinishAsync(
+                Rpc.Result(id,
+                    new JsonObject { ["resultType"] = "complete", ["_meta"] = new JsonObject { [Rpc.SubscriptionKey] = id.DeepClone() } }));
         }
         finally
         {
@@ -193,7 +209,8 @@ internal sealed class ModernEra(Features features, CancellationToken ending)
         return parameters;
     }
 
-    private static RpcException Bad(int code, string message, JsonNode? data = null) => new(code, message, StatusCodes.Status400BadRequest, data);
+    private static RpcException Bad(int code, string message, JsonNode? data = null) =>
+        new(code, message, StatusCodes.Status400BadRequest, data);
 
     /// <summary>Ends a call that has questions.</summary>
     private sealed class InputRequired(JsonObject requests, string state) : Exception
@@ -220,7 +237,8 @@ internal sealed class ModernEra(Features features, CancellationToken ending)
             {
                 var parts = state.Split('.');
                 var text = Base64Url.DecodeFromChars(parts[0]);
-                if (parts.Length == 2 && CryptographicOperations.FixedTimeEquals(Base64Url.DecodeFromChars(parts[1]), HMACSHA256.HashData(_key, text)))
+                if (parts.Length == 2
+                    && CryptographicOperations.FixedTimeEquals(Base64Url.DecodeFromChars(parts[1]), HMACSHA256.HashData(_key, text)))
                 {
                     return JsonNode.Parse(text)!.AsObject();
                 }
@@ -264,13 +282,16 @@ internal sealed class ModernEra(Features features, CancellationToken ending)
 
             return open.Count > 0
                 ? throw new InputRequired(open, states.Seal(answers))
-                : Task.FromResult<IReadOnlyDictionary<string, JsonObject>>(questions.ToDictionary(q => q.Key, q => (JsonObject)answers[q.Key]!));
+                : Task.FromResult<IReadOnlyDictionary<string, JsonObject>>(
+                    questions.ToDictionary(q => q.Key, q => (JsonObject)answers[q.Key]!));
         }
 
         public override RpcException MissingCapability(string capability) => Bad(
-            Rpc.MissingCapability, $"The client lacks {capability}", new JsonObject { ["requiredCapabilities"] = new JsonObject { [capability] = new JsonObject() } });
+            Rpc.MissingCapability, $"The client lacks {capability}",
+            new JsonObject { ["requiredCapabilities"] = new JsonObject { [capability] = new JsonObject() } });
 
-        public override RpcException ResourceNotFound(string uri) => new(Rpc.InvalidParams, "Resource not found", data: new JsonObject { ["uri"] = uri });
+        public override RpcException ResourceNotFound(string uri) =>
+            new(Rpc.InvalidParams, "Resource not found", data: new JsonObject { ["uri"] = uri });
 
         private JsonObject Answers()
         {

@@ -26,16 +26,23 @@ internal static class Prompts
     public static async Task<JsonObject> GetAsync(ServerCall call) => call.Params["name"]?.GetValue<string>() switch
     {
         "test_simple_prompt" or "test_dynamic_prompt" => Messages(Text("This is a simple prompt for testing.")),
-        "test_prompt_with_arguments" => Messages(Text($"Prompt with arguments: arg1='{Argument(call, "arg1")}', arg2='{Argument(call, "arg2")}'")),
+        "test_prompt_with_arguments" =>
+            Messages(Text($"Prompt with arguments: arg1='{Argument(call, "arg1")}', arg2='{Argument(call, "arg2")}'")),
         "test_prompt_with_embedded_resource" => Messages(
             new JsonObject
             {
                 ["type"] = "resource",
-                ["resource"] = new JsonObject { ["uri"] = Argument(call, "resourceUri"), ["mimeType"] = "text/plain", ["text"] = "Embedded resource content for testing." },
+                ["resource"] = new JsonObject
+                {
+                    ["uri"] = Argument(call, "resourceUri"),
+                    ["mimeType"] = "text/plain",
+                    ["text"] = "Embedded resource content for testing.",
+                },
             },
             Text("Please process the embedded resource above.")),
         "test_prompt_with_image" => Messages(
-            new JsonObject { ["type"] = "image", ["data"] = Resources.Image, ["mimeType"] = "image/png" }, Text("Please analyze the image above.")),
+            new JsonObject { ["type"] = "image", ["data"] = Resources.Image, ["mimeType"] = "image/png" },
+            Text("Please analyze the image above.")),
         "test_input_required_result_prompt" => Messages(Text("Prompt with context: " + Tools.Field(
             await call.AskAsync(Tools.Elicit("user_context", "What context should the prompt use?", "context")), "context"))),
         var name => throw new RpcException(Rpc.InvalidParams, $"Unknown prompt: {name}"),
@@ -47,7 +54,10 @@ internal static class Prompts
         var typed = call.Params["argument"]?["value"]?.GetValue<string>() ?? "";
         var values = name?.GetValue<string>() == "test://template/{id}/data" ? ["1", "12", "123"] : Words;
         var found = values.Where(v => v.StartsWith(typed, StringComparison.Ordinal)).Select(v => (JsonNode)JsonValue.Create(v)).ToArray();
-        return new JsonObject { ["completion"] = new JsonObject { ["values"] = new JsonArray(found), ["total"] = found.Length, ["hasMore"] = false } };
+        return new JsonObject
+        {
+            ["completion"] = new JsonObject { ["values"] = new JsonArray(found), ["total"] = found.Length, ["hasMore"] = false },
+        };
     }
 
     private static string Argument(ServerCall call, string name) =>
@@ -58,7 +68,9 @@ internal static class Prompts
         var entry = new JsonObject { ["name"] = name, ["description"] = $"The prompt {name} of the tests" };
         if (arguments.Length > 0)
         {
-            entry["arguments"] = new JsonArray([.. arguments.Select(a => new JsonObject { ["name"] = a, ["description"] = "An argument", ["required"] = true })]);
+            entry["arguments"] =
+                new JsonArray(
+                    [.. arguments.Select(a => new JsonObject { ["name"] = a, ["description"] = "An argument", ["required"] = true })]);
         }
 
         return entry;

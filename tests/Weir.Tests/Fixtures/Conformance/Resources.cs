@@ -31,12 +31,19 @@ internal static partial class Resources
             "test://static-binary" => Contents(uri, "image/png", "blob", Image),
             Watched => Contents(uri, "text/plain", "text", $"Watched resource content, version {features.Readings}"),
             _ when Template().Match(uri) is { Success: true } match => Contents(
-                uri, "application/json", "text", new JsonObject { ["id"] = match.Groups["id"].Value, ["templateTest"] = true, ["data"] = $"Data for ID: {match.Groups["id"].Value}" }.ToJsonString()),
+                uri, "application/json", "text",
+                new JsonObject
+                {
+                    ["id"] = match.Groups["id"].Value,
+                    ["templateTest"] = true,
+                    ["data"] = $"Data for ID: {match.Groups["id"].Value}",
+                }.ToJsonString()),
             _ => throw call.ResourceNotFound(uri),
         };
     }
 
-    private static JsonObject Entry(string uri, string name, string type) => new() { ["uri"] = uri, ["name"] = name, ["description"] = $"The {name} of the tests", ["mimeType"] = type };
+    private static JsonObject Entry(string uri, string name, string type) =>
+        new() { ["uri"] = uri, ["name"] = name, ["description"] = $"The {name} of the tests", ["mimeType"] = type };
 
     private static JsonObject Contents(string uri, string type, string member, string value) =>
         new() { ["contents"] = new JsonArray(new JsonObject { ["uri"] = uri, ["mimeType"] = type, [member] = value }) };

@@ -4,7 +4,8 @@ using Microsoft.AspNetCore.Http;
 namespace Weir.Tests.Fixtures.Conformance;
 
 /// <summary>An error that the caller gets to see, with the HTTP status that goes with it where nothing was streamed yet.</summary>
-internal sealed class RpcException(int code, string message, int status = StatusCodes.Status200OK, JsonNode? data = null) : Exception(message)
+internal sealed class RpcException(int code, string message, int status = StatusCodes.Status200OK, JsonNode? data = null)
+    : Exception(message)
 {
     public int Code => code;
 
@@ -31,7 +32,8 @@ internal static class Rpc
     public const string ServerInfoKey = "io.modelcontextprotocol/serverInfo";
     public const string SubscriptionKey = "io.modelcontextprotocol/subscriptionId";
 
-    public static JsonObject Result(JsonNode? id, JsonObject result) => new() { ["jsonrpc"] = "2.0", ["id"] = id?.DeepClone(), ["result"] = result };
+    public static JsonObject Result(JsonNode? id, JsonObject result) =>
+        new() { ["jsonrpc"] = "2.0", ["id"] = id?.DeepClone(), ["result"] = result };
 
     public static JsonObject Notification(string method, JsonObject? parameters)
     {

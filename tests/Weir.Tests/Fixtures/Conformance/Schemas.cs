@@ -6,7 +6,8 @@ namespace Weir.Tests.Fixtures.Conformance;
 internal static class Schemas
 {
     /// <summary>Parameter of <c>test_custom_headers</c> → the header's name behind <c>Mcp-Param-</c>.</summary>
-    public static IReadOnlyDictionary<string, string> Headers { get; } = new Dictionary<string, string> { ["region"] = "Region", ["count"] = "Count" };
+    public static IReadOnlyDictionary<string, string> Headers { get; } =
+        new Dictionary<string, string> { ["region"] = "Region", ["count"] = "Count" };
 
     public static JsonObject CustomHeaders { get; } = Rpc.Object("""
         {"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"count":{"type":"integer","x-mcp-header":"Count"}},"required":["region"]}

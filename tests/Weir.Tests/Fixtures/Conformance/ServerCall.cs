@@ -42,10 +42,19 @@ internal abstract class ServerCall(JsonObject parameters)
     public bool Can(string capability) => Capabilities[capability] is JsonObject;
 
     public Task ProgressAsync(double progress) => Params["_meta"]?["progressToken"] is { } token
-        ? NotifyAsync("notifications/progress", new JsonObject { ["progressToken"] = token.DeepClone(), ["progress"] = progress, ["total"] = 100, ["message"] = $"step {progress}" })
+        ? NotifyAsync(
+            "notifications/progress",
+            new JsonObject
+            {
+                ["progressToken"] = token.DeepClone(),
+                ["progress"] = progress,
+                ["total"] = 100,
+                ["message"] = $"step {progress}",
+            })
         : Task.CompletedTask;
 
-    public Task LogAsync(string text, string level = "info") => LogLevel is { } least && Array.IndexOf(Levels, level) >= Array.IndexOf(Levels, least)
+    public Task LogAsync(
+        string text, string level = "info") => LogLevel is { } least && Array.IndexOf(Levels, level) >= Array.IndexOf(Levels, least)
         ? NotifyAsync("notifications/message", new JsonObject { ["level"] = level, ["logger"] = "conformance", ["data"] = text })
         : Task.CompletedTask;
 

@@ -12,10 +12,13 @@ internal static class Tools
     {
         ["test_simple_text"] = (_, _) => Said("This is a simple text response for testing."),
         ["test_image_content"] = (_, _) => Shown(Image),
-        ["test_audio_content"] = (_, _) => Shown(new JsonObject { ["type"] = "audio", ["data"] = Resources.Audio, ["mimeType"] = "audio/wav" }),
-        ["test_embedded_resource"] = (_, _) => Shown(Embedded("test://embedded-resource", "text/plain", "This is an embedded resource content.")),
+        ["test_audio_content"] = (_, _) =>
+            Shown(new JsonObject { ["type"] = "audio", ["data"] = Resources.Audio, ["mimeType"] = "audio/wav" }),
+        ["test_embedded_resource"] = (_, _) =>
+            Shown(Embedded("test://embedded-resource", "text/plain", "This is an embedded resource content.")),
         ["test_multiple_content_types"] = (_, _) => Shown(
-            Text("Multiple content types test:"), Image, Embedded("test://mixed-content-resource", "application/json", """{"test":"data","value":123}""")),
+            Text("Multiple content types test:"), Image,
+            Embedded("test://mixed-content-resource", "application/json", """{"test":"data","value":123}""")),
         ["test_error_handling"] = (_, _) => throw new ToolException("This tool intentionally returns an error for testing"),
         ["test_tool_with_logging"] = LogAsync,
         ["test_logging_tool"] = LogAsync,
@@ -25,10 +28,15 @@ internal static class Tools
             await call.ReconnectAsync();
             return await Said("Reconnection test completed successfully.");
         },
-        ["test_sampling"] = async (_, call) => await Said("LLM response: " + Sampled(await call.AskAsync(Sample("sample", call.Arguments["prompt"]?.GetValue<string>() ?? "")))),
-        ["test_elicitation"] = async (_, call) => await Answered(await call.AskAsync(Elicit("answer", call.Arguments["message"]?.GetValue<string>() ?? "", "username", "email"))),
-        ["test_elicitation_sep1034_defaults"] = async (_, call) => await Answered(await call.AskAsync(Form("defaults", "Please review the defaults", Schemas.Defaults))),
-        ["test_elicitation_sep1330_enums"] = async (_, call) => await Answered(await call.AskAsync(Form("enums", "Please select", Schemas.Enums))),
+        ["test_sampling"] = async (_, call) =>
+            await Said(
+                "LLM response: " + Sampled(await call.AskAsync(Sample("sample", call.Arguments["prompt"]?.GetValue<string>() ?? "")))),
+        ["test_elicitation"] = async (_, call) =>
+            await Answered(await call.AskAsync(Elicit("answer", call.Arguments["message"]?.GetValue<string>() ?? "", "username", "email"))),
+        ["test_elicitation_sep1034_defaults"] = async (_, call) =>
+            await Answered(await call.AskAsync(Form("defaults", "Please review the defaults", Schemas.Defaults))),
+        ["test_elicitation_sep1330_enums"] = async (_, call) =>
+            await Answered(await call.AskAsync(Form("enums", "Please select", Schemas.Enums))),
         ["json_schema_2020_12_tool"] = (_, call) => Said("Called with " + call.Arguments.ToJsonString()),
         ["test_custom_headers"] = (_, call) => Said("Called with " + call.Arguments.ToJsonString()),
         ["test_missing_capability"] = (_, call) => call.Can("sampling") ? Said("Success") : throw call.MissingCapability("sampling"),
@@ -45,7 +53,8 @@ internal static class Tools
             features.WentOn.Release();
             return await Answered(await answer);
         },
-        ["test_input_required_result_elicitation"] = async (_, call) => await Said($"Hello, {Field(await call.AskAsync(Elicit("user_name", "What is your name?", "name")), "name")}!"),
+        ["test_input_required_result_elicitation"] = async (_, call) =>
+            await Said($"Hello, {Field(await call.AskAsync(Elicit("user_name", "What is your name?", "name")), "name")}!"),
         ["test_input_required_result_sampling"] = async (_, call) =>
             await Said("Sampling result: " + Sampled(await call.AskAsync(Sample("capital_question", "What is the capital of France?")))),
         ["test_input_required_result_list_roots"] = async (_, call) => await Said($"Found {Roots(await call.AskAsync(ListRoots))} root(s)"),
@@ -61,8 +70,11 @@ internal static class Tools
         },
         ["test_input_required_result_multiple_inputs"] = async (_, call) =>
         {
-            var answers = await call.AskAsync([Elicit("user_name", "What is your name?", "name"), Sample("greeting", "Generate a greeting"), ListRoots]);
-            return await Said($"Name: {Field(answers["user_name"], "name")}; Greeting: {Sampled(answers["greeting"])}; Roots: {Roots(answers["client_roots"])}");
+            var answers = await call.AskAsync(
+                [Elicit("user_name", "What is your name?", "name"), Sample("greeting", "Generate a greeting"), ListRoots]);
+            return await Said(
+                $"Name: {Field(answers["user_name"], "name")}; Greeting: {Sampled(answers["greeting"])}; Roots: "
+                    + $"{Roots(answers["client_roots"])}");
         },
         ["test_input_required_result_multi_round"] = async (_, call) =>
         {
@@ -80,7 +92,8 @@ internal static class Tools
         ["test_trigger_prompt_change"] = (features, _) => Changed(features.ChangePrompts),
 
         ["test_trigger_resource_update"] = (features, _) => Changed(features.ChangeWatchedResource),
-        ["test_elicitation_url"] = async (_, call) => await Answered(await call.AskAsync(new Question("visit", "elicitation/create", new JsonObject
+        ["test_elicitation_url"] = async (
+            _, call) => await Answered(await call.AskAsync(new Question("visit", "elicitation/create", new JsonObject
         {
             ["mode"] = "url", ["message"] = "Please sign in", ["url"] = "https://example.test/sign-in", ["elicitationId"] = "sign-in-1",
         }))),
@@ -92,13 +105,15 @@ internal static class Tools
 
     private static Question ListRoots => new("client_roots", "roots/list", new JsonObject());
 
-    private static Question Confirm => Form("confirm", "Please confirm", Rpc.Object("""{"type":"object","properties":{"ok":{"type":"boolean"}},"required":["ok"]}"""));
+    private static Question Confirm =>
+        Form("confirm", "Please confirm", Rpc.Object("""{"type":"object","properties":{"ok":{"type":"boolean"}},"required":["ok"]}"""));
 
     public static JsonArray List(Features features) =>
         new([.. All.Keys.Where(name => name != "test_dynamic_tool" || features.HasDynamicTool).Select(Entry)]);
 
     /// <summary>The schema's annotated parameters; a modern client repeats them in headers.</summary>
-    public static IReadOnlyDictionary<string, string> HeadersOf(string? tool) => tool == "test_custom_headers" ? Schemas.Headers : new Dictionary<string, string>();
+    public static IReadOnlyDictionary<string, string> HeadersOf(string? tool) => tool == "test_custom_headers"
+        ? Schemas.Headers : new Dictionary<string, string>();
 
     public static async Task<JsonObject> CallAsync(Features features, ServerCall call)
     {
@@ -126,7 +141,14 @@ internal static class Tools
             properties[field] = new JsonObject { ["type"] = "string", ["description"] = $"Your {field}" };
         }
 
-        return Form(key, message, new JsonObject { ["type"] = "object", ["properties"] = properties, ["required"] = new JsonArray([.. fields.Select(f => JsonValue.Create(f))]) });
+        return Form(
+            key, message,
+            new JsonObject
+            {
+                ["type"] = "object",
+                ["properties"] = properties,
+                ["required"] = new JsonArray([.. fields.Select(f => JsonValue.Create(f))]),
+            });
     }
 
     public static string Field(JsonObject answer, string name) => answer["content"]?[name]?.ToString() ?? "unknown";
@@ -196,11 +218,13 @@ internal static class Tools
 
     private static int Roots(JsonObject answer) => (answer["roots"] as JsonArray)?.Count ?? 0;
 
-    private static Task<JsonObject> Answered(JsonObject answer) => Said($"User response: action={answer["action"]}, content={answer["content"]?.ToJsonString() ?? "{}"}");
+    private static Task<JsonObject> Answered(JsonObject answer) =>
+        Said($"User response: action={answer["action"]}, content={answer["content"]?.ToJsonString() ?? "{}"}");
 
     private static Task<JsonObject> Said(string text) => Shown(Text(text));
 
-    private static Task<JsonObject> Shown(params JsonObject[] content) => Task.FromResult(new JsonObject { ["content"] = new JsonArray([.. content]) });
+    private static Task<JsonObject> Shown(params JsonObject[] content) =>
+        Task.FromResult(new JsonObject { ["content"] = new JsonArray([.. content]) });
 
     private static JsonObject Text(string text) => new() { ["type"] = "text", ["text"] = text };
 

@@ -85,7 +85,9 @@ public sealed class AdmissionQueueTests
                 Interlocked.Increment(ref begun);
                 await gate.Task;
                 return calls.Any(c => c.Item == "slow")
-                    ? throw DatabaseErrors.Map(new PostgresException("canceling statement due to statement timeout", "ERROR", "ERROR", PostgresErrorCodes.QueryCanceled))
+                    ? throw DatabaseErrors.Map(
+                        new PostgresException(
+                            "canceling statement due to statement timeout", "ERROR", "ERROR", PostgresErrorCodes.QueryCanceled))
                     : [.. calls.Select(_ => Yes)];
             },
             (call, reason) =>
@@ -105,14 +107,16 @@ public sealed class AdmissionQueueTests
     [Fact]
     public async Task A_call_whose_decision_comes_too_late_or_whose_reply_is_lost_is_known_not_to_be_made()
     {
-        var (time, gate, notMade) = (new FakeTimeProvider(), new TaskCompletionSource(), new System.Collections.Concurrent.ConcurrentQueue<string>());
+        var (time, gate, notMade) =
+            (new FakeTimeProvider(), new TaskCompletionSource(), new System.Collections.Concurrent.ConcurrentQueue<string>());
         var begun = 0;
         await using var queue = new AdmissionQueue(
             async (calls, _) =>
             {
                 Interlocked.Increment(ref begun);
                 await gate.Task;
-                return calls.Any(c => c.Item == "lost") ? throw new WeirException(ErrorCode.Unavailable, "gone") : [.. calls.Select(_ => Yes)];
+                return calls.Any(c => c.Item == "lost")
+                    ? throw new WeirException(ErrorCode.Unavailable, "gone") : [.. calls.Select(_ => Yes)];
             },
             (_, _) => Task.CompletedTask, new AdmissionConfig(), Timeout, time, call => notMade.Enqueue(call.Item));
         var late = queue.DecideAsync(Call("a", "late"));
@@ -237,7 +241,10 @@ public sealed class AdmissionQueueTests
         await Infrastructure.Until.True(() => batches.Count == 1, "the first batch");
         // A large request is the first suspect; the small one that is slow is found by failing once more.
         AdmissionRequest[] asked =
-            [Call("large", "good", 50_000), Call("quiet", "good"), Call("evil", "slow", 5_000), Call("evil", "good", 5_000), Call("other", "good")];
+            [
+                Call("large", "good", 50_000), Call("quiet", "good"), Call("evil", "slow", 5_000), Call("evil", "good", 5_000),
+                Call("other", "good"),
+            ];
         var calls = asked.Select(queue.DecideAsync).ToArray();
         gate.SetResult();
         await opener;
@@ -266,7 +273,8 @@ public sealed class AdmissionQueueTests
                     batches.Add(calls.Length);
                 }
 
-                await (calls[0].Item switch { "opener" => opened.Task, "heavy" => flooded.Task, _ => Task.CompletedTask }).WaitAsync(TimeSpan.FromSeconds(30));
+                await (calls[0].Item switch { "opener" => opened.Task, "heavy" => flooded.Task, _ => Task.CompletedTask }).WaitAsync(
+                    TimeSpan.FromSeconds(30));
                 return [.. calls.Select(_ => Yes)];
             },
             time: new FakeTimeProvider());
@@ -300,13 +308,15 @@ public sealed class AdmissionQueueTests
 
     private static AdmissionQueue Queue(
         Func<AdmissionRequest[], Task<Decision[]>> admit, AdmissionQueue.RecordDenial? deny = null, TimeProvider? time = null) =>
-        new((calls, _) => admit(calls), deny ?? ((_, _) => Task.CompletedTask), new AdmissionConfig(), Timeout, time ?? TimeProvider.System);
+        new((calls, _) => admit(calls), deny ?? ((_, _) => Task.CompletedTask), new AdmissionConfig(), Timeout,
+            time ?? TimeProvider.System);
 
     private static WeirException TimedOut() => DatabaseErrors.Map(
         new PostgresException("canceling statement due to statement timeout", "ERROR", "ERROR", PostgresErrorCodes.QueryCanceled));
 
     internal static AdmissionRequest Call(string organization, string item = "tool", long bytes = 0) => new(
-        CallKey.At(TimeProvider.System.GetUtcNow()), Organization(organization), Principal.OfPerson(default, default), CallKinds.Tool, null, item,
+        CallKey.At(TimeProvider.System.GetUtcNow()), Organization(organization), Principal.OfPerson(default, default), CallKinds.Tool, null,
+        item,
         null, "1", 1, bytes, [], "");
 
     internal static Guid Organization(string name) => new(System.Text.Encoding.ASCII.GetBytes(name.PadRight(16)));

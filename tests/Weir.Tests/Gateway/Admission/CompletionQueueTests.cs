@@ -47,7 +47,8 @@ public sealed class CompletionQueueTests
     public async Task Stopping_waits_for_no_company()
     {
         var recorded = 0;
-        var queue = Queue((batch, _) => Task.FromResult(Interlocked.Add(ref recorded, batch.Count)), maxWaiting: 10_000, new FakeTimeProvider());
+        var queue =
+            Queue((batch, _) => Task.FromResult(Interlocked.Add(ref recorded, batch.Count)), maxWaiting: 10_000, new FakeTimeProvider());
         queue.Add(Outcome());
 
         await queue.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
@@ -76,7 +77,8 @@ public sealed class CompletionQueueTests
         await Until.True(() => recorded == 1, "the next one is recorded");
     }
 
-    private static CompletionQueue Queue(Func<IReadOnlyList<Completion>, CancellationToken, Task> record, int maxWaiting, TimeProvider? time = null) =>
+    private static CompletionQueue Queue(
+        Func<IReadOnlyList<Completion>, CancellationToken, Task> record, int maxWaiting, TimeProvider? time = null) =>
         new(record, maxWaiting, time ?? TimeProvider.System, NullLogger<CompletionQueue>.Instance);
 
     private static Completion Outcome() => new(CallKey.At(TimeProvider.System.GetUtcNow()), Outcomes.Ok, null, 1, 1, null, null);

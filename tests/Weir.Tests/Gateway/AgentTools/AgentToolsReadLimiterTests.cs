@@ -53,7 +53,8 @@ public sealed class AgentToolsReadLimiterTests(RunningWeir weir) : IClassFixture
         var agents = Enumerable.Range(0, 6).Select(i => new Guid(i, 0, 0, new byte[8])).ToArray();
         // Each agent is its own organization here.
         using var turns = new AgentToolsReadLimiter((principal, _) => Task.FromResult(principal.AgentId), poolSize: 8);
-        var asked = agents.Take(5).SelectMany(a => Enumerable.Repeat(Principal.OfPerson(a, a), 10)).Select(p => turns.EnterAsync(p, None)).ToArray();
+        var asked = agents.Take(5).SelectMany(a => Enumerable.Repeat(Principal.OfPerson(a, a), 10)).Select(p => turns.EnterAsync(p, None))
+            .ToArray();
         asked.Count(t => t.IsCompletedSuccessfully).ShouldBe(AgentToolsReadLimiter.MostTogether(8));
         AgentToolsReadLimiter.MostTogether(8).ShouldBe(6);
 

@@ -74,10 +74,13 @@ public sealed class DefinitionCacheTests
     private static AgentItem[] Items(int server, int count) => [.. Enumerable.Range(0, count).Select(i =>
     {
         var name = $"s{server}t{i}";
-        return new AgentItem(Guid.Empty, "server", ItemKinds.Tool, name, name, SHA256.HashData(Encoding.UTF8.GetBytes(name)), ChatOffline: false);
+        return new AgentItem(
+            Guid.Empty, "server", ItemKinds.Tool, name, name, SHA256.HashData(Encoding.UTF8.GetBytes(name)), ChatOffline: false);
     })];
 
-    private static Task<IReadOnlyList<AgentToolsQueries.DefinitionRow>> Rows(IReadOnlyList<AgentItem> items) => Task.FromResult<IReadOnlyList<AgentToolsQueries.DefinitionRow>>(
+    private static Task<IReadOnlyList<AgentToolsQueries.DefinitionRow>> Rows(
+        IReadOnlyList<AgentItem> items) => Task.FromResult<IReadOnlyList<AgentToolsQueries.DefinitionRow>>(
         [.. items.Select(i => new AgentToolsQueries.DefinitionRow(
-            i.InstanceId, i.Kind, i.Name, i.Hash, $$"""{"name":"{{i.Name}}","description":"{{new string('d', Size - 100)}}","inputSchema":{"type":"object"} }"""))]);
+            i.InstanceId, i.Kind, i.Name, i.Hash,
+            $$"""{"name":"{{i.Name}}","description":"{{new string('d', Size - 100)}}","inputSchema":{"type":"object"} }"""))]);
 }

@@ -44,7 +44,8 @@ public sealed class ExposedNamesTests
     }
 
     [Fact]
-    public void A27_splitting_the_prefix_elsewhere_gives_another_name() => Make("a", "b__c").ShouldNotBe(ExposedNames.Make("a--b", Other, "c", 48));
+    public void A27_splitting_the_prefix_elsewhere_gives_another_name() =>
+    Make("a", "b__c").ShouldNotBe(ExposedNames.Make("a--b", Other, "c", 48));
 
     [Fact]
     public void Names_depend_on_nothing_but_instance_and_tool() => Make("files", "read.file").ShouldBe(Make("files", "read.file"));

@@ -32,5 +32,9 @@ public sealed class KeptCatalogsTests
 
     private static AgentToolSet Catalog(Guid organization, int items) => new(
         organization, organization, "agent", 64, [],
-        [.. Enumerable.Repeat(new AgentItem(organization, "server", ItemKinds.Resource, new string('x', 300), new string('x', 300), [], ChatOffline: false), items)]);
+        [
+            .. Enumerable.Repeat(
+                new AgentItem(
+                    organization, "server", ItemKinds.Resource, new string('x', 300), new string('x', 300), [], ChatOffline: false), items),
+        ]);
 }

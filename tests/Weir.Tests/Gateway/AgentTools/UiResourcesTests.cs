@@ -43,17 +43,26 @@ public sealed class UiResourcesTests(RunningWeir weir) : IClassFixture<RunningWe
         listed.ShouldContain($"ui://{first}/widget/view.html");
         listed.ShouldContain($"ui://{second}/widget/view.html");
         listed.ShouldNotContain(Widget);
-        Uris(await raw.ModernAsync("resources/templates/list"), "resourceTemplates", "uriTemplate").ShouldContain($"ui://{second}/{{page}}/view.html");
+        Uris(await raw.ModernAsync("resources/templates/list"), "resourceTemplates", "uriTemplate")
+            .ShouldContain($"ui://{second}/{{page}}/view.html");
 
         var read = await ReadAsync(raw, $"ui://{second}/widget/view.html");
-        read.Json.GetProperty("result").GetProperty("contents")[0].GetProperty("uri").GetString().ShouldBe($"ui://{second}/widget/view.html");
+        read.Json.GetProperty("result").GetProperty("contents")[0].GetProperty("uri").GetString()
+            .ShouldBe($"ui://{second}/widget/view.html");
         two.Called.ShouldBe([Widget]);
         one.Called.ShouldBeEmpty();
         await ReadAsync(raw, $"ui://{first}/widget/view.html");
         one.Called.ShouldBe([Widget]);
 
         // What names no server, or one that is not the agent's, is nobody's; and a grant is asked as ever.
-        foreach (var unknown in new[] { Widget, "ui://nobody/widget/view.html", "ui://widget", "ui://", $"weir://{first}/file:///etc/passwd" })
+        foreach (var unknown in new[]
+        {
+            Widget,
+            "ui://nobody/widget/view.html",
+            "ui://widget",
+            "ui://",
+            $"weir://{first}/file:///etc/passwd",
+        })
         {
             (await ReadAsync(raw, unknown)).Json.TryGetProperty("error", out _).ShouldBeTrue(unknown);
         }
@@ -70,7 +79,8 @@ public sealed class UiResourcesTests(RunningWeir weir) : IClassFixture<RunningWe
         var raw = new RawClient(weir.Client(weir.World.AgentKey), "/mcp/" + name);
         (await raw.ModernAsync("tools/list")).Body.ShouldContain("""{"ui":{"resourceUri":"ui://widget/view.html",""");
         Uris(await raw.ModernAsync("resources/list"), "resources", "uri").ShouldBe([Widget]);
-        (await ReadAsync(raw, Widget)).Json.GetProperty("result").GetProperty("contents")[0].GetProperty("uri").GetString().ShouldBe(Widget);
+        (await ReadAsync(raw, Widget)).Json.GetProperty("result").GetProperty("contents")[0].GetProperty("uri").GetString()
+            .ShouldBe(Widget);
         server.Called.ShouldBe([Widget]);
     }
 
@@ -122,7 +132,8 @@ public sealed class UiResourcesTests(RunningWeir weir) : IClassFixture<RunningWe
         mapped.GetProperty("content")[1].GetProperty("resource").GetProperty("uri").GetString().ShouldBe("ui://files/b");
         mapped.GetProperty("content")[1].GetProperty("resource").GetProperty("text").GetString().ShouldBe("ui://c");
         mapped.GetProperty("_meta").GetRawText().ShouldBe(
-            """{"ui":{"resourceUri":"ui://files/d"},"ui/resourceUri":"ui://files/e","openai/outputTemplate":"ui://files/f","other":"ui://g"}""");
+            """{"ui":{"resourceUri":"ui://files/d"},"ui/resourceUri":"ui://files/e","openai/outputTemplate":"ui://files/f","other":"ui:/"""
+                + """/g"}""");
         ResourceUris.MayHold("""{"_meta":{"ui/resourceUri":"ui://e"}}"""u8, Methods.ToolsCall).ShouldBeTrue();
         ResourceUris.MayHold("""{"content":[{"type":"text","text":"x"}]}"""u8, Methods.ToolsCall).ShouldBeFalse();
     }

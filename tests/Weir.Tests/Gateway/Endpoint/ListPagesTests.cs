@@ -34,7 +34,9 @@ public sealed class ListPagesTests(ShortPages weir) : IClassFixture<ShortPages>
         names.ShouldBe(Enumerable.Range(10, 10).Select(n => $"{second}__t{n}"), "the page begins with the next server's first tool");
 
         // A tool that is gone takes only itself away, also where it was the last of the page before.
-        await weir.Database.Superuser.ExecuteAsync("update public.mcp_server_tools set announced = false where instance_id = $1 and name in ('t12', 't19')", [Sql.Uuid(secondId)], TestContext.Current.CancellationToken);
+        await weir.Database.Superuser.ExecuteAsync(
+            "update public.mcp_server_tools set announced = false where instance_id = $1 and name in ('t12', 't19')", [Sql.Uuid(secondId)],
+            TestContext.Current.CancellationToken);
         (names, cursor) = await PageAsync(raw, cursor);
         names.ShouldBe([$"{second}__t20", $"{second}__t21"]);
         cursor.ShouldBeNull();
@@ -74,11 +76,14 @@ public sealed class ListPagesTests(ShortPages weir) : IClassFixture<ShortPages>
     }
 
     private Task<Guid> AgentAsync(string key) => weir.Database.Superuser.ScalarAsync<Guid>(
-        "select agent_id from public.agent_api_keys where key_id = $1", [Sql.Text(Weir.Identity.AgentKey.Parse(key)!.Id)], TestContext.Current.CancellationToken);
+        "select agent_id from public.agent_api_keys where key_id = $1", [Sql.Text(Weir.Identity.AgentKey.Parse(key)!.Id)],
+        TestContext.Current.CancellationToken);
 
     private static async Task<(string[] Names, string? Cursor)> PageAsync(RawClient raw, string? cursor)
     {
-        var result = (await raw.ModernAsync("tools/list", cursor is null ? "" : $"\"cursor\":{JsonSerializer.Serialize(cursor)},")).Json.GetProperty("result");
+        var result =
+            (await raw.ModernAsync("tools/list", cursor is null ? "" : $"\"cursor\":{JsonSerializer.Serialize(cursor)},")).Json.GetProperty(
+                "result");
         return ([.. result.GetProperty("tools").EnumerateArray().Select(t => t.GetProperty("name").GetString()!)],
             result.TryGetProperty("nextCursor", out var next) ? next.GetString() : null);
     }

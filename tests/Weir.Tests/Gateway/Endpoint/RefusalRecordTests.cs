@@ -24,7 +24,8 @@ public sealed class RefusalRecordTests(TestDatabase database) : IClassFixture<Te
     {
         var world = await RaceWorld.CreateAsync(database.Superuser);
         var record = new RefusalRecord(
-            refused => new AdmissionQueries(database.Pools, Guid.Empty).RecordDenialsAsync([.. refused.Select(r => (r.Request, r.Reason))]), NullLogger.Instance);
+            refused => new AdmissionQueries(database.Pools, Guid.Empty).RecordDenialsAsync([.. refused.Select(r => (r.Request, r.Reason))]),
+            NullLogger.Instance);
         Task[] waiting;
         await using (var held = await HeldTransaction.BeginAsync(database.Superuser))
         {
@@ -32,7 +33,8 @@ public sealed class RefusalRecordTests(TestDatabase database) : IClassFixture<Te
             waiting = [.. Enumerable.Range(0, 1000).Select(_ => record.AddAsync(Refused(world.Call(byPat: false))))];
             await Until.AsyncTrue(async () => await WaitingAsync() > 0, "a refusal waits for its row");
 
-            var free = Enumerable.Range(0, database.Config.PoolSize - 1).Select(_ => database.Pools.Engine.OpenConnectionAsync(Token).AsTask()).ToArray();
+            var free = Enumerable.Range(0, database.Config.PoolSize - 1)
+                .Select(_ => database.Pools.Engine.OpenConnectionAsync(Token).AsTask()).ToArray();
             await Task.WhenAll(free).WaitAsync(AtOnce, TimeProvider.System, Token);
             (await WaitingAsync()).ShouldBe(1);
             foreach (var connection in free)
@@ -42,13 +44,16 @@ public sealed class RefusalRecordTests(TestDatabase database) : IClassFixture<Te
         }
 
         await Task.WhenAll(waiting);
-        (await database.Superuser.ScalarAsync<long>(world.Expand("select sum(occurrences) from weir.denial_counts where organization_id = {org}"), [], Token)).ShouldBe(1000);
+        (await database.Superuser.ScalarAsync<long>(
+            world.Expand("select sum(occurrences) from weir.denial_counts where organization_id = {org}"), [], Token)).ShouldBe(1000);
         // Ten of each minute: another may have begun.
         var rows = await database.Superuser.ScalarAsync<long>(
             world.Expand("select sum(least(occurrences, own_rows)) from weir.denial_counts where organization_id = {org}"), [], Token);
         rows.ShouldBeInRange(10, 20);
         (await database.Superuser.ScalarAsync<long>(
-            world.Expand("select count(*) from public.mcp_interaction_logs where organization_id = {org} and phase = 'denied' and item = 'bad'"), [], Token)).ShouldBe(rows);
+            world.Expand(
+                "select count(*) from public.mcp_interaction_logs where organization_id = {org} and phase = 'denied' and item = 'bad'"), [],
+                Token)).ShouldBe(rows);
     }
 
     [Fact]
@@ -108,10 +113,19 @@ public sealed class RefusalRecordTests(TestDatabase database) : IClassFixture<Te
     }
 
     private static RefusedRequest Refused(AdmissionRequest call, string item = "bad") => new(
-        call with { Key = CallKey.At(TimeProvider.System.GetUtcNow()), Kind = CallKinds.Error, InstanceId = null, Item = item, Arguments = null }, "invalid_request");
+        call
+            with
+            {
+                Key = CallKey.At(TimeProvider.System.GetUtcNow()),
+                Kind = CallKinds.Error,
+                InstanceId = null,
+                Item = item,
+                Arguments = null,
+            }, "invalid_request");
 
     private static AdmissionRequest Call(int principal) => new(
-        default, OrganizationId: null, Principal.OfPerson(new Guid(principal, 0, 0, new byte[8]), Guid.Empty), CallKinds.Error, InstanceId: null, "", Arguments: null, "1", 1, 2, new byte[32], "");
+        default, OrganizationId: null, Principal.OfPerson(new Guid(principal, 0, 0, new byte[8]), Guid.Empty), CallKinds.Error,
+        InstanceId: null, "", Arguments: null, "1", 1, 2, new byte[32], "");
 
     private Task<long> WaitingAsync() => database.Superuser.ScalarAsync<long>(
         "select count(*) from pg_locks where relation = 'weir.denial_counts'::regclass and not granted", [], Token);

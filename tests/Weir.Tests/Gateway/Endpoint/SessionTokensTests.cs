@@ -35,7 +35,8 @@ public sealed class SessionTokensTests
     [InlineData("x")]
     [InlineData("!!!")]
     [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
-    public void A19_what_was_not_sealed_here_is_unknown(string id) => Tokens().TryOpen(id, _principal, "/mcp", out _).ShouldBe(SessionCheck.Unknown);
+    public void A19_what_was_not_sealed_here_is_unknown(string id) =>
+    Tokens().TryOpen(id, _principal, "/mcp", out _).ShouldBe(SessionCheck.Unknown);
 
     private SessionTokens Tokens() => new(Ring, _time);
 

@@ -17,7 +17,8 @@ public sealed class CallConcurrencyLimiterTests(RunningWeir weir) : IClassFixtur
         var other = await World.CreateAsync(weir.Database);
         await other.GrantAsync(await other.AddRemoteAsync("theirs", server.Url), """{"tools": {"*": {}}}""");
         var theirs = new RawClient(weir.Client(other.AgentKey));
-        await Until.AsyncTrue(async () => (await theirs.ModernAsync("tools/list")).Body.Contains("theirs__echo", StringComparison.Ordinal), "the other organization's catalog");
+        await Until.AsyncTrue(async () => (await theirs.ModernAsync("tools/list")).Body.Contains("theirs__echo", StringComparison.Ordinal),
+            "the other organization's catalog");
         await LimitAsync(3);
         var before = (await weir.LogAsync()).Count(r => r.Reason == "limit");
 
@@ -37,14 +38,16 @@ public sealed class CallConcurrencyLimiterTests(RunningWeir weir) : IClassFixtur
         (await Raw().CallAsync("nothing__there")).ErrorCode.ShouldBe(-32602);
         server.Calls.ShouldBe(2);
         var rows = (await weir.LogAsync()).Where(r => r.Reason == "limit").Skip(before);
-        rows.Select(r => (r.Phase, r.Kind, r.Instance, r.Item)).ShouldBe([("denied", "tool_execution", name, "echo"), ("denied", "error", null, "stream")]);
+        rows.Select(r => (r.Phase, r.Kind, r.Instance, r.Item))
+            .ShouldBe([("denied", "tool_execution", name, "echo"), ("denied", "error", null, "stream")]);
 
         // Not the neighbours' affair.
         (await theirs.CallAsync("theirs__echo")).Body.ShouldContain("\"ok\"");
 
         await leave.CancelAsync();
         await Task.WhenAll(hanging).ShouldThrowAsync<OperationCanceledException>();
-        await Until.AsyncTrue(async () => (await Raw().CallAsync($"{name}__echo")).Body.Contains("\"ok\"", StringComparison.Ordinal), "a place is free again");
+        await Until.AsyncTrue(async () => (await Raw().CallAsync($"{name}__echo")).Body.Contains("\"ok\"", StringComparison.Ordinal),
+            "a place is free again");
     }
 
     [Fact]
@@ -54,11 +57,23 @@ public sealed class CallConcurrencyLimiterTests(RunningWeir weir) : IClassFixtur
         var (name, _) = await weir.AddReadyAsync(server.Url, """{"tools": {"*": {}}}""");
         await LimitAsync(1);
         // One after the other: each finds the only place free, or the next would be refused.
-        foreach (var (tool, code) in new[] { ("error", -32000), ("drop", 1015), ("nonsense", 1013), ("ghost", -32602), ("echo", 0), ("html", 1013), ("echo", 0) })
+        foreach (var (tool, code) in new[]
+        {
+            ("error", -32000),
+            ("drop", 1015),
+            ("nonsense", 1013),
+            ("ghost", -32602),
+            ("echo", 0),
+            ("html", 1013),
+            ("echo", 0),
+        })
         {
             // A client hears the end of its call before the call has given its place back.
             RawAnswer answer = null!;
-            await Until.AsyncTrue(async () => (answer = await Raw().CallAsync($"{name}__{tool}")) is { } a && !a.Body.Contains("\"WR008\"", StringComparison.Ordinal), "a place for " + tool);
+            await Until.AsyncTrue(
+                async () =>
+                    (answer = await Raw().CallAsync($"{name}__{tool}")) is { } a && !a.Body.Contains("\"WR008\"", StringComparison.Ordinal),
+                    "a place for " + tool);
             (answer.Json.TryGetProperty("error", out _) ? answer.ErrorCode : 0).ShouldBe(code, answer.Body);
         }
     }
@@ -129,7 +144,8 @@ public sealed class CallConcurrencyLimiterTests(RunningWeir weir) : IClassFixtur
     private async Task LimitAsync(int most)
     {
         await weir.Database.Superuser.ExecuteAsync(
-            "update public.organizations set max_concurrent_connections = $2 where id = $1", [Sql.Uuid(weir.World.OrganizationId), Sql.Integer(most)], CancellationToken.None);
+            "update public.organizations set max_concurrent_connections = $2 where id = $1",
+            [Sql.Uuid(weir.World.OrganizationId), Sql.Integer(most)], CancellationToken.None);
         weir.Services.GetRequiredService<AgentToolsCache>().Drop(null);
     }
 

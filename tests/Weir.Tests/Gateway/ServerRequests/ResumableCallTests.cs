@@ -17,7 +17,8 @@ public sealed class ResumableCallTests
         var call = new ResumableCall();
         for (var i = 0; i < count; i++)
         {
-            var message = Encoding.UTF8.GetBytes($$$"""{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"{{{new string('x', size)}}}"}}""");
+            var message = Encoding.UTF8.GetBytes(
+                $$$"""{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"{{{new string('x', size)}}}"}}""");
             await call.NotifyAsync(new UpstreamMessage(message, ServerMessage.Read(message)), TestContext.Current.CancellationToken);
             call.UnheardBytes.ShouldBeLessThanOrEqualTo(64 * 1024);
         }

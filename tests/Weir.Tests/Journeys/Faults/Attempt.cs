@@ -33,12 +33,14 @@ internal sealed record Outcome(Ending Ending, string Code, string Text, bool? Is
 
     public override string ToString() => $"{Ending} {Code} {Cause} retryable={IsRetryable}: {Text}";
 
-    public static Outcome Broken(Exception e) => new(Ending.Broken, e.GetType().Name, e.InnerException is { } inner ? $"{e.Message} {inner.Message}" : e.Message);
+    public static Outcome Broken(Exception e) =>
+        new(Ending.Broken, e.GetType().Name, e.InnerException is { } inner ? $"{e.Message} {inner.Message}" : e.Message);
 
     /// <param name="id">What the server answers a call with.</param>
     public static Outcome Of(RawAnswer answer, string id)
     {
-        var body = answer.Body.StartsWith('{') ? answer.Body : answer.Body.Split('\n').LastOrDefault(l => l.StartsWith("data: {", StringComparison.Ordinal))?[6..];
+        var body = answer.Body.StartsWith('{')
+            ? answer.Body : answer.Body.Split('\n').LastOrDefault(l => l.StartsWith("data: {", StringComparison.Ordinal))?[6..];
         if (body is null)
         {
             return new Outcome(answer.Status == HttpStatusCode.OK ? Ending.Broken : Ending.Odd, $"HTTP {(int)answer.Status}", answer.Body);
@@ -51,7 +53,8 @@ internal sealed record Outcome(Ending Ending, string Code, string Text, bool? Is
             return new Outcome(isMark ? Ending.Done : Ending.Odd, "result", isMark ? "" : body);
         }
 
-        return json.TryGetProperty("error", out var error) ? OfError(answer.Status, error) : new Outcome(Ending.Odd, $"HTTP {(int)answer.Status}", body);
+        return json.TryGetProperty("error", out var error)
+            ? OfError(answer.Status, error) : new Outcome(Ending.Odd, $"HTTP {(int)answer.Status}", body);
     }
 
     private static Outcome OfError(HttpStatusCode status, JsonElement error)
@@ -81,7 +84,8 @@ internal sealed record Outcome(Ending Ending, string Code, string Text, bool? Is
 /// <param name="Id">Of the request, and what its server writes down.</param>
 /// <param name="Replica">Which it called.</param>
 /// <param name="Expects">What is right while all parts are up; null: either.</param>
-/// <param name="IsForbidden">The revoke of its grant had been committed before it began, and the next grant was not begun when it ended.</param>
+/// <param name="IsForbidden">The revoke of its grant had been committed before it began, and the next grant was not begun when it
+/// ended.</param>
 internal sealed record Attempt(
     string Id, int Replica, DateTimeOffset From, DateTimeOffset To, Outcome Outcome, Ending? Expects, bool IsForbidden)
 {

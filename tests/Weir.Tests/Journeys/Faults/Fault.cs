@@ -23,4 +23,5 @@ internal sealed record Fault(string Name, Func<Task<string>> Strike, Func<Task> 
 /// <param name="Slowest">The path that answered last.</param>
 /// <param name="Told">From then until the states of the instances said so.</param>
 internal sealed record Struck(
-    Fault Fault, DateTimeOffset From, DateTimeOffset To, TimeSpan Down, TimeSpan Start, TimeSpan Recovery, string Slowest, TimeSpan Told, string Note);
+    Fault Fault, DateTimeOffset From, DateTimeOffset To, TimeSpan Down, TimeSpan Start, TimeSpan Recovery, string Slowest, TimeSpan Told,
+    string Note);

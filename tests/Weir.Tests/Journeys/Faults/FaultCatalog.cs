@@ -8,7 +8,10 @@ internal sealed class FaultCatalog(FaultyWeir weir, Load load, Random random)
 {
     /// <summary>Without any of these, no call is decided.</summary>
     private static readonly string[] Tables =
-        ["public.agents", "public.agent_mcp_permissions", "public.mcp_server_instances", "public.mcp_server_tools", "public.mcp_interaction_logs"];
+        [
+            "public.agents", "public.agent_mcp_permissions", "public.mcp_server_instances", "public.mcp_server_tools",
+            "public.mcp_interaction_logs",
+        ];
 
     /// <summary>A node that is silent for 20 s is lost; this is for a machine that does other work.</summary>
     private static readonly TimeSpan NodeIsLost = TimeSpan.FromMinutes(2);
@@ -27,8 +30,12 @@ internal sealed class FaultCatalog(FaultyWeir weir, Load load, Random random)
             .. RollingRestart(),
             new("kill -9 the node", KillNodeAsync, () => weir.StartNodeAsync()),
             new("SIGTERM to the node", StopNodeAsync, () => weir.StartNodeAsync()),
-            OfChild(FaultyWeir.Shared, "KILL"), OfChild(FaultyWeir.Shared, "TERM"), OfChild(FaultyWeir.Own, "KILL"), OfChild(FaultyWeir.Own, "TERM"),
-            new("SIGTERM to Weir's database connections", () => SignalBackendsAsync("TERM", int.MaxValue), Nothing) { LosesOutcomes = true },
+            OfChild(FaultyWeir.Shared, "KILL"), OfChild(FaultyWeir.Shared, "TERM"), OfChild(FaultyWeir.Own, "KILL"),
+            OfChild(FaultyWeir.Own, "TERM"),
+            new("SIGTERM to Weir's database connections", () => SignalBackendsAsync("TERM", int.MaxValue), Nothing)
+            {
+                LosesOutcomes = true,
+            },
             new("kill -9 one database connection", () => SignalBackendsAsync("KILL", 1), Nothing) { LosesOutcomes = true },
             new("PostgreSQL stopped immediately", StopPostgresAsync, LetPostgresStartAsync) { LosesOutcomes = true },
             Lock(Tables[random.Next(Tables.Length)]),
@@ -101,7 +108,8 @@ internal sealed class FaultCatalog(FaultyWeir weir, Load load, Random random)
     {
         foreach (var instance in weir.Instances.Keys)
         {
-            await Until.AsyncTrue(async () => await weir.StatusAsync(instance) is not (null or "running"), $"{instance} is not said to run", NodeIsLost);
+            await Until.AsyncTrue(
+                async () => await weir.StatusAsync(instance) is not (null or "running"), $"{instance} is not said to run", NodeIsLost);
         }
 
         return $"told after {TimeProvider.System.GetElapsedTime(gone).TotalSeconds:0.0} s";
@@ -119,7 +127,8 @@ internal sealed class FaultCatalog(FaultyWeir weir, Load load, Random random)
         foreach (var replica in weir.Replicas)
         {
             using var client = replica.Client();
-            await Until.AsyncTrue(async () => (int)(await client.GetAsync("/readyz")).StatusCode == 503, "the replica says that it is not ready");
+            await Until.AsyncTrue(
+                async () => (int)(await client.GetAsync("/readyz")).StatusCode == 503, "the replica says that it is not ready");
         }
 
         return "";

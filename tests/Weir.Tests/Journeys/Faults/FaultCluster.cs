@@ -5,7 +5,8 @@ using Weir.Tests.Infrastructure;
 namespace Weir.Tests.Journeys.Faults;
 
 /// <summary>
-/// A PostgreSQL of the trial's own, which keeps what it has committed when its processes are killed. Its supervisor, the product's, starts it again.
+/// A PostgreSQL of the trial's own, which keeps what it has committed when its processes are killed. Its supervisor, the product's, starts
+/// it again.
 /// </summary>
 public sealed class FaultCluster : TestCluster
 {
@@ -19,7 +20,8 @@ public sealed class FaultCluster : TestCluster
     {
         await using var superuser = Superuser("postgres");
         var backends = await superuser.QueryAsync(
-            "select pid from pg_stat_activity where usename in ('weir_engine', 'weir_gateway') order by backend_start", [], r => r.GetInt32(0), CancellationToken.None);
+            "select pid from pg_stat_activity where usename in ('weir_engine', 'weir_gateway') order by backend_start", [],
+            r => r.GetInt32(0), CancellationToken.None);
         foreach (var backend in backends.Take(most))
         {
             await Tool.SignalAsync(backend, signal, CancellationToken.None);
@@ -31,7 +33,8 @@ public sealed class FaultCluster : TestCluster
     {
         await using var superuser = Superuser("postgres");
         _data ??= await superuser.ScalarAsync<string>("show data_directory", [], CancellationToken.None);
-        var server = int.Parse((await File.ReadAllLinesAsync(Path.Combine(_data!, "postmaster.pid")))[0], System.Globalization.CultureInfo.InvariantCulture);
+        var server = int.Parse(
+            (await File.ReadAllLinesAsync(Path.Combine(_data!, "postmaster.pid")))[0], System.Globalization.CultureInfo.InvariantCulture);
         // PostgreSQL does not start on a directory that is open to others.
         File.SetUnixFileMode(_data!, File.GetUnixFileMode(_data!) | UnixFileMode.OtherRead);
         await Tool.SignalAsync(server, "QUIT", CancellationToken.None);

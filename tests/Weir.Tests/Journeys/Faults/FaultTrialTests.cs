@@ -25,7 +25,8 @@ public sealed class FaultTrialTests(FaultyWeir weir, ITestOutputHelper output) :
     [Fact]
     public async Task Whatever_is_killed_stopped_locked_or_full_no_call_is_lost_done_twice_or_unrecorded_and_everything_comes_back()
     {
-        var seed = int.TryParse(Environment.GetEnvironmentVariable("WEIR_TEST_SEED"), CultureInfo.InvariantCulture, out var given) ? given : RandomNumberGenerator.GetInt32(int.MaxValue);
+        var seed = int.TryParse(Environment.GetEnvironmentVariable("WEIR_TEST_SEED"), CultureInfo.InvariantCulture, out var given)
+            ? given : RandomNumberGenerator.GetInt32(int.MaxValue);
         output.WriteLine($"WEIR_TEST_SEED={seed}");
         output.WriteLine(Trial.Head);
         await using var load = await Load.StartAsync(weir, "trial");
@@ -72,7 +73,8 @@ public sealed class FaultTrialTests(FaultyWeir weir, ITestOutputHelper output) :
         for (var i = 0; i < weir.Replicas.Length; i++)
         {
             var restart = trial.Struck[i];
-            // Under 1.5 s on a machine that does nothing else (docs/performance.md). Ten seconds are where a stop gives up on what does not end.
+            // Under 1.5 s on a machine that does nothing else (docs/performance.md). Ten seconds are where a stop gives up on what does not
+            // end.
             restart.Down.ShouldBeLessThan(Timeout, restart.Note);
             foreach (var stream in load.Streams.Where(s => s.NeedsIt(weir.Replicas[i])))
             {
@@ -90,7 +92,8 @@ public sealed class FaultTrialTests(FaultyWeir weir, ITestOutputHelper output) :
         }
 
         await Until.AsyncTrue(
-            async () => (await weir.Node.NodeStatusAsync()).Children == 1, "the node holds no session, and so one child", TimeSpan.FromMinutes(2));
+            async () => (await weir.Node.NodeStatusAsync()).Children == 1, "the node holds no session, and so one child",
+            TimeSpan.FromMinutes(2));
         await weir.StopNodeAsync();
         FaultyWeir.Processes(weir.Node.Data).Select(FaultyWeir.CommandOf).ShouldBeEmpty("no process of the node or of a child is left");
     }

@@ -8,8 +8,8 @@ using Weir.Tests.Infrastructure;
 namespace Weir.Tests.Journeys.Faults;
 
 /// <summary>
-/// All parts of a Weir, each a process that can be killed: a PostgreSQL, two replicas, a node that reaches both by one address. Two instances of
-/// a server that writes down what it does: one that all share, one with a child for each session.
+/// All parts of a Weir, each a process that can be killed: a PostgreSQL, two replicas, a node that reaches both by one address. Two
+/// instances of a server that writes down what it does: one that all share, one with a child for each session.
 /// </summary>
 public sealed class FaultyWeir : IAsyncLifetime
 {
@@ -19,7 +19,9 @@ public sealed class FaultyWeir : IAsyncLifetime
     /// <summary>The agent may mark; what it calls forbidden it may not.</summary>
     public const string Grant = """{"tools": {"mark": {"args": {"kind": {"in": ["plain"]}}, "other": "allow"}}}""";
 
-    /// <summary>Sessions that the node holds of one instance: more than the load needs, and than what two killed replicas leave behind.</summary>
+    /// <summary>
+    /// Sessions that the node holds of one instance: more than the load needs, and than what two killed replicas leave behind.
+    /// </summary>
     public const int SessionsAtNode = 24;
 
     private readonly string _directory = Directory.CreateTempSubdirectory("weir-faults-").FullName;
@@ -203,7 +205,8 @@ public sealed class FaultyWeir : IAsyncLifetime
             var created = await World.CallAsync("select public.manage_mcp_servers('create', $1, $2)", Sql.Uuid(World.OrganizationId),
                 Sql.Jsonb($$"""{"instance_name":"{{name}}","catalog":"marks","share":"{{share}}"}"""));
             Instances[name] = created.GetProperty("id").GetGuid();
-            await World.CallAsync("select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(World.OrganizationId), Sql.Uuid(Instances[name]));
+            await World.CallAsync(
+                "select public.manage_mcp_servers('deploy', $1, null, $2)", Sql.Uuid(World.OrganizationId), Sql.Uuid(Instances[name]));
         }
 
         foreach (var (name, instance) in Instances)
@@ -217,7 +220,9 @@ public sealed class FaultyWeir : IAsyncLifetime
             using var client = replica.Client(World.AgentKey);
             var raw = new RawClient(client);
             await Until.AsyncTrue(
-                async () => (await raw.ModernAsync("tools/list")).Body is var list && Instances.Keys.All(name => list.Contains($"\"{name}__mark\"", StringComparison.Ordinal)),
+                async () =>
+                    (await raw.ModernAsync("tools/list")).Body is var list
+                        && Instances.Keys.All(name => list.Contains($"\"{name}__mark\"", StringComparison.Ordinal)),
                 "the replica knows the servers' tools");
         }
     }

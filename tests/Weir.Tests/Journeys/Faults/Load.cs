@@ -4,8 +4,8 @@ using Weir.Tests.Infrastructure;
 namespace Weir.Tests.Journeys.Faults;
 
 /// <summary>
-/// Clients of both eras at both replicas, each of which calls again and again: the shared server and their own, with what their grant forbids, and
-/// with a grant that is revoked and given again. And clients that listen.
+/// Clients of both eras at both replicas, each of which calls again and again: the shared server and their own, with what their grant
+/// forbids, and with a grant that is revoked and given again. And clients that listen.
 /// </summary>
 internal sealed class Load : IAsyncDisposable
 {
@@ -133,7 +133,8 @@ internal sealed class Load : IAsyncDisposable
         return caller;
     }
 
-    private void Add(string name, int replica, TrialCaller caller, Ending? expects) => _workers.Add(new Worker(name, replica, caller, expects));
+    private void Add(string name, int replica, TrialCaller caller, Ending? expects) =>
+        _workers.Add(new Worker(name, replica, caller, expects));
 
     private async Task WorkAsync(Worker worker)
     {

@@ -24,8 +24,11 @@ internal sealed class Probes : IDisposable
         {
             foreach (var server in weir.Instances.Keys)
             {
-                probes._paths.Add(($"modern, {server}, replica {i + 1}", i, new TrialCaller(weir.Replicas[i], key, isModern: true, server)));
-                probes._paths.Add(($"legacy, {server}, replica {i + 1}", i, new TrialCaller(weir.Replicas[i], key, isModern: false, server, weir.Replicas[1 - i])));
+                probes._paths.Add(
+                    ($"modern, {server}, replica {i + 1}", i, new TrialCaller(weir.Replicas[i], key, isModern: true, server)));
+                probes._paths.Add(
+                    ($"legacy, {server}, replica {i + 1}", i,
+                        new TrialCaller(weir.Replicas[i], key, isModern: false, server, weir.Replicas[1 - i])));
             }
         }
 
@@ -43,7 +46,8 @@ internal sealed class Probes : IDisposable
         var recovery = begun.Elapsed;
         foreach (var instance in _weir.Instances.Keys)
         {
-            await Until.AsyncTrue(async () => await _weir.StatusAsync(instance) == "running", $"{instance} answers, and is said to run", Timeout);
+            await Until.AsyncTrue(
+                async () => await _weir.StatusAsync(instance) == "running", $"{instance} answers, and is said to run", Timeout);
         }
 
         return (recovery, last.Item1, begun.Elapsed - recovery);
@@ -54,7 +58,9 @@ internal sealed class Probes : IDisposable
             try
             {
                 await Until.AsyncTrue(
-                    async () => (outcome = await _load.TryAsync($"probe-{Interlocked.Increment(ref _made)}", path.Replica, path.Caller)).Ending == Ending.Done,
+                    async () =>
+                        (outcome = await _load.TryAsync($"probe-{Interlocked.Increment(ref _made)}", path.Replica, path.Caller)).Ending
+                            == Ending.Done,
                     path.Path, Timeout);
             }
             catch (TimeoutException e)

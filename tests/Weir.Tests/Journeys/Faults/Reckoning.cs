@@ -38,7 +38,9 @@ internal sealed class Reckoning
             select trim(both '"' from request_id), phase::text, id, created_at, outcome::text from public.mcp_interaction_logs
             where kind = 'tool_execution' and request_id like '"' || $1 || '-%' and phase in ('requested', 'completed')
             """,
-            [Sql.Text(load.Name)], r => new RecordRow(r.GetString(0), r.GetString(1), r.GetGuid(2), r.GetFieldValue<DateTimeOffset>(3), r.GetNullableString(4)), CancellationToken.None);
+            [Sql.Text(load.Name)],
+            r => new RecordRow(r.GetString(0), r.GetString(1), r.GetGuid(2), r.GetFieldValue<DateTimeOffset>(3), r.GetNullableString(4)),
+            CancellationToken.None);
         var reckoning = new Reckoning(load, trial, rows, weir.Marks.Where(m => m.StartsWith(load.Name + "-", StringComparison.Ordinal)));
         reckoning.LookAtServers();
         foreach (var attempt in load.Attempts)
@@ -50,7 +52,9 @@ internal sealed class Reckoning
         return reckoning;
     }
 
-    /// <summary>Of the calls that began and ended while all parts were up: how many, those that went wrong, and those for which there was no room.</summary>
+    /// <summary>
+    /// Of the calls that began and ended while all parts were up: how many, those that went wrong, and those for which there was no room.
+    /// </summary>
     public (int All, List<Attempt> Wrong, int AtLimit) WhileUp()
     {
         var up = _load.Attempts.Where(a => _trial.Windows.Any(w => a.From >= w.From && a.To <= w.To)).ToArray();
@@ -58,16 +62,20 @@ internal sealed class Reckoning
     }
 
     /// <summary>Admitted, and the client did not get the server's answer.</summary>
-    public IReadOnlyList<Attempt> Unanswered() => [.. _load.Attempts.Where(a => _requested.Contains(a.Id) && a.Outcome.Ending != Ending.Done)];
+    public IReadOnlyList<Attempt> Unanswered() => [
+        .. _load.Attempts.Where(a => _requested.Contains(a.Id) && a.Outcome.Ending != Ending.Done),
+    ];
 
     public string Summary()
     {
         var (all, wrong, full) = WhileUp();
-        var kinds = _load.Attempts.Where(a => !a.IsAsExpected).GroupBy(a => $"{a.Outcome.Ending} {a.Outcome.Code} {a.Outcome.Cause}".Trim(), StringComparer.Ordinal)
+        var kinds = _load.Attempts.Where(a => !a.IsAsExpected)
+            .GroupBy(a => $"{a.Outcome.Ending} {a.Outcome.Code} {a.Outcome.Cause}".Trim(), StringComparer.Ordinal)
             .OrderByDescending(g => g.Count()).Select(g => $"{g.Key}: {g.Count()}");
         return string.Create(CultureInfo.InvariantCulture, $"""
             {_trial.Struck.Count} faults, {_load.Attempts.Count} calls, {_done.Count} done, {_load.Revokes} revokes
-            while all parts were up: {all} calls, {wrong.Count} went wrong ({100.0 * (all - wrong.Count) / Math.Max(1, all):0.000} % did not), {full} found no room
+            while all parts were up: {all} calls, {wrong.Count} went wrong ({100.0 * (all - wrong.Count)
+                / Math.Max(1, all):0.000} % did not), {full} found no room
             {string.Join(", ", kinds)}
             {string.Join('\n', wrong.Take(20).Select(w => "wrong while all parts were up: " + w))}
             """);

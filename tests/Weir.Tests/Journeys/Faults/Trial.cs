@@ -37,7 +37,8 @@ internal sealed class Trial(Load load, Probes probes)
     public static string Head { get; } = $"{"",-52} {"down",6} {"start",6} {"answer",6} {"state",6}  seconds; the last to answer";
 
     private static string Line(Struck struck) => string.Create(CultureInfo.InvariantCulture,
-        $"{struck.From:HH:mm:ss}  {struck.Fault.Name,-42} {struck.Down.TotalSeconds,6:0.0} {struck.Start.TotalSeconds,6:0.0} {struck.Recovery.TotalSeconds,6:0.0} {struck.Told.TotalSeconds,6:0.0}  {struck.Slowest,-28} {struck.Note}");
+        $"{struck.From:HH:mm:ss}  {struck.Fault.Name,-42} {struck.Down.TotalSeconds,6:0.0} {struck.Start.TotalSeconds,6:0.0} "
+            + $"{struck.Recovery.TotalSeconds,6:0.0} {struck.Told.TotalSeconds,6:0.0}  {struck.Slowest,-28} {struck.Note}");
 
     private async Task<Struck> StrikeAsync(Fault fault)
     {

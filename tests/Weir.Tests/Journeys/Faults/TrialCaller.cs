@@ -4,7 +4,8 @@ using Weir.Tests.Infrastructure;
 namespace Weir.Tests.Journeys.Faults;
 
 /// <summary>One client of one era at one replica: a legacy one initializes when it has no session, or has lost it.</summary>
-/// <param name="opener">The replica that a legacy session is opened at; another than the one that is called has to pass on what only the opener holds.</param>
+/// <param name="opener">The replica that a legacy session is opened at; another than the one that is called has to pass on what only the
+/// opener holds.</param>
 internal sealed class TrialCaller(TrialReplica replica, string key, bool isModern, string server, TrialReplica? opener = null) : IDisposable
 {
     private readonly RawClient _raw = new(replica.Client(key));
@@ -52,7 +53,9 @@ internal sealed class TrialCaller(TrialReplica replica, string key, bool isModer
     private async Task<Outcome?> InitializeAsync()
     {
         var answer = await _opening.PostAsync(
-            """{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"trial","version":"1"} } }""");
+            """{"jsonrpc":"2."""
+                + """0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"tri"""
+                + """al","version":"1"} } }""");
         if (!answer.Headers.TryGetValues("Mcp-Session-Id", out var session))
         {
             return Outcome.Of(answer, "");
@@ -65,7 +68,8 @@ internal sealed class TrialCaller(TrialReplica replica, string key, bool isModer
     private string Body(string id, string kind, int wait)
     {
         var meta = isModern
-            ? ""","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"trial","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}"""
+            ? ""","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/"""
+            + """clientInfo":{"name":"trial","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}"""
             : "";
         var arguments = JsonSerializer.Serialize(new { id, kind, wait });
         return $$"""{"jsonrpc":"2.0","id":"{{id}}","method":"tools/call","params":{"name":"{{server}}__mark","arguments":{{arguments}}{{meta}} } }""";

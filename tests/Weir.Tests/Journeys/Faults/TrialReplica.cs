@@ -28,7 +28,11 @@ internal sealed class TrialReplica(int port, IReadOnlyDictionary<string, string>
 
     public HttpClient Client(string? key = null)
     {
-        var client = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 4 }) { BaseAddress = new Uri($"http://127.0.0.1:{port}"), Timeout = TimeSpan.FromSeconds(40) };
+        var client = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 4 })
+        {
+            BaseAddress = new Uri($"http://127.0.0.1:{port}"),
+            Timeout = TimeSpan.FromSeconds(40),
+        };
         if (key is not null)
         {
             client.DefaultRequestHeaders.Authorization = new("Bearer", key);

@@ -21,7 +21,8 @@ internal sealed class TrialStream : IAsyncDisposable
     private readonly Task _work;
     private bool _isOpen;
 
-    /// <param name="opener">The replica that a legacy session is opened at: another than the one that is listened at has its stream passed on.</param>
+    /// <param name="opener">The replica that a legacy session is opened at: another than the one that is listened at has its stream passed
+    /// on.</param>
     public TrialStream(TrialReplica opener, TrialReplica replica, string key, bool isModern)
     {
         (_opener, _replica, _key, _isModern) = (opener, replica, key, isModern);
@@ -70,7 +71,9 @@ internal sealed class TrialStream : IAsyncDisposable
                     {
                         Volatile.Write(ref _isOpen, true);
                         last = line.Length > 0 ? line : last;
-                        told = _isModern ? last.Contains("\"resultType\":\"complete\"", StringComparison.Ordinal) : last.StartsWith("retry:", StringComparison.Ordinal);
+                        told =
+                            _isModern ? last.Contains("\"resultType\":\"complete\"", StringComparison.Ordinal)
+                                : last.StartsWith("retry:", StringComparison.Ordinal);
                     }
                 }
             }
@@ -104,7 +107,10 @@ internal sealed class TrialStream : IAsyncDisposable
         if (_isModern)
         {
             request.Content = new StringContent(
-                """{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"trial","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}""",
+                """{"jsonrpc":"2.0","id":1,"method":"subscriptions/"""
+                    + """listen","params":{"notifications":{"toolsListChanged":true},"_meta":{"io.modelcontextprotocol/"""
+                    + """protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"trial","version":"1"},"io."""
+                    + """modelcontextprotocol/clientCapabilities":{}}}}""",
                 System.Text.Encoding.UTF8, "application/json");
         }
 
