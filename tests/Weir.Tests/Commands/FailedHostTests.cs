@@ -73,7 +73,7 @@ public sealed class FailedHostTests(TestCluster cluster, UpWithoutRegistry up) :
     private static void ShouldSayWhatFailedInOneLine(string errors)
     {
         var line = PlainLines(errors).ShouldHaveSingleItem();
-        line.ShouldStartWith("weir: CatalogRefresh failed, and Weir ended with it: ");
+        line.ShouldStartWith("weir: DefinitionRefresh failed, and Weir ended with it: ");
         line.ShouldEndWith(" The log above has more. Start it again.");
     }
 

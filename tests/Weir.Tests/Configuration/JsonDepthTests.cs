@@ -8,7 +8,7 @@ public sealed partial class JsonDepthTests
     /// <summary>Where messages of clients, servers and models are read.</summary>
     private static readonly string[] Folders =
         [
-            "src/Weir/Mcp", "src/Weir/Upstream", "src/Weir/Catalog", "src/Weir/Gateway", "src/Weir/Chat", "src/Weir/Audit",
+            "src/Weir/Mcp", "src/Weir/Upstream", "src/Weir/Definitions", "src/Weir/Gateway", "src/Weir/Chat", "src/Weir/Audit",
             "src/Weir/Models", "src/Weir.NodeAgent/Bridge",
         ];
 
