@@ -27,8 +27,7 @@ internal static class RestoreCommand
         var newer = new Option<string?>("--newer")
         {
             Description = "The owner's URL of the database as it was last, if that can be read: lists what was revoked since. With a "
-                + "password: "
-                + "WEIR_NEWER_DATABASE_URL instead.",
+                + "password: WEIR_NEWER_DATABASE_URL instead.",
             HelpName = "URL",
         };
         var revokeAgain =
@@ -142,8 +141,7 @@ internal static class RestoreCommand
                 + "alive again: "
                 + $"{Authorities.Compared}. Active now: {active}.";
             yield return "Compare with what you know, or, where the newer database can be read, put its URL into WEIR_NEWER_DATABASE_URL "
-                + "and say "
-                + "weir restore --already-restored --revoke-again.";
+                + "and say weir restore --already-restored --revoke-again.";
             yield break;
         }
 

@@ -41,7 +41,7 @@ internal sealed class ChatTurns(
     /// <summary>How often a replica looks whether the other one has answered.</summary>
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
 
-    private readonly DatabaseBulkhead _door = new(database.PoolSize, time);
+    private readonly DatabaseBulkhead _bulkhead = new(database.PoolSize, time);
 
     private readonly ConcurrentDictionary<(Guid Message, Guid Agent), Lazy<Task<ChatAnswer>>> _running = new();
 
@@ -63,7 +63,7 @@ internal sealed class ChatTurns(
         var permit = limits.Enter(userId);
         try
         {
-            using var inside = await _door.EnterAsync(TimeSpan.FromSeconds(config.DeadlineSeconds) / 2, ct)
+            using var inside = await _bulkhead.EnterAsync(TimeSpan.FromSeconds(config.DeadlineSeconds) / 2, ct)
                 ?? throw new WeirException(ErrorCode.Unavailable, "Too many turns begin at once here.", "Try again in a moment.");
 
             // 1. Check.

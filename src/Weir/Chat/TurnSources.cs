@@ -32,14 +32,14 @@ internal sealed class TurnSources(
 {
     private const int MaxDocuments = 8;
 
-    private readonly DatabaseBulkhead _door = new(database.PoolSize, time);
+    private readonly DatabaseBulkhead _bulkhead = new(database.PoolSize, time);
 
     private sealed record Found(AgentToolSet Catalog, TurnSettings Settings, IReadOnlyList<GovernedTool> Tools);
 
     public async Task<TurnStart> GatherAsync(Principal principal, OpenTurn turn, CallTool call, TurnJournal journal, CancellationToken ct)
     {
         // Its own share begins when its place has come; who waits for too long goes in all the same, and has less time for its model.
-        using var inside = await _door.EnterAsync(TimeSpan.FromSeconds(config.DeadlineSeconds) / 4, ct);
+        using var inside = await _bulkhead.EnterAsync(TimeSpan.FromSeconds(config.DeadlineSeconds) / 4, ct);
         using var budget = new GatherBudget(config, time, journal, ct);
         // The catalog first: servers are asked when it is there.
         var finding = budget.RunAsync("catalog", token => CatalogAsync(principal, turn.Priorities, call, journal, token));

@@ -80,7 +80,7 @@ internal sealed class DefinitionRefresh(
     /// </summary>
     public async Task RefreshSoonAsync(Guid instanceId, CancellationToken ct)
     {
-        using var turn = await _asking.EnterAsync(instanceId, ct);
+        using var permit = await _asking.EnterAsync(instanceId, ct);
         if (await queries.RefreshSoonAsync(instanceId, ct))
         {
             Wake();
@@ -206,7 +206,7 @@ internal sealed class DefinitionRefresh(
 
             var target = new UpstreamTarget(instance.Id, instance.Name, endpoint, key) { ChargedTo = instance.OrganizationId };
             var announced = await _looks.LookAsync(target, instance, LookAsync, ct);
-            using var turn = await _recording.EnterAsync(instance.OrganizationId, ct);
+            using var permit = await _recording.EnterAsync(instance.OrganizationId, ct);
             var recorded = await queries.RecordAsync(instance, announced, NextRefresh(announced), ct);
             Log(instance, announced, recorded);
             await RecordStateAsync(instance, failure: null, ct);
@@ -215,7 +215,7 @@ internal sealed class DefinitionRefresh(
         {
             logger.LogWarning(
                 "There is no connection to server {Instance} ({InstanceId}): {Message}", instance.Name, instance.Id, e.Message);
-            using var turn = await _recording.EnterAsync(instance.OrganizationId, ct);
+            using var permit = await _recording.EnterAsync(instance.OrganizationId, ct);
             await RecordStateAsync(instance, e, ct);
         }
         catch (Exception e) when (!ct.IsCancellationRequested)

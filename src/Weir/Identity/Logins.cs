@@ -41,7 +41,7 @@ internal sealed class Logins(
     public async Task<Login> PasswordAsync(string email, string password, IPAddress address, CancellationToken ct)
     {
         RefuseForm(email, password);
-        using var turn = await EnterAsync(email, address, ct);
+        using var permit = await EnterAsync(email, address, ct);
         var attempt = await BeginAsync(email, address);
         var verified = await HashingAsync(() => Hasher.VerifyHashedPassword("", attempt.PasswordHash ?? NobodysHash, password), ct)
             != PasswordVerificationResult.Failed;
@@ -60,7 +60,7 @@ internal sealed class Logins(
     public async Task<Login> VerifyAsync(LinkTokenKind kind, string text, IPAddress address, CancellationToken ct)
     {
         var token = LinkToken.Parse(kind, text) ?? throw AuthException.TokenExpired();
-        using var turn = await EnterAsync(email: "", address, ct);
+        using var permit = await EnterAsync(email: "", address, ct);
         await BeginAsync(email: null, address);
         var verified = await queries.VerifyAsync(token, address);
         return verified.Problem switch
@@ -81,7 +81,7 @@ internal sealed class Logins(
     {
         RefusePassword(password);
         var signIn = token.SessionId ?? throw AuthException.NoSession();
-        using var turn = await EnterAsync(email: "", address, ct);
+        using var permit = await EnterAsync(email: "", address, ct);
         await BeginAsync(email: null, address);
         // Permission first: hashing is expensive.
         Refuse(await queries.SetPasswordAsync(token.UserId, signIn, passwordHash: null));
@@ -121,7 +121,7 @@ internal sealed class Logins(
         }
 
         RefuseNew(email, password);
-        using var turn = await EnterAsync(email: "", address, ct);
+        using var permit = await EnterAsync(email: "", address, ct);
         await BeginAsync(email: null, address);
         return await queries.SignUpAsync(email, await HashingAsync(() => Hash(password), ct)) is { } user
             ? await OpenAsync(user, address, passwordHash: null, ct)
@@ -139,21 +139,21 @@ internal sealed class Logins(
         : throw AuthException.Invalid("Unsupported logout scope: one of global, local, others was expected.");
 
     /// <summary>
-    /// Refuses at once what the database refused a moment ago; else waits for one of the few places of that network address.
+    /// Refuses at once what the database refused a moment ago; else waits for one of the few permits of that network address.
     /// </summary>
     private async ValueTask<IDisposable> EnterAsync(string email, IPAddress address, CancellationToken ct)
     {
         RefuseLimited();
-        var turn = await callers.EnterSignInAsync(address, ct);
+        var permit = await callers.EnterSignInAsync(address, ct);
         try
         {
             // One that went before may have reached the limit.
             RefuseLimited();
-            return turn;
+            return permit;
         }
         catch
         {
-            turn.Dispose();
+            permit.Dispose();
             throw;
         }
 

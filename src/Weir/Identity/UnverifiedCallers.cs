@@ -32,55 +32,54 @@ internal sealed class UnverifiedCallers(TimeProvider time)
     private readonly AddressLimiter _permits = new(PerSite, PerSite, Total);
 
     /// <summary>To sign in, sign up or refresh.</summary>
-    /// <returns>The caller's turn; disposing of it ends it.</returns>
+    /// <returns>The permit; disposing of it releases it.</returns>
     /// <exception cref="WeirException">WR008: the address has too many in flight. WR009: all addresses together have.</exception>
     public ValueTask<IDisposable> EnterSignInAsync(IPAddress address, CancellationToken ct) =>
         EnterAsync(_signIns, WaitingSignIns, address, ct);
 
     /// <summary>With a key or token of an agent or node.</summary>
-    /// <returns>The caller's turn; disposing of it ends it.</returns>
+    /// <returns>The permit; disposing of it releases it.</returns>
     /// <exception cref="WeirException">WR008: the address has too many in flight. WR009: all addresses together have.</exception>
     public ValueTask<IDisposable> EnterKeyAsync(IPAddress address, CancellationToken ct) => EnterAsync(_keys, WaitingKeys, address, ct);
 
-    private async ValueTask<IDisposable> EnterAsync(PerCallerQueue share, int waiting, IPAddress address, CancellationToken ct)
+    private async ValueTask<IDisposable> EnterAsync(PerCallerQueue queue, int waiting, IPAddress address, CancellationToken ct)
     {
         var permit = _permits.TryEnter(address, out var full) ?? throw (full == AddressLimiter.Exceeded.All
             ? new WeirException(ErrorCode.Unavailable,
                 $"{Total} requests of callers who are not signed in are open, the most that Weir takes at once.", "Try again in a moment.")
             : new WeirException(ErrorCode.RateLimited,
-                $"{PerSite} requests of callers who are not signed in are open from addresses like this one, the most that Weir takes at "
-                    + "once.",
+                $"{PerSite} requests of callers who are not signed in are open from addresses like this one, the most that Weir "
+                    + "takes at once.",
                 "Try again in a moment."));
 
-        IDisposable? turn = null;
+        IDisposable? queuePermit = null;
         try
         {
-            turn = await share.EnterAsync(NetworkAddress.Of(address).ToString(), ct);
+            queuePermit = await queue.EnterAsync(NetworkAddress.Of(address).ToString(), ct);
         }
         finally
         {
-            if (turn is null)
+            if (queuePermit is null)
             {
                 permit.Dispose();
             }
         }
 
-        return turn is null
+        return queuePermit is null
             ? throw new WeirException(ErrorCode.RateLimited,
                 $"Weir checks {PerAddress} requests of one network address at once, and lets {waiting} wait, each for "
-                    + $"{MaxWait.TotalSeconds:0} s. "
-                    + "This request is one too many, or has waited that long.",
+                    + $"{MaxWait.TotalSeconds:0} s. This request is one too many, or has waited that long.",
                 "Retry when some of them have ended.")
-            : new Permit(permit, turn);
+            : new Permit(permit, queuePermit);
     }
 
-    private sealed class Permit(IDisposable permit, IDisposable turn) : IDisposable
+    private sealed class Permit(IDisposable permit, IDisposable queuePermit) : IDisposable
     {
-        private IDisposable? _turn = turn;
+        private IDisposable? _queuePermit = queuePermit;
 
         public void Dispose()
         {
-            if (Interlocked.Exchange(ref _turn, null) is { } held)
+            if (Interlocked.Exchange(ref _queuePermit, null) is { } held)
             {
                 held.Dispose();
                 permit.Dispose();

@@ -3,11 +3,11 @@ using System.Net;
 namespace Weir.Limits;
 
 /// <summary>
-/// Places for callers who are not known, counted by who has them: so many of one network address, of one site, and of all.
+/// Limits concurrent requests of callers who are not verified: by network address, by site and in total.
 /// </summary>
 /// <param name="perAddress">An address of IPv4, a /64 of IPv6.</param>
 /// <param name="perSite">A /24 of IPv4, a /48 of IPv6; well below <paramref name="most"/>, so that no subscriber with many networks has all
-/// places.</param>
+/// permits.</param>
 internal sealed class AddressLimiter(int perAddress, int perSite, int most)
 {
     private readonly Lock _lock = new();
@@ -15,7 +15,7 @@ internal sealed class AddressLimiter(int perAddress, int perSite, int most)
     private readonly Dictionary<IPAddress, int> _sites = [];
     private int _all;
 
-    /// <returns>The place; disposing of it gives it back. Null: there is none, because of what <paramref name="full"/> says.</returns>
+    /// <returns>The permit; disposing of it releases it. Null: the limit that <paramref name="full"/> names is reached.</returns>
     public IDisposable? TryEnter(IPAddress address, out Exceeded full)
     {
         var (network, site) = (NetworkAddress.Of(address), NetworkAddress.SiteOf(address));

@@ -1,14 +1,14 @@
 namespace Weir.Limits;
 
 /// <summary>
-/// How many turns are at the database for the same purpose at once. The others wait here, each in its place, and not for a connection: a
-/// crowd would use up the pool, and who waits long for it is told that the database does not answer.
+/// How many requests use the database for one purpose at once: half as many as the pool has connections. The others wait here and not for
+/// a connection. A crowd would use up the pool, and a request that waits long for a connection is told that the database does not answer.
 /// </summary>
 internal sealed class DatabaseBulkhead(int poolSize, TimeProvider time)
 {
     private readonly SemaphoreSlim _permits = new(Math.Max(1, poolSize / 2));
 
-    /// <returns>Disposing of it lets the next one in; null where the timeout has passed.</returns>
+    /// <returns>The permit; disposing of it lets the next request in. Null: the timeout has passed.</returns>
     public async Task<IDisposable?> EnterAsync(TimeSpan timeout, CancellationToken ct)
     {
         using var over = new CancellationTokenSource(timeout, time);
@@ -24,10 +24,10 @@ internal sealed class DatabaseBulkhead(int poolSize, TimeProvider time)
         }
     }
 
-    /// <summary>Given back once, however often it is disposed of.</summary>
-    private sealed class Permit(SemaphoreSlim places) : IDisposable
+    /// <summary>Released once, however often it is disposed of.</summary>
+    private sealed class Permit(SemaphoreSlim permits) : IDisposable
     {
-        private SemaphoreSlim? _permits = places;
+        private SemaphoreSlim? _permits = permits;
 
         public void Dispose() => Interlocked.Exchange(ref _permits, null)?.Release();
     }

@@ -12,7 +12,8 @@ internal sealed class PerCallerQueue(int running, int waiting, TimeSpan maxWait,
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Queue> _shares = new(StringComparer.Ordinal);
 
-    /// <returns>The caller's turn; disposing of it ends it. Null: too many wait already, or this one has waited for too long.</returns>
+    /// <returns>The caller's permit; disposing of it releases it. Null: too many wait already, or this one has waited for too
+    /// long.</returns>
     public async ValueTask<IDisposable?> EnterAsync(string caller, CancellationToken ct)
     {
         LinkedListNode<TaskCompletionSource> waiter;
@@ -65,7 +66,7 @@ internal sealed class PerCallerQueue(int running, int waiting, TimeSpan maxWait,
             }
         }
 
-        // The turn came in the same moment: it is passed on.
+        // The permit was granted in the same moment: it is passed on.
         Leave(caller);
     }
 
@@ -76,7 +77,7 @@ internal sealed class PerCallerQueue(int running, int waiting, TimeSpan maxWait,
             var share = _shares[caller];
             if (share.Waiting.First is { } next)
             {
-                // The turn is handed over, so as many run as before.
+                // The permit is handed over, so as many run as before.
                 share.Waiting.RemoveFirst();
                 next.Value.SetResult();
             }

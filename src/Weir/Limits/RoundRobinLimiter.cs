@@ -1,9 +1,9 @@
 namespace Weir.Limits;
 
 /// <summary>
-/// Turns at statements that may wait for a lock of their own caller's: one for each caller at once, so many for all, and callers that wait
-/// get theirs in a circle. So one that keeps its lock busy has one connection of a pool, whatever it starts. Who waits is bounded by
-/// whoever asks.
+/// Limits statements that may wait for a lock of their caller: one for each caller, <paramref name="atOnce"/> for all. Callers that wait
+/// get their permits in rotation. A caller that keeps its lock busy holds one connection of a pool, whatever it starts. The caller of this
+/// class bounds how many wait.
 /// </summary>
 internal sealed class RoundRobinLimiter<TCaller>(int atOnce)
     where TCaller : notnull
@@ -12,10 +12,10 @@ internal sealed class RoundRobinLimiter<TCaller>(int atOnce)
     private readonly HashSet<TCaller> _running = [];
     private readonly Dictionary<TCaller, LinkedList<TaskCompletionSource>> _waiting = [];
 
-    /// <summary>Callers that have somebody waiting, who had a turn longest ago first.</summary>
+    /// <summary>Callers with somebody waiting; the one whose last permit is the oldest is first.</summary>
     private readonly LinkedList<TCaller> _circle = [];
 
-    /// <returns>The caller's turn, which disposing of it ends.</returns>
+    /// <returns>The caller's permit; disposing of it releases it.</returns>
     public async ValueTask<IDisposable> EnterAsync(TCaller caller, CancellationToken ct)
     {
         LinkedListNode<TaskCompletionSource> waiter;
@@ -60,7 +60,7 @@ internal sealed class RoundRobinLimiter<TCaller>(int atOnce)
             }
         }
 
-        // The turn came in the same moment: it is passed on.
+        // The permit was granted in the same moment: it is passed on.
         Leave(caller);
     }
 
@@ -105,7 +105,7 @@ internal sealed class RoundRobinLimiter<TCaller>(int atOnce)
         first.Value.SetResult();
     }
 
-    private sealed class Permit(RoundRobinLimiter<TCaller> turns, TCaller caller) : IDisposable
+    private sealed class Permit(RoundRobinLimiter<TCaller> limiter, TCaller caller) : IDisposable
     {
         private bool _ended;
 
@@ -114,7 +114,7 @@ internal sealed class RoundRobinLimiter<TCaller>(int atOnce)
             if (!_ended)
             {
                 _ended = true;
-                turns.Leave(caller);
+                limiter.Leave(caller);
             }
         }
     }

@@ -5,7 +5,7 @@ using Weir.Upstream;
 
 namespace Weir.Gateway.Admission;
 
-/// <summary>An admitted call until its outcome is on its way into the audit log, which happens once.</summary>
+/// <summary>Measures an admitted call and queues its outcome for the audit log, once.</summary>
 internal sealed class CallOutcome(AdmissionRequest request, CompletionQueue completions, TimeProvider time)
 {
     private readonly long _started = time.GetTimestamp();

@@ -78,7 +78,7 @@ internal sealed record AgentToolSet(
 /// The last catalog of each agent that this replica serves, swapped whole. Dropped when the database says that something
 /// changed; a name that is not found is looked up anew, so a stale one costs a statement and never a wrong permission.
 /// </summary>
-internal sealed class AgentToolsCache(AgentToolsQueries queries, AgentToolsReadLimiter turns, int maxNameLength)
+internal sealed class AgentToolsCache(AgentToolsQueries queries, AgentToolsReadLimiter reads, int maxNameLength)
 {
     /// <summary>
     /// Beyond this an organization's own are dropped, and beyond <see cref="MaxBytes"/> all: they are loaded again when they are used.
@@ -107,11 +107,11 @@ internal sealed class AgentToolsCache(AgentToolsQueries queries, AgentToolsReadL
     /// <summary>The same for a call, which admission denies and records where the agent is switched off.</summary>
     public async Task<AgentToolSet> LoadEvenStoppedAsync(Principal principal, string? instanceName, CancellationToken ct)
     {
-        using var turn = await turns.EnterAsync(principal, ct);
+        using var permit = await reads.EnterAsync(principal, ct);
         var rows = await queries.AgentToolsAsync(principal, instanceName, ct);
         if (rows.Count == 0)
         {
-            turns.Forget(principal);
+            reads.Forget(principal);
             throw principal.Refused();
         }
 

@@ -7,10 +7,11 @@ namespace Weir.Gateway.AgentTools;
 /// <summary>What an agent may see, asked of the database: functions only, each one statement.</summary>
 internal sealed class AgentToolsQueries(Databases databases)
 {
-    private const string AgentCatalogSql =
+    private const string AgentTools =
         "select kind, organization_id, agent_id, agent_name, instance_id, instance_name, status, item, definition_hash, chat_offline, "
-            + "max_concurrent_connections, "
-        + "share, nullif(eras, '{legacy,modern}'), nullif(needs, '{}'), priority, timeout_ms from weir.agent_catalog($1, $2, $3, $4, $5)";
+        + "max_concurrent_connections, share, nullif(eras, '{legacy,modern}'), nullif(needs, '{}'), priority, timeout_ms "
+        + "from weir.agent_catalog($1, $2, $3, $4, $5)";
+
     private const string Definitions = "select instance_id, kind, name, definition_hash, definition from weir.definitions($1, $2, $3, $4)";
     private const string FindTools =
         "select instance_id, instance_name, status, name, definition_hash from weir.find_tools($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -29,7 +30,7 @@ internal sealed class AgentToolsQueries(Databases databases)
     /// <summary>The permitted (instance, item) pairs, the agent's own row first; no row where the principal is not good.</summary>
     public Task<IReadOnlyList<AgentToolsRow>> AgentToolsAsync(
         Principal principal, string? instanceName, CancellationToken ct) => databases.Engine.QueryAsync(
-        AgentCatalogSql,
+        AgentTools,
         [
             Sql.Text(principal.Key?.Id),
             Sql.Bytea(principal.Key?.SecretHash),

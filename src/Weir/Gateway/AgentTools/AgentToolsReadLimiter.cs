@@ -7,7 +7,7 @@ namespace Weir.Gateway.AgentTools;
 
 /// <summary>
 /// Who reads catalogs at once, whole ones or by words: globs are matched with all that servers announce, on a pool for everybody. An
-/// organization has few places, whichever of its keys and people ask, and all together have fewer than the pool has connections.
+/// organization has few permits, whichever of its keys and people ask, and all together have fewer than the pool has connections.
 /// </summary>
 /// <param name="organizationOf">Asks whose principal it is; null: of nobody's.</param>
 /// <param name="poolSize">Connections that the reads share with what else the engine does.</param>
@@ -21,7 +21,7 @@ internal sealed class AgentToolsReadLimiter(Func<Principal, CancellationToken, T
         static whose => RateLimitPartition.GetConcurrencyLimiter(
             whose, static _ => new ConcurrencyLimiterOptions { PermitLimit = MostAtOnce, QueueLimit = MostWaiting }));
 
-    // Only who has a place of an organization's waits here, so no organization has more than its places in the line.
+    // Only a caller with an organization's permit waits here, so no organization has more waiters than permits.
     private readonly ConcurrencyLimiter _all =
         new(new ConcurrencyLimiterOptions { PermitLimit = MostTogether(poolSize), QueueLimit = int.MaxValue });
 
@@ -33,10 +33,10 @@ internal sealed class AgentToolsReadLimiter(Func<Principal, CancellationToken, T
     /// <summary>Three quarters of the pool: something is left for what takes a moment.</summary>
     public static int MostTogether(int poolSize) => Math.Max(1, poolSize - Math.Max(1, poolSize / 4));
 
-    /// <summary>For tests: how many wait for a place of the organization's.</summary>
+    /// <summary>For tests: how many wait for a permit of the organization's.</summary>
     public long Waiting(Guid organization) => _organizations.GetStatistics(organization)?.CurrentQueuedCount ?? 0;
 
-    /// <summary>A place, until it is disposed.</summary>
+    /// <summary>A permit; disposing of it releases it.</summary>
     /// <exception cref="WeirException">WR002, WR004: the principal is not good. WR008: too many of its organization wait.</exception>
     public async Task<IDisposable> EnterAsync(Principal principal, CancellationToken ct)
     {
@@ -61,7 +61,7 @@ internal sealed class AgentToolsReadLimiter(Func<Principal, CancellationToken, T
         }
     }
 
-    /// <summary>The database has refused it: nothing that it asks may cost its former organization a place.</summary>
+    /// <summary>The database has refused it: nothing that it asks may cost its former organization a permit.</summary>
     public void Forget(Principal principal) => _known.TryRemove(principal.Name, out _);
 
     public void Dispose()

@@ -37,8 +37,7 @@ internal static class Denials
     public static WeirException LimitReached() => new(
         ErrorCode.RateLimited, "A limit of this replica is reached: open calls and streams (the organization's max_concurrent_connections, "
             + "limits.openPerAgent), calls a second (limits.callsPerSecondPerAgent, limits.callsPerSecondPerOrganization), or bytes of "
-            + "messages "
-            + "(limits.heldMegabytesPerOrganization, limits.heldMegabytes).", "Retry in a moment.");
+            + "messages (limits.heldMegabytesPerOrganization, limits.heldMegabytes).", "Retry in a moment.");
 
     /// <summary>One text for every switch and whoever used it. The audit log says which one it was.</summary>
     public static WeirException SwitchedOff() => new(ErrorCode.Forbidden, SwitchedOffText, "Ask an admin of the organization.");

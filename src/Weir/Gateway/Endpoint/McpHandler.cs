@@ -111,7 +111,7 @@ internal sealed class McpHandler(
 
         try
         {
-            using var turn = await callers.EnterKeyAsync(http.Connection.RemoteIpAddress ?? IPAddress.None, http.RequestAborted);
+            using var permit = await callers.EnterKeyAsync(http.Connection.RemoteIpAddress ?? IPAddress.None, http.RequestAborted);
             await queries.AuthenticateAsync(key, isKnown: false);
             seenKeys.Add(key.Id, key.SecretHash);
             return true;

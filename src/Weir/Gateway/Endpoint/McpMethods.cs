@@ -100,7 +100,7 @@ internal sealed class McpMethods(
         if (request.Scope.Principal.Key is { } key)
         {
             // It was found good before its message was read (McpHandler).
-            using var turn = await _proofs.EnterAsync(key.Id, request.Aborted)
+            using var permit = await _proofs.EnterAsync(key.Id, request.Aborted)
                 ?? throw new WeirException(ErrorCode.RateLimited, "Too many pings of this key wait.", "Retry in a moment.");
             await queries.AuthenticateAsync(key, isKnown: true);
         }

@@ -14,7 +14,7 @@ namespace Weir.Gateway.Endpoint;
 /// <c>/mcp?tools=search</c>: two tools in the place of many. <c>find_tools</c> answers with the definitions of what the agent may call and
 /// the query means; <c>call_tool</c> is the call itself, decided, recorded and answered as if it had been made by its name.
 /// </summary>
-internal sealed class ToolSearch(AgentToolsQueries queries, AgentToolsReadLimiter turns, DefinitionCache definitions, McpConfig config)
+internal sealed class ToolSearch(AgentToolsQueries queries, AgentToolsReadLimiter reads, DefinitionCache definitions, McpConfig config)
 {
     public const string FindTools = "find_tools";
     public const string CallTool = "call_tool";
@@ -57,12 +57,12 @@ internal sealed class ToolSearch(AgentToolsQueries queries, AgentToolsReadLimite
     private async Task<IReadOnlyList<AgentToolsQueries.FoundTool>> FindAsync(McpRequest request, string words, int limit)
     {
         var principal = request.Scope.Principal;
-        using var turn = await turns.EnterAsync(principal, request.Aborted);
+        using var permit = await reads.EnterAsync(principal, request.Aborted);
         var found =
             await queries.FindToolsAsync(principal, words, limit, request.Era, ClientAbilities.Of(request.Offered), request.Aborted);
         if (found.Count == 0 && await queries.OrganizationOfAsync(principal, request.Aborted) is null)
         {
-            turns.Forget(principal);
+            reads.Forget(principal);
             throw principal.Refused();
         }
 

@@ -63,7 +63,7 @@ internal sealed class McpErrors(SecurityEvents securityEvents, DocsLinks docs, I
     public static Task NotReadyAsync(HttpContext http, string message, string hint) => WriteAsync(
         http, 503, id: [], RpcCodes.WeirBase + (int)ErrorCode.Unavailable, message, Data(ErrorCode.Unavailable, hint, mayHaveActed: false));
 
-    /// <summary>Before there is an envelope.</summary>
+    /// <summary>Before a message was read.</summary>
     public Task FailAsync(HttpContext http, WeirException e) => FailAsync(http, id: [], isCall: false, e);
 
     /// <param name="responder">Of a call that waited; where it has begun a stream, the error is the stream's last event.</param>

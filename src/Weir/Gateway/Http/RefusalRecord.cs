@@ -29,7 +29,7 @@ internal sealed class RefusalRecord(Func<IReadOnlyList<RefusedRequest>, Task> wr
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Line> _lines = new(StringComparer.Ordinal);
-    private readonly RoundRobinLimiter<string> _turns = new(AtOnce);
+    private readonly RoundRobinLimiter<string> _limiter = new(AtOnce);
 
     /// <summary>Returns when it is in the audit log, or could not be written, which is logged.</summary>
     public Task AddAsync(RefusedRequest refused)
@@ -60,7 +60,7 @@ internal sealed class RefusalRecord(Func<IReadOnlyList<RefusedRequest>, Task> wr
         await Task.Yield();
         while (true)
         {
-            using var turn = await _turns.EnterAsync(principal, CancellationToken.None);
+            using var permit = await _limiter.EnterAsync(principal, CancellationToken.None);
             Line line;
             lock (_lock)
             {

@@ -55,8 +55,7 @@ internal sealed class ProgramWatch(
                 said = problem;
                 logger.LogError(
                     "PostgreSQL's programs in {Directory} were replaced, and cannot run this database: {Problem}. The running server stays "
-                        + "as it is, and "
-                    + "could not be started again. Install PostgreSQL {Major} again.",
+                    + "as it is, and could not be started again. Install PostgreSQL {Major} again.",
                     binaries.Directory, problem, binaries.Major);
             }
         }
